@@ -1,0 +1,48 @@
+//! `/api/v1/`: a file a resource.
+
+mod blocks;
+mod purge;
+mod reload;
+mod status;
+mod why;
+
+use bytes::Bytes;
+use http::Method;
+use http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use super::problem::Problem;
+use super::{Admin, Page};
+
+pub(super) async fn route(admin: &Admin, head: &Parts, body: Bytes) -> Result<Page, Problem> {
+    let path = head.uri.path().trim_start_matches("/api/v1/");
+    match (path.split_once('/').unwrap_or((path, "")), &head.method) {
+        (("status", ""), &Method::GET) => Ok(status::show(admin)),
+        (("blocks", ""), &Method::GET) => blocks::list(admin, head.uri.query()),
+        (("blocks", ""), &Method::POST) => blocks::add(admin, &body).await,
+        (("blocks", id), &Method::DELETE) if !id.is_empty() => blocks::lift(admin, id).await,
+        (("why", ""), &Method::GET) => why::explain(admin, head.uri.query()),
+        (("purge", ""), &Method::POST) => purge::purge(admin, &body).await,
+        (("reload", ""), &Method::POST) => reload::reload(admin, &body).await,
+        (("status" | "why", ""), _) => Err(Problem::method_not_allowed("GET")),
+        (("purge" | "reload", ""), _) => Err(Problem::method_not_allowed("POST")),
+        (("blocks", ""), _) => Err(Problem::method_not_allowed("GET, POST")),
+        (("blocks", _), _) => Err(Problem::method_not_allowed("DELETE")),
+        _ => Err(Problem::not_found("the API has status, blocks, why, purge and reload; this path is none of them")),
+    }
+}
+
+/// The value of a query parameter, decoded.
+fn parameter(query: Option<&str>, name: &str) -> Option<String> {
+    form_urlencoded::parse(query?.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(body)
+        .map_err(|error| Problem::bad_request(format!("the body is not what this takes: {error}")))
+}
+
+/// Runs what waits for the disk where it holds up no other request.
+async fn off_the_loop<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| Problem::internal("the work for this request failed"))
+}

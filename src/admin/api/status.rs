@@ -1,0 +1,93 @@
+//! `GET /api/v1/status`: what runs, and how it is.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use super::super::{Admin, Page, json};
+
+pub(super) fn show(admin: &Admin) -> Page {
+    let status = json!({
+        "version": admin.identity.version,
+        "node": admin.identity.node,
+        "run": admin.identity.run,
+        "uptime_seconds": admin.identity.started.elapsed().as_secs(),
+        "list": list(admin),
+        "cache": cache(admin),
+        "audit": audit(admin),
+        "hooks": hooks(admin),
+        "origins": origins(admin),
+    });
+    json(StatusCode::OK, &status)
+}
+
+fn list(admin: &Admin) -> Value {
+    let lists = admin.takedown.lists();
+    let sources: Vec<Value> = admin
+        .takedown
+        .sources()
+        .iter()
+        .map(|source| {
+            json!({
+                "file": source.file.display().to_string(),
+                "rules": source.rules,
+                "age_seconds": source.loaded_at.map(|at| admin.takedown.now().since(at).as_secs()),
+                "error": source.trouble,
+            })
+        })
+        .collect();
+    json!({
+        "version": lists.version,
+        "hash": lists.hash.to_string(),
+        "rules": lists.rules,
+        "live_blocks": lists.live,
+        "sources": sources,
+    })
+}
+
+fn cache(admin: &Admin) -> Value {
+    let cache = admin.cache.numbers();
+    json!({
+        "bytes": cache.bytes.load(Relaxed),
+        "objects": cache.objects.load(Relaxed),
+        "fills": cache.fills.load(Relaxed),
+    })
+}
+
+fn audit(admin: &Admin) -> Value {
+    let log = admin.log.numbers();
+    let (written, synced) = (log.written_seq.load(Relaxed), log.synced_seq.load(Relaxed));
+    json!({
+        "queue": log.queue.load(Relaxed),
+        "written_seq": written,
+        "synced_seq": synced,
+        "unsynced_lines": written.saturating_sub(synced),
+        "shed": log.shed.load(Relaxed),
+        "failing": log.failing.load(Relaxed),
+    })
+}
+
+fn hooks(admin: &Admin) -> Value {
+    let hooks = admin.hooks.numbers();
+    json!({ "pending": hooks.pending.load(Relaxed), "dead": hooks.dead.load(Relaxed) })
+}
+
+fn origins(admin: &Admin) -> Vec<Value> {
+    let sites = admin.gateway.sites();
+    sites
+        .all()
+        .iter()
+        .map(|site| {
+            let numbers = site.origin.numbers();
+            json!({
+                "site": &*site.name,
+                "origin": site.origin.settings().address.to_string(),
+                "in_use": numbers.in_use.load(Relaxed),
+                "idle": numbers.idle.load(Relaxed),
+                "failures": numbers.failures.load(Relaxed),
+                "timeouts": numbers.timeouts.load(Relaxed),
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,40 @@
+//! Whether this edge serves, and how much.
+
+use http::{HeaderValue, StatusCode};
+
+use super::problem::Problem;
+use super::{Admin, Page, page, text};
+
+/// `ready`, `degraded` (still 200: what it serves is right) or `unready`; then a reason a line.
+pub(super) fn ready(admin: &Admin) -> Page {
+    if admin.draining.is_draining() {
+        return text(StatusCode::SERVICE_UNAVAILABLE, "unready\nthis edge is stopping\n".to_owned());
+    }
+    let reasons = degradations(admin);
+    let first = if reasons.is_empty() { "ready" } else { "degraded" };
+    let lines: String = reasons.iter().map(|reason| format!("{}\n", one_line(reason))).collect();
+    text(StatusCode::OK, format!("{first}\n{lines}"))
+}
+
+fn degradations(admin: &Admin) -> Vec<String> {
+    let mut reasons = admin.takedown.list_troubles();
+    if !admin.log.has_room() {
+        reasons.push("the evidence log is behind: new answers wait".to_owned());
+    }
+    if admin.telemetry.is_reload_failed() {
+        reasons.push("the last reload was refused: the config of before is in force".to_owned());
+    }
+    reasons
+}
+
+/// What a file or a list says is shown on one line.
+fn one_line(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
+}
+
+pub(super) fn metrics(admin: &Admin) -> Result<Page, Problem> {
+    const OPEN_METRICS: HeaderValue =
+        HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    let text = admin.metrics.page().map_err(|_| Problem::internal("the metrics can't be written"))?;
+    Ok(page(StatusCode::OK, OPEN_METRICS, text))
+}

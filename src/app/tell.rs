@@ -1,0 +1,95 @@
+//! The rooms' numbers, by the names that operators know.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use audit::Log;
+use cache::Cache;
+use hooks::Hooks;
+
+use crate::gateway::Gateway;
+use crate::takedown::Takedown;
+use crate::telemetry::{Named, Names};
+
+/// What is asked for its numbers at each scrape.
+pub(super) struct Rooms {
+    pub(super) cache: Cache,
+    pub(super) log: Log,
+    pub(super) hooks: Arc<Hooks>,
+    pub(super) takedown: Arc<Takedown>,
+    pub(super) gateway: Arc<Gateway>,
+}
+
+fn read(number: &AtomicU64) -> u64 {
+    number.load(Relaxed)
+}
+
+impl Named for Rooms {
+    fn name(&self, names: &mut Names<'_>) -> fmt::Result {
+        self.name_lists(names)?;
+        self.name_cache(names)?;
+        self.name_log(names)?;
+        self.name_hooks(names)?;
+        self.name_origins(names)
+    }
+}
+
+impl Rooms {
+    fn name_lists(&self, names: &mut Names<'_>) -> fmt::Result {
+        let lists = self.takedown.lists();
+        names.gauge("seawall_list_version", "Version of the rules in force", lists.version)?;
+        names.gauge("seawall_list_rules", "Rules in force", lists.rules)?;
+        names.seconds("seawall_list_age_seconds", "Since other rules came in force", lists.age.as_secs_f64())?;
+        names.counter("seawall_list_errors", "Lists that could not be taken", lists.errors)?;
+        names.gauge("seawall_list_degraded", "Lists that show something else than is in force", lists.troubles)
+    }
+
+    fn name_cache(&self, names: &mut Names<'_>) -> fmt::Result {
+        let cache = self.cache.numbers();
+        names.gauge("seawall_cache_bytes", "Bytes of stored answers", read(&cache.bytes))?;
+        names.gauge("seawall_cache_objects", "Stored answers; each variant is one", read(&cache.objects))?;
+        names.counter("seawall_cache_evictions", "Answers that made room for others", read(&cache.evictions))?;
+        names.gauge("seawall_cache_fills", "Fetches under way", read(&cache.fills))?;
+        names.gauge("seawall_cache_bytes_in_flight", "Bytes of fetches under way", read(&cache.bytes_in_flight))
+    }
+
+    fn name_log(&self, names: &mut Names<'_>) -> fmt::Result {
+        let log = self.log.numbers();
+        names.gauge("seawall_audit_queue", "Records that wait to be written", log.queue.load(Relaxed) as u64)?;
+        names.counter("seawall_audit_shed", "Records for which there was no room", read(&log.shed))?;
+        names.counter("seawall_audit_lines", "Lines of evidence written", read(&log.lines))?;
+        names.counter("seawall_audit_bytes", "Bytes of evidence written, before compression", read(&log.bytes))?;
+        names.counter("seawall_audit_segments_sealed", "Segments sealed", read(&log.segments_sealed))?;
+        names.counter(
+            "seawall_audit_write_failures",
+            "Attempts to write evidence that failed",
+            read(&log.write_failures),
+        )?;
+        let unsynced = read(&log.written_seq).saturating_sub(read(&log.synced_seq));
+        names.gauge("seawall_audit_unsynced_lines", "Lines written and not yet synced", unsynced)
+    }
+
+    fn name_hooks(&self, names: &mut Names<'_>) -> fmt::Result {
+        let hooks = self.hooks.numbers();
+        names.gauge("seawall_hooks_pending", "Deliveries that wait", read(&hooks.pending))?;
+        names.counter("seawall_hooks_delivered", "Deliveries made", read(&hooks.delivered))?;
+        names.counter("seawall_hooks_failed", "Attempts that failed", read(&hooks.failed))?;
+        names.gauge("seawall_hooks_dead", "Deliveries given up", read(&hooks.dead))
+    }
+
+    fn name_origins(&self, names: &mut Names<'_>) -> fmt::Result {
+        let sites = self.gateway.sites();
+        let each = |pick: fn(&origin::Numbers) -> &AtomicU64| {
+            let rows = sites.all().iter().map(move |site| ([("site", &*site.name)], read(pick(site.origin.numbers()))));
+            rows.collect::<Vec<_>>()
+        };
+        names.gauges("seawall_origin_connections_in_use", "Connections that carry an exchange", each(|n| &n.in_use))?;
+        names.gauges("seawall_origin_connections_idle", "Connections that wait for one", each(|n| &n.idle))?;
+        names.counters("seawall_origin_dialled", "Connections opened", each(|n| &n.dialled))?;
+        names.counters("seawall_origin_reused", "Exchanges on a pooled connection", each(|n| &n.reused))?;
+        names.counters("seawall_origin_failures", "Exchanges that failed", each(|n| &n.failures))?;
+        names.counters("seawall_origin_timeouts", "Exchanges that took too long", each(|n| &n.timeouts))?;
+        names.counters("seawall_origin_busy", "Asks refused for want of a connection", each(|n| &n.busy))
+    }
+}

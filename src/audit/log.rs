@@ -1,0 +1,167 @@
+//! The log as the rest of the house holds it.
+
+use std::borrow::Cow;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use terms::{Clock, Record, Url};
+
+use crate::files::Folder;
+use crate::inlet::{Down, Inlet, Item};
+use crate::line::{Event, Forms};
+use crate::numbers::Numbers;
+use crate::recover::{self, Recovered};
+use crate::settings::Settings;
+use crate::window::LastServed;
+use crate::writer::Writer;
+
+/// How long [`Log::append`] waits for the disk. The line is written all the same when it comes late.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Why a log can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("the evidence folder {} can't be used: {source}", path.display())]
+    Io {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    #[error(
+        "the evidence in {} holds run {held} already, and this start is run {run}: the state folder's `run` \
+         is older than its `audit`; write {held} into `run`, or move `audit` away",
+        path.display()
+    )]
+    RunExists { path: PathBuf, held: u64, run: u64 },
+}
+
+/// A handle on the evidence log of this run; clones share it. The last one to go closes it.
+#[derive(Clone)]
+pub struct Log(Arc<Handle>);
+
+struct Handle {
+    inlet: Arc<Inlet>,
+    clock: Clock,
+    run: u64,
+    forms: Forms,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Log {
+    /// Seals what earlier runs left open, and starts run `settings.run`: its first line is `started`,
+    /// then a `recovered` for each segment that was open. They are on the disk when this returns.
+    ///
+    /// Only one process may have the folder open: the caller holds the state folder's lock.
+    pub fn open(settings: Settings, clock: Clock) -> Result<Log, OpenError> {
+        let path = settings.dir.clone();
+        let failed = |source| OpenError::Io { path: path.clone(), source };
+        let folder = Folder::of(&settings.dir);
+        disk::durable::private_folder(folder.path()).map_err(failed)?;
+        let newest = folder.list().map_err(failed)?.last().map_or(0, |found| found.id.run);
+        if newest >= settings.run {
+            return Err(OpenError::RunExists { path, held: newest, run: settings.run });
+        }
+        let recovery = recover::recover(&folder, &settings, clock.wall()).map_err(failed)?;
+
+        let inlet = Arc::new(Inlet::new(settings.high_water));
+        let (run, forms) = (settings.run, Forms::of(&settings));
+        let mut events = vec![started(&settings)];
+        events.extend(recovery.segments.iter().map(Recovered::event));
+        let mut writer = Writer::new(settings, clock.clone(), inlet.clone(), recovery.link).map_err(failed)?;
+        writer.begin(&events).map_err(failed)?;
+        let thread =
+            std::thread::Builder::new().name("audit-writer".to_owned()).spawn(move || writer.run()).map_err(failed)?;
+        inlet.serve(thread.thread().clone());
+        Ok(Log(Arc::new(Handle { inlet, clock, run, forms, writer: Mutex::new(Some(thread)) })))
+    }
+
+    /// Takes the record of an answer. Never waits; the bound is kept at the door, by [`Log::has_room`].
+    pub fn push(&self, record: Record) {
+        self.0.inlet.push(Item::Record(record));
+    }
+
+    /// Takes an event. Never waits.
+    pub fn event(&self, event: Event) {
+        let at = self.0.clock.wall();
+        self.0.inlet.push(Item::Event { event, at, waiter: None });
+    }
+
+    /// As [`Log::event`], and returns the line's `seq` once it is on the disk: blocks the thread.
+    ///
+    /// After an error the line is not known to be on the disk; it will be written when the log can be
+    /// written again.
+    pub fn append(&self, event: Event) -> Result<u64, Down> {
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        let at = self.0.clock.wall();
+        self.0.inlet.push(Item::Event { event, at, waiter: Some(sender) });
+        self.0.inlet.wake();
+        receiver.recv_timeout(PATIENCE).unwrap_or(Err(Down))
+    }
+
+    /// Whether a new answer may begin: the queue is below the high-water mark, and can be written.
+    pub fn has_room(&self) -> bool {
+        self.0.inlet.has_room()
+    }
+
+    /// The newest served answer in the recent window whose URL is covered. Answers appear in the
+    /// window when their lines are written; after [`Log::append`] all that ended before it are there.
+    pub fn last_served(&self, covers: impl Fn(&Url) -> bool) -> Option<LastServed> {
+        let served = self.0.inlet.window.lock().last(covers)?.clone();
+        Some(LastServed {
+            time: served.time,
+            run: self.0.run,
+            seq: served.seq,
+            id: served.id.to_string(),
+            url: self.0.forms.url(&served.url).into_owned(),
+            status: served.status.as_u16(),
+            bytes: served.bytes,
+            complete: served.complete,
+            digest: served.digest,
+        })
+    }
+
+    /// A URL as this log writes it.
+    pub fn url<'a>(&self, url: &'a Url) -> Cow<'a, str> {
+        self.0.forms.url(url)
+    }
+
+    pub fn numbers(&self) -> &Numbers {
+        &self.0.inlet.numbers
+    }
+
+    /// Writes what waits, then `stopped`, seals, and returns when the segment is compressed. What is
+    /// pushed from now on may be shed. A second call waits for the first, and does nothing.
+    pub fn close(&self) {
+        self.0.close();
+    }
+}
+
+impl Handle {
+    fn close(&self) {
+        let mut writer = self.writer.lock();
+        self.inlet.close();
+        if let Some(thread) = writer.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the evidence log's writer failed; the next start recovers its segment");
+        }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// What a reader must know of the run to read its lines.
+fn started(settings: &Settings) -> Event {
+    Event::new("started")
+        .with("version", env!("CARGO_PKG_VERSION"))
+        .with("client", settings.client.as_str())
+        .with("url_query", settings.url_query.as_str())
+}

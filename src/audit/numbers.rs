@@ -1,0 +1,24 @@
+//! What the log counts, for the roof to show.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+
+#[derive(Debug, Default)]
+pub struct Numbers {
+    /// Records and events that wait for the writer.
+    pub queue: AtomicUsize,
+    /// Records for which there was no room, or which could not be written before the end.
+    pub shed: AtomicU64,
+    pub lines: AtomicU64,
+    /// Bytes of lines written, with their LF, before compression.
+    pub bytes: AtomicU64,
+    pub segments_sealed: AtomicU64,
+    pub write_failures: AtomicU64,
+    pub pack_failures: AtomicU64,
+    /// Writing fails at the moment.
+    pub failing: AtomicBool,
+    /// `seq` of the last line written, and of the last that was on the disk at a sync.
+    pub written_seq: AtomicU64,
+    pub synced_seq: AtomicU64,
+    /// At the last sync: microseconds for which its oldest line had stood in the file unsynced.
+    pub sync_lag_micros: AtomicU64,
+}

@@ -1,0 +1,240 @@
+//! Asks the log what it holds.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use terms::{Digest, Timestamp, Url, Verdict};
+
+use crate::files::{Folder, SegmentId};
+use crate::read::{Lines, Next, is_damage};
+use crate::settings::QueryForm;
+
+/// The fields of an answer's line in their order.
+pub const COLUMNS: [&str; 24] = [
+    "node",
+    "run",
+    "seq",
+    "began",
+    "time",
+    "site",
+    "id",
+    "method",
+    "url",
+    "status",
+    "verdict",
+    "rule",
+    "notice",
+    "notices",
+    "list",
+    "cache",
+    "fill",
+    "origin_digest",
+    "digest",
+    "departures",
+    "range",
+    "bytes",
+    "complete",
+    "client",
+];
+
+/// What lines are asked for: all that every set field matches.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// In any spelling. Where the log holds a query as a keyed hash or not at all, that part matches.
+    pub url: Option<Url>,
+    /// As served, as it came, or of an event.
+    pub digest: Option<Digest>,
+    /// Of an answer, or of an event.
+    pub notice: Option<String>,
+    pub site: Option<String>,
+    pub verdict: Option<Verdict>,
+    /// Both inclusive.
+    pub since: Option<Timestamp>,
+    pub until: Option<Timestamp>,
+}
+
+/// A line that matches.
+#[derive(Clone, Copy, Debug)]
+pub struct Line<'a> {
+    /// The bytes as they stand in the log, without the LF.
+    pub text: &'a str,
+}
+
+impl Line<'_> {
+    pub fn fields(&self) -> Map<String, Value> {
+        serde_json::from_str(self.text).unwrap_or_default()
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum QueryError {
+    #[error("there is no evidence in {}: it has no folder `segments`", dir.display())]
+    NoLog { dir: PathBuf },
+    /// All else was still shown.
+    #[error("{file} line {line} can't be read; `seawall audit verify` says more")]
+    Damaged { file: String, line: u64 },
+    #[error("{} can't be read: {source}", path.display())]
+    Io {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// Calls `each` with the matching lines of all runs in order, until it returns `false`.
+///
+/// What is written while this runs may or may not be seen; every line that was visible when it began
+/// is. Damaged lines are passed over, and the first is the error at the end.
+pub fn query(dir: &Path, filter: &Filter, each: &mut dyn FnMut(&Line<'_>) -> bool) -> Result<(), QueryError> {
+    let folder = Folder::of(dir);
+    let found = folder.list().map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => QueryError::NoLog { dir: dir.to_owned() },
+        _ => QueryError::Io { path: folder.path().to_owned(), source },
+    })?;
+    let mut search = Search { filter, forms: BTreeMap::new(), damaged: None, done: false };
+    for found in found.iter().filter(|found| found.plain || found.packed) {
+        let scanned = search.scan(&folder, found.id, each);
+        scanned.map_err(|source| QueryError::Io { path: folder.plain(found.id), source })?;
+        if search.done {
+            return Ok(());
+        }
+    }
+    search.damaged.map_or(Ok(()), Err)
+}
+
+struct Search<'a> {
+    filter: &'a Filter,
+    /// How each run writes its URLs.
+    forms: BTreeMap<u64, QueryForm>,
+    damaged: Option<QueryError>,
+    done: bool,
+}
+
+impl Search<'_> {
+    fn scan(&mut self, folder: &Folder, id: SegmentId, each: &mut dyn FnMut(&Line<'_>) -> bool) -> io::Result<()> {
+        let mut lines = match Lines::open(folder, id) {
+            Err(error) if is_damage(&error) => {
+                self.note_damage(id, 1);
+                return Ok(());
+            }
+            lines => lines?,
+        };
+        let mut at = 0;
+        loop {
+            at += 1;
+            let line = match lines.next() {
+                Ok(Next::Line(line)) => line,
+                Ok(Next::Torn | Next::End) => return Ok(()),
+                Err(error) if is_damage(&error) => {
+                    self.note_damage(id, at);
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            };
+            let read = std::str::from_utf8(line).ok().and_then(|text| Some((text, Subject::read(text)?)));
+            let Some((text, subject)) = read else {
+                self.note_damage(id, at);
+                continue;
+            };
+            if let Some(form) = subject.url_query() {
+                self.forms.insert(subject.run, form);
+            }
+            let form = self.forms.get(&subject.run).copied().unwrap_or(QueryForm::Full);
+            if self.filter.matches(&subject, form) && !each(&Line { text }) {
+                self.done = true;
+                return Ok(());
+            }
+        }
+    }
+
+    fn note_damage(&mut self, id: SegmentId, line: u64) {
+        self.damaged.get_or_insert(QueryError::Damaged { file: id.to_string(), line });
+    }
+}
+
+/// What of a line is asked about.
+#[derive(Debug, Deserialize)]
+struct Subject {
+    event: Option<String>,
+    run: u64,
+    time: Timestamp,
+    site: Option<String>,
+    url: Option<String>,
+    verdict: Option<String>,
+    notice: Option<String>,
+    notices: Option<Vec<String>>,
+    origin_digest: Option<Digest>,
+    digest: Option<Digest>,
+    data: Option<Map<String, Value>>,
+}
+
+impl Subject {
+    fn read(text: &str) -> Option<Subject> {
+        serde_json::from_str(text).ok()
+    }
+
+    /// A text in an event's data.
+    fn told(&self, name: &str) -> Option<&str> {
+        self.data.as_ref()?.get(name)?.as_str()
+    }
+
+    fn url_query(&self) -> Option<QueryForm> {
+        self.event.as_deref().filter(|kind| *kind == "started")?;
+        QueryForm::from_text(self.told("url_query")?)
+    }
+
+    fn has_notice(&self, notice: &str) -> bool {
+        let mut one = [self.notice.as_deref(), self.told("notice")].into_iter().flatten();
+        let told = self.data.as_ref().and_then(|data| data.get("notices")?.as_array());
+        one.any(|id| id == notice)
+            || self.notices.iter().flatten().any(|id| id == notice)
+            || told.into_iter().flatten().any(|id| id == notice)
+    }
+
+    fn has_digest(&self, digest: Digest) -> bool {
+        let told = |name| self.told(name).and_then(|text| text.parse::<Digest>().ok());
+        [self.digest, self.origin_digest, told("digest"), told("origin_digest")].contains(&Some(digest))
+    }
+}
+
+impl Filter {
+    fn matches(&self, line: &Subject, form: QueryForm) -> bool {
+        let within =
+            self.since.is_none_or(|since| line.time >= since) && self.until.is_none_or(|until| line.time <= until);
+        let site = line.site.as_deref().or_else(|| line.told("site"));
+        within
+            && self.site.as_deref().is_none_or(|asked| site == Some(asked))
+            && self.verdict.is_none_or(|verdict| line.verdict.as_deref() == Some(verdict.as_str()))
+            && self.digest.is_none_or(|digest| line.has_digest(digest))
+            && self.notice.as_deref().is_none_or(|notice| line.has_notice(notice))
+            && self.url.as_ref().is_none_or(|url| {
+                let logged = line.url.as_deref().or_else(|| line.told("url"));
+                logged.is_some_and(|logged| is_same(url, logged, form))
+            })
+    }
+}
+
+/// Whether the log speaks of this URL: the log's text is canonical already, and any reading of the
+/// URL that is asked for may be the one it holds.
+fn is_same(asked: &Url, logged: &str, form: QueryForm) -> bool {
+    let (logged_base, logged_query) = split_query(logged);
+    asked.readings().any(|reading| {
+        let (base, query) = split_query(reading.as_str());
+        base == logged_base
+            && match form {
+                QueryForm::Full => query == logged_query,
+                QueryForm::Keyed => query.is_some() == logged_query.is_some(),
+                QueryForm::None => true,
+            }
+    })
+}
+
+fn split_query(url: &str) -> (&str, Option<&str>) {
+    match url.split_once('?') {
+        Some((base, query)) => (base, Some(query)),
+        None => (url, None),
+    }
+}

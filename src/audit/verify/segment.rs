@@ -1,0 +1,290 @@
+//! Checks one segment against its `.sum` and against the segment before.
+//!
+//! Every line is compared with its mark, which says *where* something differs; the hashes of the
+//! chain, which stand in the seal and at each sync, say *whether* the line or its mark was altered.
+
+use std::io;
+use std::path::PathBuf;
+
+use terms::{Digest, Timestamp};
+
+use super::{Before, VerifyError};
+use crate::chain::{self, Chain};
+use crate::files::{Folder, SegmentId};
+use crate::line::{Head, Seal};
+use crate::read::{Kind, Lines, Next, found, is_damage};
+use crate::recover::packed_holds_plain;
+use crate::sum::{End, Sum, digest_of};
+
+/// A segment that stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Checked {
+    pub lines: u64,
+    /// `seq` of the last line, and of the last that was on the disk at a sync.
+    pub last: u64,
+    pub synced: u64,
+    pub hash: Digest,
+    pub time: Timestamp,
+    pub sealed: bool,
+}
+
+/// `None` for one without lines that is only being made.
+pub fn check(folder: &Folder, id: SegmentId, before: Before) -> Result<Option<Checked>, VerifyError> {
+    // The `.sum` is written after the lines, and so read before them.
+    let sum = Sum::read(&folder.sum(id)).map_err(|source| VerifyError::Io { path: folder.sum(id), source })?;
+    let lines = found(Lines::open(folder, id));
+    let (lines, kind) = match lines {
+        Ok(Some(lines)) => {
+            let kind = lines.kind();
+            (Some(lines), kind)
+        }
+        Ok(None) => (None, Kind::Plain),
+        Err(source) => return Err(VerifyError::Io { path: folder.plain(id), source }),
+    };
+    let file = match kind {
+        Kind::Plain => folder.plain(id),
+        Kind::Packed => folder.packed(id),
+    };
+    let mut check = Check {
+        file,
+        sum_file: folder.sum(id),
+        id,
+        before,
+        sum: sum.clone().unwrap_or_default(),
+        chain: Chain::from(before.hash),
+        lines: 0,
+        time: before.time,
+        differs: None,
+        proven: 0,
+        disproven: None,
+        last_line: Vec::new(),
+        hash_before_last: before.hash,
+        sealed: false,
+    };
+    match (lines, sum) {
+        (None, Some(sum)) if sum.marks.is_empty() => return Ok(None),
+        (None, _) => return Err(check.line_wrong(1, "this segment is missing; its .sum is there")),
+        (Some(_), None) => return Err(check.sum_wrong(1, "this file is missing")),
+        (Some(lines), Some(_)) => check.read(lines)?,
+    }
+    check.judge()?;
+    if kind == Kind::Packed {
+        check.judge_packed(folder)?;
+    }
+    Ok(Some(Checked {
+        lines: check.lines,
+        last: check.seq_of(check.lines),
+        synced: check.seq_of(check.sum.synced()),
+        hash: check.chain.hash(),
+        time: check.time,
+        sealed: check.sealed,
+    }))
+}
+
+struct Check {
+    file: PathBuf,
+    sum_file: PathBuf,
+    id: SegmentId,
+    before: Before,
+    sum: Sum,
+    chain: Chain,
+    lines: u64,
+    time: Timestamp,
+    /// The first line that differs from its mark.
+    differs: Option<u64>,
+    /// Up to this line a hash in the `.sum` or the seal proves the lines.
+    proven: u64,
+    /// The first line at which a hash in the `.sum` is another.
+    disproven: Option<u64>,
+    last_line: Vec<u8>,
+    hash_before_last: Digest,
+    sealed: bool,
+}
+
+impl Check {
+    fn read(&mut self, mut lines: Lines) -> Result<(), VerifyError> {
+        let sum = std::mem::take(&mut self.sum);
+        let mut syncs = sum.syncs.iter().peekable();
+        loop {
+            match lines.next() {
+                Ok(Next::Line(line)) => self.take(line, &sum)?,
+                // Beside a running server this is a write in progress; after a crash recovery cuts it.
+                Ok(Next::End | Next::Torn) => break,
+                Err(source) if is_damage(&source) => {
+                    let what = format!("the file is damaged from here on ({source})");
+                    return Err(self.line_wrong(self.lines + 1, &what));
+                }
+                Err(source) => return Err(VerifyError::Io { path: self.file.clone(), source }),
+            }
+            while let Some(synced) = syncs.next_if(|synced| synced.lines <= self.lines) {
+                if synced.hash == self.chain.hash() {
+                    self.proven = self.lines;
+                } else {
+                    self.disproven.get_or_insert(self.lines);
+                }
+            }
+        }
+        self.sum = sum;
+        Ok(())
+    }
+
+    fn take(&mut self, line: &[u8], sum: &Sum) -> Result<(), VerifyError> {
+        let at = self.lines + 1;
+        let mark = usize::try_from(self.lines).ok().and_then(|at| sum.marks.get(at));
+        if mark.is_some_and(|mark| *mark != chain::mark(line)) {
+            self.differs.get_or_insert(at);
+        }
+        // Once a line differs only the chain matters: it tells who is to blame.
+        if self.differs.is_none() {
+            self.read_line(line)?;
+        }
+        self.hash_before_last = self.chain.hash();
+        self.chain.push(line);
+        self.last_line.clear();
+        self.last_line.extend_from_slice(line);
+        self.lines = at;
+        Ok(())
+    }
+
+    fn read_line(&mut self, line: &[u8]) -> Result<(), VerifyError> {
+        let at = self.lines + 1;
+        let Some(head) = Head::read(line) else {
+            return Err(self.line_wrong(at, "this is not a line of evidence: not JSON, or run, seq or time is missing"));
+        };
+        let seq = self.seq_of(at);
+        if self.sealed {
+            return Err(self.line_wrong(at, "this line stands after the one that seals the segment"));
+        }
+        if head.seq != seq {
+            let what = format!("this line has seq {}: lines are missing, repeated or out of order", head.seq);
+            return Err(self.line_wrong(at, &what));
+        }
+        if head.run != self.id.run {
+            return Err(self.line_wrong(at, &format!("this line is of run {}", head.run)));
+        }
+        if head.time < self.time {
+            return Err(self.line_wrong(at, "its time is before that of the line before"));
+        }
+        self.time = head.time;
+        self.sealed = head.is_seal();
+        Ok(())
+    }
+
+    fn judge(&mut self) -> Result<(), VerifyError> {
+        let seal = Seal::read(&self.last_line);
+        if let Some(seal) = &seal
+            && seal.hash == self.hash_before_last
+        {
+            self.proven = self.proven.max(self.lines - 1);
+        }
+        self.judge_start(seal.as_ref())?;
+        self.judge_marks()?;
+        if let Some(seal) = &seal {
+            self.judge_seal(seal)?;
+        }
+        let Some(at) = self.disproven else { return Ok(()) };
+        Err(self.sum_wrong(at, "the hash noted after this line is not that of the lines, each of which has its mark"))
+    }
+
+    /// The segment has to go on where the one before ended.
+    fn judge_start(&self, seal: Option<&Seal>) -> Result<(), VerifyError> {
+        let follows = self.sum.start == Some(self.before.hash);
+        let proven = self.proven > 0 || seal.is_some_and(|seal| seal.prev == self.before.hash);
+        match (follows, proven) {
+            (true, _) => Ok(()),
+            _ if self.sum.start.is_none() => Err(self.sum_wrong(1, "this file can't be read from its first byte on")),
+            (false, true) => Err(self.sum_wrong(1, "the hash before the first line is not the final hash of the segment before")),
+            (false, false) => Err(self.line_wrong(
+                1,
+                "this segment does not follow the one before it: segments between them are missing, or one was replaced",
+            )),
+        }
+    }
+
+    fn judge_marks(&self) -> Result<(), VerifyError> {
+        if let Some(at) = self.differs {
+            return Err(match at <= self.proven {
+                true => {
+                    self.sum_wrong(at, "the mark of this line is not the line's, which the chain proves to be whole")
+                }
+                false => self
+                    .line_wrong(at, "this is not the line that was written here: it differs from its mark in the .sum"),
+            });
+        }
+        let marks = self.sum.marks.len() as u64;
+        if marks > self.lines {
+            return Err(self.line_wrong(self.lines + 1, "this line is missing; the .sum knows of it"));
+        }
+        // An open segment's `.sum` is written after the lines, and may end in the middle of a frame.
+        let must_be_whole = self.sealed || self.sum.end == End::Unreadable;
+        if must_be_whole && (marks < self.lines || self.sum.end != End::Whole) {
+            let at = self.lines.min(marks + 1);
+            return Err(self.sum_wrong(at, "this file can't be read from the mark of this line on"));
+        }
+        if !self.sealed && self.sum.packed.is_some() {
+            return Err(self.sum_wrong(self.lines, "this file ends as that of a sealed segment, which this one is not"));
+        }
+        if self.sealed && self.sum.synced() != self.lines {
+            return Err(self.sum_wrong(self.lines, "the hash at the end of the sealed segment is missing"));
+        }
+        Ok(())
+    }
+
+    fn judge_seal(&self, seal: &Seal) -> Result<(), VerifyError> {
+        let wrong = |what: String| Err(self.line_wrong(self.lines, &what));
+        let before = self.lines - 1;
+        if seal.lines != before {
+            return wrong(format!("the seal speaks of {} lines before it, and there are {before}", seal.lines));
+        }
+        let (first, last) = (self.before.seq, self.seq_of(before));
+        if (seal.first, seal.last) != (first, last) {
+            return wrong(format!("the seal speaks of seq {} to {}, not {first} to {last}", seal.first, seal.last));
+        }
+        if seal.prev != self.before.hash {
+            return wrong("the seal's `prev` is not the final hash of the segment before".to_owned());
+        }
+        if seal.hash != self.hash_before_last {
+            return wrong("the seal's `hash` is not that of the lines before it".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The lines of a frame stand; this is about the frame's own bytes.
+    fn judge_packed(&self, folder: &Folder) -> Result<(), VerifyError> {
+        let io = |source: io::Error| VerifyError::Io { path: self.file.clone(), source };
+        if !self.sealed {
+            return Err(self
+                .line_wrong(self.lines.max(1), "this segment is compressed and yet has no `sealed` line at its end"));
+        }
+        let Some(noted) = self.sum.packed else {
+            return Err(self.sum_wrong(self.lines, "the digest of the compressed file is missing at the end"));
+        };
+        if digest_of(&self.file).map_err(io)? != noted {
+            let what = "each line stands, but either the compressed file or its digest in the .sum was altered";
+            return Err(self.line_wrong(self.lines, what));
+        }
+        if folder.plain(self.id).exists() && !packed_holds_plain(folder, self.id).map_err(io)? {
+            return Err(VerifyError::Tampered {
+                file: folder.plain(self.id),
+                line: 1,
+                seq: self.seq_of(1),
+                what: "this segment lies beside its compressed file, and holds other lines".to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    fn seq_of(&self, line: u64) -> u64 {
+        (self.before.seq + line).saturating_sub(1)
+    }
+
+    fn line_wrong(&self, line: u64, what: &str) -> VerifyError {
+        let (file, what) = (self.file.clone(), what.to_owned());
+        VerifyError::Tampered { file, line, seq: self.seq_of(line), what }
+    }
+
+    fn sum_wrong(&self, line: u64, what: &str) -> VerifyError {
+        let (file, what) = (self.sum_file.clone(), what.to_owned());
+        VerifyError::Tampered { file, line, seq: self.seq_of(line), what }
+    }
+}

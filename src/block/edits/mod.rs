@@ -1,0 +1,311 @@
+//! Live edits: rules that were added while running, by people and programs.
+//!
+//! The store is the truth: one file an edit, written durably before the edit is acknowledged, and
+//! with it what the log and the hooks have yet to be told. The table is derived from it. A crash
+//! anywhere is mended by telling, through the same code, what [`Edits::pending`] still holds.
+//!
+//! ```text
+//! state/blocks/ID.json
+//! ```
+
+mod edit;
+mod page;
+
+use std::collections::{BTreeSet, HashMap};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use disk::durable;
+use parking_lot::Mutex;
+use terms::{Digest, Hasher, Timestamp};
+
+pub use edit::{Draft, DraftError, EditRule, Event, EventKind, MAX_RULES};
+pub use page::{BadCursor, Block, Page};
+
+use crate::index::{Source, Table};
+use crate::rule::Rule;
+use edit::{Stored, StoredEvent, is_id, rule_id};
+
+/// Live rules in all. Each edit compiles them anew, which takes about a tenth of a second for these;
+/// a list file bears more.
+const MAX_LIVE: usize = 200_000;
+
+/// The edits, and the table of what of them is in force.
+pub struct Edits {
+    dir: PathBuf,
+    state: Mutex<State>,
+}
+
+struct State {
+    edits: HashMap<String, Live>,
+    /// The order in which they decide and are listed.
+    order: BTreeSet<(Timestamp, String)>,
+    table: Arc<Table>,
+}
+
+struct Live {
+    stored: Stored,
+    /// All of the draft, lifted ones too.
+    rules: Vec<Rule>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum EditsError {
+    #[error("{}: not a live edit: {what}; mend it, or move it away to lift its rules", file.display())]
+    Damaged { file: PathBuf, what: String },
+    #[error("{}: {source}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AddError {
+    #[error(transparent)]
+    Draft(#[from] DraftError),
+    #[error("another edit has the id {0:?}: choose another, or leave it out")]
+    Conflict(String),
+    #[error("there are {MAX_LIVE} live rules: put long lists into files")]
+    Full,
+    #[error("the edit can't be stored in {}: {source}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+}
+
+/// What came of adding an edit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// It is stored, and its rules are in the table.
+    New(Event),
+    /// It was there already, all of it. With what the client was told then, if that is known.
+    Same(Event, Option<serde_json::Value>),
+}
+
+impl Edits {
+    /// Opens the store in `dir`, which is created if need be. The caller holds the lock on the state
+    /// folder. A file that can't be read is an error: skipping it would lift its rules.
+    pub fn open(dir: &Path) -> Result<Edits, EditsError> {
+        let failed = |source| EditsError::Io { path: dir.to_owned(), source };
+        durable::private_folder(dir).map_err(failed)?;
+        for entry in fs::read_dir(dir).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".new-")) {
+                // Left by a write that a crash interrupted.
+                fs::remove_file(&path).map_err(failed)?;
+            }
+        }
+        Ok(Edits { dir: dir.to_owned(), state: Mutex::new(load(dir)?) })
+    }
+
+    /// The table of a store that another process may hold open; empty if there is none.
+    pub fn read(dir: &Path) -> Result<Arc<Table>, EditsError> {
+        Ok(load(dir)?.table)
+    }
+
+    /// Stores an edit durably, with the event to be told. What was lifted of the same draft is in
+    /// force again. Blocks while it writes and compiles.
+    pub fn add(&self, draft: Draft, at: Timestamp) -> Result<Added, AddError> {
+        let rules = draft.read()?;
+        let mut state = self.state.lock();
+        let mut stored = match state.edits.get(&draft.id) {
+            Some(known) if known.stored.draft != draft => return Err(AddError::Conflict(draft.id)),
+            Some(known) if known.stored.lifted.is_empty() => return Ok(known.repeated()),
+            Some(known) => {
+                let lifted = BTreeSet::new();
+                Stored { at, lifted, receipt: None, ..known.stored.clone() }
+            }
+            None => Stored::new(draft, at),
+        };
+        if state.table.len() + rules.len() > MAX_LIVE {
+            return Err(AddError::Full);
+        }
+        let event = stored.add_event(EventKind::BlockAdded, at, stored.numbers().collect());
+        self.store(&stored).map_err(|source| AddError::Io { path: self.dir.clone(), source })?;
+        let live = Live { stored, rules };
+        let event = live.event(&event);
+        state.put(live);
+        state.compile();
+        Ok(Added::New(event))
+    }
+
+    /// Lifts an edit by its id, or one rule by the rule's, durably. `None`: nothing of that id is in
+    /// force. Blocks as [`Edits::add`].
+    pub fn lift(&self, id: &str, at: Timestamp) -> io::Result<Option<Event>> {
+        let (edit, number) = match id.split_once(':') {
+            Some((edit, number)) => (edit, number.parse::<usize>().ok()),
+            None => (id, None),
+        };
+        let mut state = self.state.lock();
+        let Some(live) = state.edits.get(edit) else { return Ok(None) };
+        let mut stored = live.stored.clone();
+        let is_meant = |one: &usize| edit == id || number == Some(*one);
+        let lifted: BTreeSet<usize> = stored.live().filter(is_meant).collect();
+        if lifted.is_empty() {
+            return Ok(None);
+        }
+        stored.lifted.extend(&lifted);
+        let event = stored.add_event(EventKind::BlockLifted, at, lifted);
+        self.store(&stored)?;
+        let Some(live) = state.edits.get_mut(edit) else { return Ok(None) };
+        live.stored = stored;
+        let event = live.event(&event);
+        state.compile();
+        Ok(Some(event))
+    }
+
+    /// What the log and the hooks have yet to be told, oldest first.
+    pub fn pending(&self) -> Vec<Event> {
+        let state = self.state.lock();
+        let pending = |live: &Live| live.stored.pending.iter().map(|event| live.event(event)).collect::<Vec<_>>();
+        let mut events: Vec<Event> = state.edits.values().flat_map(pending).collect();
+        events.sort_by(|one, other| (one.at, &one.id).cmp(&(other.at, &other.id)));
+        events
+    }
+
+    /// Notes durably that an event was told, and with what receipt, which a repeated request is
+    /// answered with. An edit of which nothing is in force and all is told leaves the store.
+    pub fn settle(&self, event: &Event, receipt: Option<serde_json::Value>) -> io::Result<()> {
+        let mut state = self.state.lock();
+        let Some(live) = state.edits.get(&event.edit) else { return Ok(()) };
+        let mut stored = live.stored.clone();
+        stored.pending.retain(|pending| pending.id != event.id);
+        if event.kind == EventKind::BlockAdded && receipt.is_some() {
+            stored.receipt = receipt;
+        }
+        if stored.pending.is_empty() && stored.live().next().is_none() {
+            durable::remove(&self.path(&event.edit))?;
+            state.remove(&event.edit);
+            return Ok(());
+        }
+        self.store(&stored)?;
+        if let Some(live) = state.edits.get_mut(&event.edit) {
+            live.stored = stored;
+        }
+        Ok(())
+    }
+
+    /// The rules in force. The id of each is that of a [`terms::ruling::RuleOrigin::Edit`].
+    pub fn table(&self) -> Arc<Table> {
+        self.state.lock().table.clone()
+    }
+
+    /// The rules in force, a page at a time, by the time of their edit; `after` is the `next` of the
+    /// page before. A page holds 1 to 1,000 rules.
+    pub fn list(&self, after: Option<&str>, limit: usize) -> Result<Page, BadCursor> {
+        page::page(&self.state.lock(), after, limit)
+    }
+
+    fn store(&self, stored: &Stored) -> io::Result<()> {
+        durable::write(&self.path(&stored.draft.id), &serde_json::to_vec(stored)?)
+    }
+
+    fn path(&self, id: &str) -> PathBuf {
+        self.dir.join(format!("{id}.json"))
+    }
+}
+
+impl State {
+    fn put(&mut self, live: Live) {
+        let id = live.stored.draft.id.clone();
+        self.remove(&id);
+        self.order.insert((live.stored.at, id.clone()));
+        self.edits.insert(id, live);
+    }
+
+    fn remove(&mut self, id: &str) {
+        if let Some((id, live)) = self.edits.remove_entry(id) {
+            self.order.remove(&(live.stored.at, id));
+        }
+    }
+
+    fn ordered(&self) -> impl Iterator<Item = &Live> {
+        self.order.iter().filter_map(|(_, id)| self.edits.get(id))
+    }
+
+    fn compile(&mut self) {
+        let (mut ids, mut rules, mut hasher) = (Vec::new(), Vec::new(), Hasher::new());
+        for live in self.ordered() {
+            hasher.update(live.stored.digest().as_bytes());
+            for (id, rule) in live.in_force() {
+                ids.push(id);
+                rules.push(rule.clone());
+            }
+        }
+        self.table = Arc::new(Table::compile(Source::Edits { ids }, rules, hasher.finish()));
+    }
+}
+
+impl Live {
+    fn in_force(&self) -> impl Iterator<Item = (Arc<str>, &Rule)> {
+        let numbered = |number: usize| Some((rule_id(&self.stored.draft.id, number), self.rules.get(number - 1)?));
+        self.stored.live().filter_map(numbered)
+    }
+
+    fn event(&self, event: &StoredEvent) -> Event {
+        let draft = &self.stored.draft;
+        let rule = |&number: &usize| {
+            let rule = self.rules.get(number.checked_sub(1)?)?.clone();
+            Some(EditRule { id: rule_id(&draft.id, number), rule })
+        };
+        Event {
+            id: event.id.clone(),
+            edit: draft.id.clone(),
+            kind: event.kind,
+            at: event.at,
+            notice: draft.attribute("notice").map(str::to_owned),
+            reason: draft.attribute("reason").map(str::to_owned),
+            rules: event.rules.iter().filter_map(rule).collect(),
+        }
+    }
+
+    fn repeated(&self) -> Added {
+        let (kind, at, rules) = (EventKind::BlockAdded, self.stored.at, self.stored.numbers().collect());
+        let mut again = self.stored.clone();
+        let told = match again.pending.iter().rfind(|event| event.kind == kind) {
+            Some(event) => event.clone(),
+            None => again.add_event(kind, at, rules),
+        };
+        Added::Same(self.event(&told), self.stored.receipt.clone())
+    }
+}
+
+fn load(dir: &Path) -> Result<State, EditsError> {
+    let empty = Table::compile(Source::Edits { ids: Vec::new() }, Vec::new(), Digest::of(b""));
+    let mut state = State { edits: HashMap::new(), order: BTreeSet::new(), table: Arc::new(empty) };
+    let failed = |source| EditsError::Io { path: dir.to_owned(), source };
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(state),
+        entries => entries.map_err(failed)?,
+    };
+    for entry in entries {
+        let file = entry.map_err(failed)?.path();
+        if file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".")) {
+            continue;
+        }
+        if let Some(live) = load_one(&file)? {
+            state.put(live);
+        }
+    }
+    state.compile();
+    Ok(state)
+}
+
+/// `None` for a file that was removed since the folder was listed.
+fn load_one(file: &Path) -> Result<Option<Live>, EditsError> {
+    let damaged = |what: String| EditsError::Damaged { file: file.to_owned(), what };
+    let id = file.file_name().and_then(|name| name.to_str()?.strip_suffix(".json"));
+    let id = id.filter(|id| is_id(id)).ok_or_else(|| damaged("its name is not ID.json".into()))?;
+    let bytes = match fs::read(file) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(EditsError::Io { path: file.to_owned(), source }),
+    };
+    let stored: Stored = serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?;
+    if stored.draft.id != id {
+        return Err(damaged(format!("it holds the edit {:?}", stored.draft.id)));
+    }
+    let rules = stored.draft.read().map_err(|error| damaged(error.to_string()))?;
+    Ok(Some(Live { stored, rules }))
+}
+
+#[cfg(test)]
+mod tests;

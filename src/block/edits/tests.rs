@@ -1,0 +1,203 @@
+use std::collections::BTreeMap;
+
+use super::*;
+
+const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
+
+fn draft(id: &str, rules: &[&str]) -> Draft {
+    Draft { id: id.into(), rules: rules.iter().map(|rule| (*rule).into()).collect(), attributes: BTreeMap::new() }
+}
+
+fn with(draft: Draft, attributes: &[(&str, &str)]) -> Draft {
+    let attributes = attributes.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+    Draft { attributes, ..draft }
+}
+
+fn at(secs: u64) -> Timestamp {
+    NOW.plus(std::time::Duration::from_secs(secs))
+}
+
+fn listed(edits: &Edits) -> Vec<String> {
+    edits.list(None, 1000).unwrap().blocks.iter().map(|block| block.id.to_string()).collect()
+}
+
+fn new(added: Added) -> Event {
+    match added {
+        Added::New(event) => event,
+        Added::Same(..) => panic!("{added:?}"),
+    }
+}
+
+#[test]
+fn an_edit_is_in_force_pending_and_still_so_after_a_crash() {
+    let folder = tempfile::tempdir().unwrap();
+    let edits = Edits::open(folder.path()).unwrap();
+    let event = new(edits.add(draft("r-1", &["a.example", "https://b.example/x notice=N-2"]), NOW).unwrap());
+    assert_eq!(event.rules.iter().map(|rule| &*rule.id).collect::<Vec<_>>(), ["r-1:1", "r-1:2"]);
+    assert_eq!(edits.table().len(), 2);
+    drop(edits);
+
+    fs::write(folder.path().join(".new-torn"), "{").unwrap();
+    assert_eq!(Edits::read(folder.path()).unwrap().len(), 2);
+    let edits = Edits::open(folder.path()).unwrap();
+    assert!(!folder.path().join(".new-torn").exists());
+    assert_eq!(edits.pending(), std::slice::from_ref(&event));
+    assert_eq!((edits.table().len(), listed(&edits)), (2, vec!["r-1:1".into(), "r-1:2".into()]));
+    edits.settle(&event, None).unwrap();
+    let edits = Edits::open(folder.path()).unwrap();
+    assert!(edits.pending().is_empty());
+    assert_eq!(edits.table().len(), 2);
+}
+
+#[test]
+fn the_same_again_is_the_same_and_another_under_its_id_a_conflict() {
+    let folder = tempfile::tempdir().unwrap();
+    let edits = Edits::open(folder.path()).unwrap();
+    let first = new(edits.add(draft("r-1", &["a.example"]), NOW).unwrap());
+    let receipt = serde_json::json!({"list": 7});
+    edits.settle(&first, Some(receipt.clone())).unwrap();
+    let Added::Same(again, told) = edits.add(draft("r-1", &["a.example"]), at(5)).unwrap() else { panic!() };
+    assert_eq!((again.at, again.rules, told), (first.at, first.rules, Some(receipt)));
+    assert!(edits.pending().is_empty(), "nothing to be told twice");
+    let other = edits.add(draft("r-1", &["b.example"]), NOW);
+    assert!(matches!(other, Err(AddError::Conflict(_))));
+    let other = edits.add(with(draft("r-1", &["a.example"]), &[("notice", "N-1")]), NOW);
+    assert!(matches!(other, Err(AddError::Conflict(_))));
+}
+
+#[test]
+fn lifting_is_durable_told_and_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let edits = Edits::open(folder.path()).unwrap();
+    let added = new(edits.add(draft("r-1", &["a.example", "b.example", "c.example"]), NOW).unwrap());
+    edits.settle(&added, None).unwrap();
+    assert_eq!(edits.lift("r-2", NOW).unwrap(), None);
+    assert_eq!(edits.lift("r-1:4", NOW).unwrap(), None);
+    assert_eq!(edits.lift("r-1:x", NOW).unwrap(), None);
+
+    let one = edits.lift("r-1:2", at(1)).unwrap().unwrap();
+    assert_eq!((one.kind, &*one.rules[0].rule.text, one.rules.len()), (EventKind::BlockLifted, "b.example", 1));
+    assert_eq!(edits.lift("r-1:2", at(2)).unwrap(), None);
+    let edits = Edits::open(folder.path()).unwrap();
+    assert_eq!(listed(&edits), ["r-1:1", "r-1:3"]);
+
+    let rest = edits.lift("r-1", at(1)).unwrap().unwrap();
+    assert_eq!(rest.rules.len(), 2);
+    assert_ne!(rest.id, one.id, "two events of one instant");
+    let edits = Edits::open(folder.path()).unwrap();
+    assert_eq!((edits.table().len(), edits.pending()), (0, vec![one.clone(), rest.clone()]));
+    edits.settle(&one, None).unwrap();
+    edits.settle(&rest, None).unwrap();
+    edits.settle(&rest, None).unwrap();
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn what_was_lifted_can_be_added_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let edits = Edits::open(folder.path()).unwrap();
+    let wanted = draft("r-1", &["a.example", "b.example"]);
+    let first = new(edits.add(wanted.clone(), NOW).unwrap());
+    edits.lift("r-1:1", at(1)).unwrap();
+    let again = new(edits.add(wanted.clone(), at(2)).unwrap());
+    assert_ne!(again.id, first.id);
+    assert_eq!((edits.table().len(), edits.pending().len()), (2, 3));
+    for event in edits.pending() {
+        edits.settle(&event, None).unwrap();
+    }
+    let lifted = edits.lift("r-1", at(3)).unwrap().unwrap();
+    edits.settle(&lifted, None).unwrap();
+    new(edits.add(wanted, at(4)).unwrap());
+}
+
+#[test]
+fn attributes_of_the_edit_go_to_every_rule() {
+    let wanted = with(
+        draft("r-1", &["a.example  # a comment", "https://b.example/ until=2030-01-01"]),
+        &[("notice", "N \"1\" \\"), ("status", "410")],
+    );
+    let rules = wanted.read().unwrap();
+    for rule in &rules {
+        assert_eq!(rule.attributes.notice.as_deref(), Some("N \"1\" \\"));
+        assert_eq!(rule.attributes.status, terms::BlockStatus::Gone);
+    }
+    assert_eq!(rules[1].attributes.until, Timestamp::parse("2030-01-01"));
+    let twice = with(draft("r-1", &["a.example", "b.example notice=N-2"]), &[("notice", "N-1")]);
+    assert!(matches!(twice.read(), Err(DraftError::Rule { number: 2, .. })));
+    let injected = with(draft("r-1", &["a.example"]), &[("notice", "N-1\nb.example")]);
+    assert!(injected.read().is_err());
+}
+
+#[test]
+fn what_is_no_edit_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let edits = Edits::open(folder.path()).unwrap();
+    for id in ["", ".a", "a/b", "a:1", "ä", &"x".repeat(65)] {
+        let refused = edits.add(draft(id, &["a.example"]), NOW);
+        assert!(matches!(refused, Err(AddError::Draft(DraftError::Id(_)))), "{id}");
+    }
+    assert!(edits.add(draft("r-1", &[]), NOW).is_err());
+    assert!(edits.add(draft("r-1", &["a.example", "not a rule"]), NOW).is_err());
+    assert!(edits.add(draft("r-1", &vec!["a.example"; MAX_RULES + 1]), NOW).is_err());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_damaged_file_is_named_and_not_passed_by() {
+    let folder = tempfile::tempdir().unwrap();
+    Edits::open(folder.path()).unwrap().add(draft("r-1", &["a.example"]), NOW).unwrap();
+    let file = folder.path().join("r-1.json");
+    let good = fs::read(&file).unwrap();
+    for length in 0..good.len() {
+        fs::write(&file, &good[..length]).unwrap();
+        let error = Edits::open(folder.path()).err().unwrap().to_string();
+        assert!(error.contains("r-1.json: not a live edit"), "{error}");
+    }
+    fs::write(&file, &good).unwrap();
+    fs::rename(&file, folder.path().join("r-2.json")).unwrap();
+    assert!(Edits::read(folder.path()).is_err());
+    fs::rename(folder.path().join("r-2.json"), folder.path().join("r-1.json~")).unwrap();
+    assert!(Edits::read(folder.path()).is_err());
+}
+
+#[test]
+fn pages_join_without_gap_or_repetition_even_if_the_last_rule_is_lifted() {
+    let folder = tempfile::tempdir().unwrap();
+    let edits = Edits::open(folder.path()).unwrap();
+    edits.add(draft("b", &["b1.example", "b2.example", "b3.example"]), NOW).unwrap();
+    edits.add(draft("a", &["a1.example"]), NOW).unwrap();
+    edits.add(draft("z", &["z1.example"]), at(1)).unwrap();
+    let all = ["a:1", "b:1", "b:2", "b:3", "z:1"];
+    assert_eq!(listed(&edits), all);
+    for limit in 1..6 {
+        let (mut seen, mut next) = (Vec::new(), None);
+        loop {
+            let page = edits.list(next.as_deref(), limit).unwrap();
+            seen.extend(page.blocks.iter().map(|block| block.id.to_string()));
+            next = page.next;
+            if next.is_none() {
+                break;
+            }
+        }
+        assert_eq!(seen, all, "{limit}");
+    }
+    let page = edits.list(None, 2).unwrap();
+    edits.lift("b", at(2)).unwrap();
+    let rest = edits.list(page.next.as_deref(), 10).unwrap();
+    assert_eq!(rest.blocks.iter().map(|block| &*block.id).collect::<Vec<_>>(), ["z:1"]);
+    assert_eq!(rest.next, None);
+    assert!(edits.list(Some("nonsense"), 10).is_err());
+}
+
+#[test]
+fn a_ruling_names_the_rule_of_the_edit() {
+    let folder = tempfile::tempdir().unwrap();
+    let edits = Edits::open(folder.path()).unwrap();
+    edits.add(draft("r-1", &["a.example", "https://b.example/x"]), NOW).unwrap();
+    edits.lift("r-1:1", NOW).unwrap();
+    let index = crate::Index::new(1, edits.table(), Vec::new());
+    let url = |text: &str| terms::Url::parse(text).unwrap();
+    let ruling = index.judge(&url("https://b.example/x"), NOW).unwrap();
+    assert_eq!(ruling.origin, terms::ruling::RuleOrigin::Edit { id: Arc::from("r-1:2") });
+    assert_eq!(index.judge(&url("https://a.example/"), NOW), None);
+}

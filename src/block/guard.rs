@@ -1,0 +1,155 @@
+//! The guard: what is asked for, and what is answered, judged by the index in force.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use terms::{Digest, Proof, Ruling, Timestamp, Url};
+
+use crate::index::{Index, Table};
+use crate::register::{Lane, Register};
+
+/// The version of the index that let something through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Clearance {
+    pub list: u64,
+}
+
+/// The rules in force, and all that is under way.
+pub struct Blocks {
+    index: ArcSwap<Index>,
+    register: Register,
+    versions: Mutex<Versions>,
+}
+
+impl Blocks {
+    /// Puts the first index in force. `state` is the state folder, where the version counts on.
+    pub fn new(state: &Path, edits: Arc<Table>, files: Vec<Arc<Table>>) -> std::io::Result<Blocks> {
+        let mut versions = Versions::open(state.join("list-version"))?;
+        let first = Index::new(versions.next()?, edits, files);
+        Ok(Blocks { index: ArcSwap::from_pointee(first), register: Register::new(), versions: Mutex::new(versions) })
+    }
+
+    pub fn version(&self) -> u64 {
+        self.index.load().version()
+    }
+
+    /// The index in force, for looking at it off the request path.
+    pub fn index(&self) -> Arc<Index> {
+        self.index.load_full()
+    }
+
+    /// Whether `url` may be asked for. The error is the rule that forbids it.
+    pub fn judge(&self, url: &Url, now: Timestamp) -> Result<Clearance, Arc<Ruling>> {
+        let index = self.index.load();
+        match index.judge(url, now) {
+            None => Ok(Clearance { list: index.version() }),
+            Some(ruling) => Err(Arc::new(ruling)),
+        }
+    }
+
+    /// Judges again what was cleared by an older index, and by its digest what is known of its bytes.
+    pub fn judge_bytes(
+        &self,
+        clearance: Clearance,
+        url: &Url,
+        digest: Option<&Digest>,
+        now: Timestamp,
+    ) -> Result<Clearance, Arc<Ruling>> {
+        let index = self.index.load();
+        let by_url = if clearance.list == index.version() { None } else { index.judge(url, now) };
+        let ruling = by_url.or_else(|| digest.and_then(|digest| index.judge_digest(url, digest, now)));
+        match ruling {
+            None => Ok(Clearance { list: index.version() }),
+            Some(ruling) => Err(Arc::new(ruling)),
+        }
+    }
+
+    /// A lane for a connection or a fill.
+    pub fn lane(&self) -> Arc<Lane> {
+        self.register.open()
+    }
+
+    /// The one way onto a lane: what is blocked by now does not get on, and what gets on is judged
+    /// again by every index to come until it has arrived.
+    pub fn enter(
+        &self,
+        lane: &Lane,
+        clearance: Clearance,
+        url: &Arc<Url>,
+        proof: &Proof,
+        now: Timestamp,
+    ) -> Result<u64, Arc<Ruling>> {
+        let clearance = self.judge_bytes(clearance, url, proof.digest().as_ref(), now)?;
+        let ticket = lane.enter(url.clone(), proof.clone(), clearance.list);
+        // An index that was published before `enter` may not have seen this lane's new ticket.
+        match self.judge_bytes(clearance, url, None, now) {
+            Ok(_) => Ok(ticket),
+            Err(ruling) => {
+                lane.arrived(ticket);
+                Err(ruling)
+            }
+        }
+    }
+
+    /// Puts new tables in force. The old index is dropped here, never on a request's thread.
+    pub fn publish(&self, edits: Arc<Table>, files: Vec<Arc<Table>>) -> std::io::Result<Arc<Index>> {
+        let mut versions = self.versions.lock();
+        let index = Arc::new(Index::new(versions.next()?, edits, files));
+        retire(self.index.swap(index.clone()));
+        Ok(index)
+    }
+
+    /// Judges everything under way by the index in force; says how much of it became blocked.
+    pub fn cut(&self, now: Timestamp) -> usize {
+        self.register.judge(&self.index.load_full(), now)
+    }
+}
+
+/// Drops an index once no request looks at it any more, which is a matter of microseconds; waits for
+/// that a second at most.
+fn retire(index: Arc<Index>) {
+    for _ in 0..1000 {
+        if Arc::strong_count(&index) == 1 {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Hands out version numbers that go on rising over restarts. A block of them is reserved on disk at
+/// once, so that publishing does not wait for the disk; a restart skips what is left of the block.
+struct Versions {
+    path: PathBuf,
+    last: u64,
+    reserved: u64,
+}
+
+/// Publications between two writes of the reserve.
+const RESERVE: u64 = 1000;
+
+impl Versions {
+    fn open(path: PathBuf) -> std::io::Result<Versions> {
+        let reserved = match std::fs::read_to_string(&path) {
+            Ok(text) => text.trim().parse().map_err(|_| {
+                let what = format!("{}: not a number; the list version can't count on from it", path.display());
+                std::io::Error::new(std::io::ErrorKind::InvalidData, what)
+            })?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => 0,
+            Err(error) => return Err(error),
+        };
+        Ok(Versions { path, last: reserved, reserved })
+    }
+
+    fn next(&mut self) -> std::io::Result<u64> {
+        if self.last == self.reserved {
+            let reserved = self.reserved + RESERVE;
+            disk::durable::write(&self.path, format!("{reserved}\n").as_bytes())?;
+            self.reserved = reserved;
+        }
+        self.last += 1;
+        Ok(self.last)
+    }
+}

@@ -1,0 +1,213 @@
+//! The block index: the authority on what may be served.
+//!
+//! A look-up walks no list. Every rule is one key in one hash table a source, and a URL costs a few
+//! probes of it: its path, each ancestor of the path, each parent of the host, and the pairs of its
+//! query where rules ask for them. An index is an immutable snapshot of all sources under one
+//! version.
+//!
+//! Who decides: an exception; a rule for the URL; the longest prefix; the host, before the tree with
+//! the most labels; the digest. Among equals live edits come before files, files stand in their
+//! given order, and within one the first line wins.
+//!
+//! Where a URL can be read in several ways, each reading is judged by itself, and the first one that
+//! is blocked blocks the URL: an exception frees only the readings that it covers.
+
+mod compile;
+mod explain;
+mod postings;
+mod probe;
+mod table;
+
+use std::cmp::Reverse;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use terms::{Digest, Folded, Hasher, Ruling, Timestamp, Url};
+
+pub use explain::{Cited, Explanation};
+pub use probe::Kind;
+pub use table::{Source, Table};
+
+use crate::rule::{Rule, Standing};
+use probe::{Reach, digest_key, each_probe};
+use table::ASK_PAIRS;
+
+/// All rules of all sources, under one version.
+pub struct Index {
+    version: u64,
+    hash: Digest,
+    /// In the order in which they decide: the edits, then the files.
+    tables: Vec<Arc<Table>>,
+    reach: Reach,
+}
+
+/// A rule that covers what is judged. The least of several decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Match {
+    /// False for an exception, which comes before every block.
+    blocks: bool,
+    kind: Kind,
+    depth: Reverse<u32>,
+    table: usize,
+    rule: u32,
+}
+
+impl Index {
+    /// `files` stand in the order in which they decide.
+    pub fn new(version: u64, edits: Arc<Table>, files: Vec<Arc<Table>>) -> Index {
+        let tables: Vec<Arc<Table>> = std::iter::once(edits).chain(files).collect();
+        let mut hasher = Hasher::new();
+        let mut reach = Reach::default();
+        for table in &tables {
+            hasher.update(&(table.name().len() as u64).to_be_bytes());
+            hasher.update(table.name().as_bytes());
+            hasher.update(table.hash().as_bytes());
+            reach.widen(table.reach);
+        }
+        Index { version, hash: hasher.finish(), tables, reach }
+    }
+
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The digest of the tables' names and hashes: equal where the same rules stand in the same order.
+    pub fn hash(&self) -> Digest {
+        self.hash
+    }
+
+    /// The sources, in the order in which they decide: the edits, then the files.
+    pub fn tables(&self) -> &[Arc<Table>] {
+        &self.tables
+    }
+
+    /// How many rules there are in all.
+    pub fn rules(&self) -> usize {
+        self.tables.iter().map(|table| table.len()).sum()
+    }
+
+    pub fn has_digest_rules(&self) -> bool {
+        self.reach.digests
+    }
+
+    /// The next instant at which a rule begins or ceases to hold, so that what is under way can be
+    /// judged again then.
+    pub fn next_boundary(&self, now: Timestamp) -> Option<Timestamp> {
+        self.tables.iter().filter_map(|table| table.next_boundary(now)).min()
+    }
+
+    /// Whether a rule is about `url`, whatever the time and the other rules.
+    pub fn covers(rule: &Rule, url: &Url) -> bool {
+        rule.covers(url)
+    }
+
+    /// The rule that forbids `url`, by its name alone. `None`: it may be asked for.
+    pub fn judge(&self, url: &Url, now: Timestamp) -> Option<Ruling> {
+        url.readings().find_map(|reading| {
+            let decides = self.decide(reading, now).filter(|decides| decides.blocks)?;
+            let mut all = Vec::new();
+            self.each_match(reading, |one| all.push(one));
+            Some(self.ruling(decides, all, now))
+        })
+    }
+
+    /// The rule that forbids these bytes under `url`. An exception for the digest beats it, and so
+    /// does one that covers every reading of the URL.
+    pub fn judge_digest(&self, url: &Url, digest: &Digest, now: Timestamp) -> Option<Ruling> {
+        if !self.reach.digests {
+            return None;
+        }
+        let key = digest_key(digest);
+        let mut all = Vec::new();
+        for (number, table) in self.tables.iter().enumerate() {
+            for &rule in table.find(key) {
+                all.push(self.matched(Kind::Digest, 0, number, rule));
+            }
+        }
+        let decides = all.iter().filter(|one| self.in_force(one, now)).min().copied().filter(|one| one.blocks)?;
+        let is_excepted = |reading| self.decide(reading, now).is_some_and(|one| !one.blocks);
+        if url.readings().all(is_excepted) {
+            return None;
+        }
+        Some(self.ruling(decides, all, now))
+    }
+
+    /// The rule in force that decides on one reading of a URL.
+    fn decide(&self, reading: &Folded, now: Timestamp) -> Option<Match> {
+        let mut best: Option<Match> = None;
+        self.each_match(reading, |one| {
+            if best.is_none_or(|best| one < best) && self.in_force(&one, now) {
+                best = Some(one);
+            }
+        });
+        best
+    }
+
+    /// Shows `visit` every rule that covers a reading, each once, in no order and at whatever time.
+    fn each_match(&self, reading: &Folded, mut visit: impl FnMut(Match)) {
+        each_probe(reading, self.reach, |probe| {
+            let mut take = |key| {
+                let mut ask_pairs = false;
+                for (number, table) in self.tables.iter().enumerate() {
+                    for &rule in table.find(key) {
+                        if rule == ASK_PAIRS {
+                            ask_pairs = true;
+                        } else if table.takes_query(rule, reading) {
+                            visit(self.matched(probe.kind, probe.depth, number, rule));
+                        }
+                    }
+                }
+                ask_pairs
+            };
+            if take(probe.key()) {
+                for pair in reading.pairs() {
+                    take(probe.pair_key(pair));
+                }
+            }
+        });
+    }
+
+    fn matched(&self, kind: Kind, depth: u32, table: usize, rule: u32) -> Match {
+        let blocks = !self.tables[table].is_exception(rule);
+        Match { blocks, kind, depth: Reverse(depth), table, rule }
+    }
+
+    fn in_force(&self, one: &Match, now: Timestamp) -> bool {
+        self.tables[one.table].standing(one.rule, now) == Standing::InForce
+    }
+
+    /// Whether two rules that cover the same reading are one rule that stands twice.
+    fn is_same_rule(&self, one: &Match, other: &Match) -> bool {
+        let query = |one: &Match| {
+            let table = &self.tables[one.table];
+            (table.query(one.rule), table.attributes(one.rule).exact_query)
+        };
+        (one.blocks, one.kind, one.depth) == (other.blocks, other.kind, other.depth) && query(one) == query(other)
+    }
+
+    /// What is told of the rule that decides. `all` holds all that cover the same: where the rule
+    /// stands more than once, the notices of all of them that are in force are told, and the first
+    /// reason given; the status is the deciding one's.
+    fn ruling(&self, decides: Match, mut all: Vec<Match>, now: Timestamp) -> Ruling {
+        all.retain(|one| self.in_force(one, now) && self.is_same_rule(&decides, one));
+        all.sort_unstable();
+        let attributes = || all.iter().map(|one| self.tables[one.table].attributes(one.rule));
+        let mut told = HashSet::new();
+        let table = &self.tables[decides.table];
+        Ruling {
+            rule: Arc::from(table.text(decides.rule)),
+            notices: attributes()
+                .filter_map(|one| one.notice.as_ref())
+                .filter(|id| told.insert(*id))
+                .cloned()
+                .collect(),
+            reason: attributes().find_map(|one| one.reason.clone()),
+            status: table.attributes(decides.rule).status,
+            origin: table.origin(decides.rule),
+            list: self.version,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

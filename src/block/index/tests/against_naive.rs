@@ -1,0 +1,207 @@
+//! The index beside a matcher written straight from the contract's sentences, which walks every rule.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use terms::{Digest, Folded, Timestamp, Url};
+
+use crate::index::{Index, Source, Table};
+use crate::list;
+
+#[derive(Clone, Debug)]
+enum What {
+    Url(String),
+    /// Without the `*`.
+    Prefix(String),
+    Host(String),
+    Tree(String),
+}
+
+#[derive(Clone, Debug)]
+struct Naive {
+    what: What,
+    exception: bool,
+    exact: bool,
+    from: Option<i64>,
+    until: Option<i64>,
+}
+
+/// A reading of a URL in pieces.
+struct Pieces {
+    host: Vec<String>,
+    path: Vec<String>,
+    pairs: BTreeSet<String>,
+}
+
+impl Pieces {
+    fn of(reading: &Folded) -> Pieces {
+        let owned = |text: &str| text.to_owned();
+        Pieces {
+            host: reading.host().split('.').map(owned).collect(),
+            path: reading.path().split('/').filter(|segment| !segment.is_empty()).map(owned).collect(),
+            pairs: reading.pairs().map(owned).collect(),
+        }
+    }
+}
+
+fn pieces(text: &str) -> Vec<Pieces> {
+    Url::parse(text).unwrap().readings().map(Pieces::of).collect()
+}
+
+impl Naive {
+    fn line(&self, notice: usize) -> String {
+        let bang = if self.exception { "!" } else { "" };
+        let subject = match &self.what {
+            What::Url(text) | What::Host(text) => text.clone(),
+            What::Prefix(text) => match text.split_once('?') {
+                Some((path, query)) => format!("{path}*?{query}"),
+                None => format!("{text}*"),
+            },
+            What::Tree(host) => format!("*.{host}"),
+        };
+        let exact = if self.exact && matches!(self.what, What::Url(_) | What::Prefix(_)) { " query=exact" } else { "" };
+        let day = |name: &str, day: Option<i64>| match day {
+            Some(day) => format!(" {name}={}", Timestamp::from_secs(day * 86_400)),
+            None => String::new(),
+        };
+        format!("{bang}{subject}{exact}{}{} notice=N-{notice}", day("from", self.from), day("until", self.until))
+    }
+
+    /// How strongly the rule covers a reading: the kind, 4 the strongest, then how specific it is.
+    fn strength(&self, asked: &Pieces) -> Option<(u8, usize)> {
+        let takes =
+            |named: &BTreeSet<String>| if self.exact { *named == asked.pairs } else { named.is_subset(&asked.pairs) };
+        match &self.what {
+            What::Url(text) => {
+                let at = |one: &Pieces| one.host == asked.host && one.path == asked.path && takes(&one.pairs);
+                pieces(text).iter().any(at).then_some((4, 0))
+            }
+            What::Prefix(text) => pieces(text)
+                .iter()
+                .filter(|one| one.host == asked.host && asked.path.starts_with(&one.path) && takes(&one.pairs))
+                .map(|one| (3, one.path.len()))
+                .max(),
+            What::Host(host) => (asked.host.join(".") == *host).then_some((2, 0)),
+            What::Tree(host) => {
+                let labels: Vec<String> = host.split('.').map(str::to_owned).collect();
+                asked.host.ends_with(&labels).then_some((1, labels.len()))
+            }
+        }
+    }
+
+    fn in_force(&self, day: i64) -> bool {
+        self.from.is_none_or(|from| from <= day) && self.until.is_none_or(|until| day < until)
+    }
+}
+
+/// The number of the rule that blocks, in the order of sources and lines.
+fn naive_judge(rules: &[Naive], url: &Url, day: i64) -> Option<usize> {
+    url.readings().find_map(|reading| {
+        let asked = Pieces::of(reading);
+        let mut covering: Vec<(bool, (u8, usize), usize)> = Vec::new();
+        for (number, rule) in rules.iter().enumerate().filter(|(_, rule)| rule.in_force(day)) {
+            if let Some(strength) = rule.strength(&asked) {
+                covering.push((rule.exception, strength, number));
+            }
+        }
+        // Exceptions, then strength, then whoever stands first.
+        covering.sort_by(|one, other| (other.0, other.1).cmp(&(one.0, one.1)).then(one.2.cmp(&other.2)));
+        covering.first().filter(|first| !first.0).map(|first| first.2)
+    })
+}
+
+fn host() -> impl Strategy<Value = String> {
+    prop::sample::select(vec!["example", "a.example", "b.a.example", "b.example", "ba.example", "c.b.a.example"])
+        .prop_map(str::to_owned)
+}
+
+fn path() -> impl Strategy<Value = String> {
+    let piece = prop::sample::select(vec!["/a", "/b", "/ab", "//", "/..", "/%2Fa", "/a;x", "/"]);
+    prop::collection::vec(piece, 0..5).prop_map(|pieces| pieces.concat())
+}
+
+fn query() -> impl Strategy<Value = String> {
+    let pair = prop::sample::select(vec!["x=1", "x=2", "y", "z=%31", "z=1"]);
+    prop::collection::vec(pair, 0..4)
+        .prop_map(|pairs| if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) })
+}
+
+fn subject() -> impl Strategy<Value = What> {
+    prop_oneof![
+        4 => (host(), path(), query()).prop_map(|(host, path, query)| What::Url(format!("https://{host}{path}{query}"))),
+        3 => (host(), path(), query()).prop_map(|(host, path, query)| What::Prefix(format!("https://{host}{path}/{query}"))),
+        1 => host().prop_map(What::Host),
+        1 => host().prop_map(What::Tree),
+    ]
+}
+
+fn rule() -> impl Strategy<Value = Naive> {
+    let window = prop_oneof![
+        3 => Just((None, None)),
+        1 => (0..4_i64).prop_map(|from| (Some(from), None)),
+        1 => (0..4_i64, 1..3_i64).prop_map(|(from, length)| (Some(from), Some(from + length))),
+        1 => (0..4_i64).prop_map(|until| (None, Some(until))),
+    ];
+    (subject(), prop::bool::weighted(0.2), prop::bool::weighted(0.2), window)
+        .prop_map(|(what, exception, exact, (from, until))| Naive { what, exception, exact, from, until })
+}
+
+/// Rules, cut into sources at the given places: the first of them holds the edits.
+fn build(rules: &[Naive], cuts: &[usize]) -> Index {
+    let mut tables = Vec::new();
+    let mut start = 0;
+    for end in cuts.iter().copied().chain([rules.len()]) {
+        let end = end.clamp(start, rules.len());
+        let lines: Vec<String> =
+            rules[start..end].iter().enumerate().map(|(number, rule)| rule.line(start + number)).collect();
+        let read = list::read(lines.join("\n").as_bytes()).unwrap();
+        let source = match tables.is_empty() {
+            true => Source::Edits { ids: lines.iter().map(|line| Arc::from(line.as_str())).collect() },
+            false => Source::File(Arc::from(format!("{}.txt", tables.len()))),
+        };
+        tables.push(Arc::new(Table::compile(source, read, Digest::ZERO)));
+        start = end;
+    }
+    let edits = tables.remove(0);
+    Index::new(1, edits, tables)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn judges_as_the_sentences_say(
+        rules in prop::collection::vec(rule(), 0..12),
+        cuts in prop::collection::vec(0..12_usize, 0..3),
+        asked in prop::collection::vec((host(), path(), query()), 1..12),
+        day in 0..5_i64,
+    ) {
+        let mut cuts = cuts;
+        cuts.sort_unstable();
+        let index = build(&rules, &cuts);
+        let now = Timestamp::from_secs(day * 86_400);
+        for (host, path, query) in asked {
+            let url = Url::parse(&format!("https://{host}{path}{query}")).unwrap();
+            let expected = naive_judge(&rules, &url, day);
+            let ruling = index.judge(&url, now);
+            let explanation = index.explain(&url, now);
+            prop_assert_eq!(ruling.as_ref(), explanation.ruling.as_ref());
+            match expected {
+                None => prop_assert_eq!(ruling, None, "{:?}", url),
+                Some(number) => {
+                    let notice = format!("N-{number}");
+                    let ruling = ruling.ok_or_else(|| TestCaseError::fail(format!("{url:?} passed {}", rules[number].line(number))))?;
+                    prop_assert_eq!(&*ruling.notices[0], &notice, "{:?}", url);
+                    let decides = explanation.decides.and_then(|cited| cited.attributes.notice);
+                    prop_assert_eq!(decides.as_deref(), Some(notice.as_str()));
+                }
+            }
+            for (number, rule) in rules.iter().enumerate() {
+                let read = list::read_rule(&rule.line(number)).unwrap();
+                let covers = url.readings().any(|reading| rule.strength(&Pieces::of(reading)).is_some());
+                prop_assert_eq!(Index::covers(&read, &url), covers, "{} {:?}", rule.line(number), url);
+            }
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Block lists as files: bytes in, rules or the lines that can't be read out.
+//!
+//! A list is taken whole or not at all. Each format has a file of its own.
+
+mod bad_line;
+mod line;
+mod subject;
+mod text;
+
+pub use bad_line::BadLine;
+pub use text::{MAX_LINE, MAX_REPORTED, read, read_rule};
+
+#[cfg(test)]
+mod tests;

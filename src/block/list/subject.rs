@@ -1,0 +1,165 @@
+//! The first word of a line: what a rule covers.
+
+use std::sync::Arc;
+
+use terms::{Digest, Url, UrlError, url};
+
+use super::bad_line::{Fault, quoted};
+use crate::rule::{Place, Subject};
+
+/// Reads a rule's own word, which begins at the byte `start` of its line; says too whether it is an
+/// exception.
+pub(super) fn read(word: &str, start: usize) -> Result<(Subject, bool), Fault> {
+    if let Some((at, odd)) = word.char_indices().find(|(_, character)| is_unseen(*character)) {
+        let what = format!(
+            "a character that can't be seen (U+{:04X}) stands here; leave it out, or percent-encode it",
+            odd as u32
+        );
+        return Err(Fault::new(start + at, what));
+    }
+    let (body, at, exception) = match word.strip_prefix('!') {
+        Some(body) => (body, start + 1, true),
+        None => (word, start, false),
+    };
+    if body.is_empty() {
+        return Err(Fault::new(start, "`!` stands right before the rule that it makes an exception, without a blank"));
+    }
+    let subject = match body.as_bytes()[0] {
+        b'!' => return Err(Fault::new(at, "one `!` makes an exception; leave the second out")),
+        b'~' if exception => return Err(Fault::new(start, "`!` stands before any kind of rule but a pattern")),
+        b'~' => return Err(Fault::new(at, "patterns come with a later version; name the URL, its prefix or its host")),
+        _ => read_subject(body).map_err(|fault| Fault { at: at + fault.at, ..fault })?,
+    };
+    Ok((subject, exception))
+}
+
+/// Blanks other than space and tab, and characters of no width: what a paste from a document or a
+/// web page brings along, and what would keep a rule from ever covering anything.
+fn is_unseen(character: char) -> bool {
+    character.is_whitespace()
+        || character.is_control()
+        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
+}
+
+fn read_subject(text: &str) -> Result<Subject, Fault> {
+    if let Some(digest) = read_digest(text) {
+        return digest.map(Subject::Digest);
+    }
+    let text = text.split('#').next().unwrap_or_default();
+    let host_start = scheme_length(text)?;
+    let host_end = text[host_start..].find(['/', '\\', '?']).map_or(text.len(), |at| host_start + at);
+    if host_start == 0 && host_end == text.len() {
+        return read_host(text);
+    }
+    if let Some(at) = text[host_start..host_end].find('*') {
+        return Err(Fault::new(host_start + at, star_in_host(&text[host_start..host_end])));
+    }
+    match prefix_of(text, host_end)? {
+        Some(prefix) => Ok(Subject::Prefix(read_place(&prefix)?)),
+        None => Ok(Subject::Url(read_place(text)?)),
+    }
+}
+
+/// How much of `text` is its scheme, with the `://`.
+fn scheme_length(text: &str) -> Result<usize, Fault> {
+    let Some((scheme, rest)) = text.split_once(':') else { return Ok(0) };
+    if scheme.contains(['/', '\\', '?']) {
+        return Ok(0);
+    }
+    if rest.starts_with("//") {
+        return Ok(scheme.len() + "://".len());
+    }
+    if scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("http") {
+        return Err(Fault::new(scheme.len(), "`//` is missing behind the scheme; write https://"));
+    }
+    Ok(0)
+}
+
+fn read_place(text: &str) -> Result<Place, Fault> {
+    Url::parse(text).map(|url| Place::of(&url)).map_err(|error| Fault::new(0, unreadable(error)))
+}
+
+fn unreadable(error: UrlError) -> String {
+    let instead = match error {
+        UrlError::TooLong => "write a shorter one",
+        UrlError::Scheme => "write https://",
+        UrlError::NoHost | UrlError::TwoHosts => "write https://host/path",
+        UrlError::BadHost => "write a name such as photos.example, or an address",
+        UrlError::BadPort => "leave the port out; it plays no part in matching",
+        UrlError::BadEscape => "write %25 for a % that means itself",
+        UrlError::Control | UrlError::BadCharacter | UrlError::NotUtf8 => "percent-encode it, or leave it out",
+        UrlError::NotAPath => "write https://host/path",
+    };
+    format!("the URL can't be read: {error}; {instead}")
+}
+
+/// The text of the URL whose path is a rule's prefix, if `*` is the whole last segment; an error if a
+/// `*` stands anywhere else behind the host. A literal `*` is `%2A`.
+fn prefix_of(text: &str, host_end: usize) -> Result<Option<String>, Fault> {
+    let Some(star) = text[host_end..].find('*').map(|at| host_end + at) else { return Ok(None) };
+    let path_end = text.find('?').unwrap_or(text.len());
+    let is_last_segment = star + 1 == path_end && text[..star].ends_with(['/', '\\']);
+    if !is_last_segment {
+        let what = "`*` is a whole last segment, as in https://host/path/*, or a first label, as in *.host; write %2A for the character itself";
+        return Err(Fault::new(star, what));
+    }
+    let query = &text[path_end..];
+    if let Some(at) = query.find('*') {
+        return Err(Fault::new(path_end + at, "`*` has no meaning in a query; write %2A for the character itself"));
+    }
+    Ok(Some(format!("{}{query}", &text[..star])))
+}
+
+/// A host alone, or `*.` and a host.
+fn read_host(text: &str) -> Result<Subject, Fault> {
+    let (name, is_tree) = match text.strip_prefix("*.") {
+        Some(name) => (name, true),
+        None => (text, false),
+    };
+    let name_start = text.len() - name.len();
+    if let Some(at) = name.find('*') {
+        return Err(Fault::new(name_start + at, star_in_host(text)));
+    }
+    let without_port = match name.rsplit_once(':') {
+        Some((host, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => name,
+    };
+    let host = url::host(without_port).map_err(|error| {
+        let what = format!("{} is neither a host nor a URL: {error}; write photos.example, *.photos.example or https://photos.example/path", quoted(text));
+        Fault::new(name_start, what)
+    })?;
+    match is_tree {
+        false => Ok(Subject::Host(Arc::from(host))),
+        true if is_address(&host) => Err(Fault::new(0, "no host stands under an address; leave `*.` out")),
+        true => Ok(Subject::HostTree(Arc::from(host))),
+    }
+}
+
+fn is_address(host: &str) -> bool {
+    host.starts_with('[') || host.parse::<std::net::Ipv4Addr>().is_ok()
+}
+
+fn star_in_host(host: &str) -> String {
+    match host.strip_prefix("*.") {
+        Some(rest) if !rest.is_empty() && !rest.contains('*') => {
+            format!("`*` as a first label covers whole hosts, with all their paths; write *.{rest} alone")
+        }
+        _ => "in a host `*` is the whole first label, as in *.photos.example; name the host".to_owned(),
+    }
+}
+
+/// `None` if the text doesn't look like a digest.
+fn read_digest(text: &str) -> Option<Result<Digest, Fault>> {
+    let (algorithm, hex) = text.split_once([':', '='])?;
+    match algorithm.to_ascii_lowercase().as_str() {
+        "sha256" => Some(Digest::from_hex(hex).ok_or_else(|| {
+            let what =
+                format!("a digest is sha256: and 64 hexadecimal digits; {} characters stand here", hex.chars().count());
+            Fault::new(algorithm.len() + 1, what)
+        })),
+        "md5" | "sha1" | "sha-1" | "sha512" | "sha-512" | "sha-256" | "blake3" => {
+            Some(Err(Fault::new(0, "digests are SHA-256; write sha256: and 64 hexadecimal digits")))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,84 @@
+//! The plain format: a rule a line, its attributes behind it, `#` for comments.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::bad_line::{BadLine, Fault};
+use super::line;
+use crate::rule::Rule;
+
+/// The longest line, in bytes, without its end.
+pub const MAX_LINE: usize = 16 * 1024;
+
+/// Bad lines that are reported of one list: enough to see what went wrong with it.
+pub const MAX_REPORTED: usize = 20;
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Reads a list of the plain format. Either all its lines are good, or the first bad ones come back.
+pub fn read(bytes: &[u8]) -> Result<Vec<Rule>, Vec<BadLine>> {
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
+    let mut rules = Vec::new();
+    let mut bad = Vec::new();
+    let mut shared = Shared::default();
+    for (number, raw) in (1..=u32::MAX).zip(bytes.split(|&byte| byte == b'\n')) {
+        let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
+        match read_line(raw) {
+            Ok(None) => {}
+            Ok(Some(rule)) => rules.push(shared.intern(Rule { line: number, ..rule })),
+            Err(fault) => bad.push(fault.in_line(number, &shown(raw))),
+        }
+        if bad.len() == MAX_REPORTED {
+            break;
+        }
+    }
+    if bad.is_empty() { Ok(rules) } else { Err(bad) }
+}
+
+/// Reads one rule, as an API or a command line names it, with or without attributes behind it.
+pub fn read_rule(text: &str) -> Result<Rule, BadLine> {
+    let rule = match text.find('\n') {
+        Some(at) => Err(Fault::new(at, "a line ends here; one rule is one line")),
+        None => read_line(text.as_bytes()),
+    };
+    let rule =
+        rule.and_then(|rule| rule.ok_or_else(|| Fault::new(0, "no rule stands here; write a URL, a host or a digest")));
+    rule.map_err(|fault| fault.in_line(0, text))
+}
+
+/// `None` for a line that holds no rule.
+fn read_line(raw: &[u8]) -> Result<Option<Rule>, Fault> {
+    if raw.len() > MAX_LINE {
+        let what = format!("the line is {} bytes long; a line holds one rule, and {MAX_LINE} bytes at most", raw.len());
+        return Err(Fault::new(0, what));
+    }
+    let text = std::str::from_utf8(raw)
+        .map_err(|error| Fault::new(error.valid_up_to(), "this byte is not UTF-8; save the list as UTF-8"))?;
+    if let Some(at) = text.find('\r') {
+        return Err(Fault::new(at, "a carriage return stands alone; end lines with LF or CRLF"));
+    }
+    line::read(text)
+}
+
+/// A bad line as text, no more of it than is shown.
+fn shown(raw: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(&raw[..raw.len().min(MAX_LINE)])
+}
+
+/// Texts that many rules of a list have in common are held once.
+#[derive(Default)]
+struct Shared(HashSet<Arc<str>>);
+
+impl Shared {
+    fn intern(&mut self, mut rule: Rule) -> Rule {
+        let attributes = &mut rule.attributes;
+        for text in [&mut attributes.notice, &mut attributes.reason].into_iter().flatten() {
+            match self.0.get(text) {
+                Some(known) => *text = known.clone(),
+                None => drop(self.0.insert(text.clone())),
+            }
+        }
+        rule
+    }
+}

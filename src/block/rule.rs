@@ -1,0 +1,137 @@
+//! A rule: what one line of a block list, or one live edit, says.
+
+use std::sync::Arc;
+
+use terms::{BlockStatus, Digest, Folded, Timestamp, Url};
+
+/// One rule, as read; an index holds it in a denser form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// The rule as the list words it, without its attributes; the `!` of an exception included.
+    pub text: Arc<str>,
+    pub subject: Subject,
+    /// What this covers is served, whatever else blocks it.
+    pub exception: bool,
+    pub attributes: Attributes,
+    /// The line of the list, from 1; 0 for a live edit.
+    pub line: u32,
+}
+
+/// What a rule covers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// One path, under every query that holds the named pairs.
+    Url(Place),
+    /// A path and all below it, under every query that holds the named pairs.
+    Prefix(Place),
+    /// One host, with all its paths. Lower-case A-labels, or an address, without a port.
+    Host(Arc<str>),
+    /// A host and those under it; written `*.host`, held without the `*.`.
+    HostTree(Arc<str>),
+    /// Whatever has these bytes, under any URL.
+    Digest(Digest),
+}
+
+/// The place that a URL names, in each of its readings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    readings: Box<[Folded]>,
+}
+
+impl Place {
+    pub fn of(url: &Url) -> Place {
+        Place { readings: url.readings().cloned().collect() }
+    }
+
+    /// The usual reading first. They differ in their paths alone.
+    pub fn readings(&self) -> &[Folded] {
+        &self.readings
+    }
+
+    /// The canonical pairs that a rule for this place asks for, joined by `&`.
+    pub fn query(&self) -> Option<&str> {
+        self.readings.first().and_then(Folded::query)
+    }
+}
+
+/// What stands behind a rule.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Attributes {
+    /// The id of the notice that asks for the rule.
+    pub notice: Option<Arc<str>>,
+    pub reason: Option<Arc<str>>,
+    /// What is answered; an exception answers nothing, and its status is never looked at.
+    pub status: BlockStatus,
+    /// The rule holds from this instant on.
+    pub from: Option<Timestamp>,
+    /// The rule holds no longer at this instant.
+    pub until: Option<Timestamp>,
+    /// The rule covers its path under the very pairs it names, and no others.
+    pub exact_query: bool,
+}
+
+impl Attributes {
+    pub fn standing(&self, now: Timestamp) -> Standing {
+        if self.from.is_some_and(|from| now < from) {
+            Standing::NotYet
+        } else if self.until.is_some_and(|until| until <= now) {
+            Standing::Over
+        } else {
+            Standing::InForce
+        }
+    }
+}
+
+/// Where an instant lies in a rule's window of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    NotYet,
+    InForce,
+    Over,
+}
+
+impl Rule {
+    /// Whether this rule is about `url` in any of its readings, whatever the time. A digest rule is
+    /// about bytes, never about a URL.
+    pub fn covers(&self, url: &Url) -> bool {
+        url.readings().any(|asked| self.covers_reading(asked))
+    }
+
+    fn covers_reading(&self, asked: &Folded) -> bool {
+        match &self.subject {
+            Subject::Url(place) => {
+                let at = |named: &Folded| named.host() == asked.host() && named.path() == asked.path();
+                place.readings().iter().any(at) && self.takes_query(place, asked)
+            }
+            Subject::Prefix(place) => {
+                let at = |named: &Folded| named.host() == asked.host() && lies_in(asked.path(), named.path());
+                place.readings().iter().any(at) && self.takes_query(place, asked)
+            }
+            Subject::Host(host) => asked.host() == &**host,
+            Subject::HostTree(host) => {
+                asked.host().strip_suffix(&**host).is_some_and(|before| before.is_empty() || before.ends_with('.'))
+            }
+            Subject::Digest(_) => false,
+        }
+    }
+
+    fn takes_query(&self, place: &Place, asked: &Folded) -> bool {
+        query_agrees(place.query(), self.attributes.exact_query, asked)
+    }
+}
+
+/// Whether `path` is `top` or stands below it; both canonical.
+fn lies_in(path: &str, top: &str) -> bool {
+    top == "/" || path.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Whether a request's pairs are what a rule with the pairs `named` asks for: all of them and perhaps
+/// more, or with `exact` the very same set.
+pub(crate) fn query_agrees(named: Option<&str>, exact: bool, asked: &Folded) -> bool {
+    if exact {
+        return named == asked.query();
+    }
+    // Both are sorted alike, so one pass over the request's pairs finds all that are named.
+    let mut pairs = asked.pairs();
+    named.is_none_or(|named| named.split('&').all(|pair| pairs.any(|one| one == pair)))
+}

@@ -1,0 +1,54 @@
+//! Reading all lists as they are, for `seawall check`.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Rank;
+use super::error::{Problem, SourceError};
+use super::shown::{Shown, read};
+use super::survey::{Survey, survey};
+use super::verdict::parse;
+use crate::index::{self, Table};
+use crate::settings::Settings;
+
+/// Reads every list that the settings name, in the order in which they decide. The state folder is
+/// not looked at: a bad list is an error even if its last good version would do for a start.
+pub fn check(settings: &Settings) -> Result<Vec<Arc<Table>>, Vec<SourceError>> {
+    let (mut tables, mut errors) = (BTreeMap::new(), Vec::new());
+    for path in &settings.lists {
+        let files = match survey(path) {
+            Survey::File => vec![path.clone()],
+            Survey::Folder(files, odd) => {
+                errors.extend(odd);
+                files
+            }
+            Survey::Absent => {
+                errors.push(SourceError::new(path, Problem::Missing));
+                continue;
+            }
+            Survey::Unreadable(error) => {
+                errors.push(error);
+                continue;
+            }
+        };
+        for file in files {
+            match compile(&file) {
+                Ok(table) => drop(tables.insert(Rank::of(&file), Arc::new(table))),
+                Err(bad) => errors.extend(bad),
+            }
+        }
+    }
+    if errors.is_empty() { Ok(tables.into_values().collect()) } else { Err(errors) }
+}
+
+fn compile(file: &Path) -> Result<Table, Vec<SourceError>> {
+    match read(file) {
+        Shown::Content(content) => {
+            let rules = parse(file, &content.bytes)?;
+            Ok(Table::compile(index::Source::File(Arc::from(file.to_string_lossy())), rules, content.hash))
+        }
+        Shown::Absent => Err(vec![SourceError::new(file, Problem::Missing)]),
+        Shown::Unreadable(error) => Err(vec![error]),
+    }
+}

@@ -1,0 +1,179 @@
+//! Copies of the last good version of each list, for a start that finds the list bad or gone.
+//!
+//! ```text
+//! state/lists/KEY.json          path, digest, rules of the copy; KEY is of the path's digest
+//! state/lists/KEY-HASH.txt      the list's bytes
+//! ```
+//! The bytes are written before the facts that name them, so a crash leaves the older pair whole.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use disk::durable;
+use serde::{Deserialize, Serialize};
+use terms::{Digest, Timestamp};
+
+use super::error::{Problem, SourceError};
+use super::verdict::Former;
+
+pub(super) struct Kept {
+    folder: PathBuf,
+}
+
+/// The facts of one copy.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Copy {
+    pub file: PathBuf,
+    pub hash: Digest,
+    pub rules: usize,
+    pub size: u64,
+    pub taken_at: Timestamp,
+}
+
+impl Copy {
+    pub fn new(file: &Path, former: &Former) -> Copy {
+        let Former { hash, rules, size, taken_at } = *former;
+        Copy { file: file.to_owned(), hash, rules, size, taken_at }
+    }
+
+    pub fn former(&self) -> Former {
+        Former { hash: self.hash, rules: self.rules, size: self.size, taken_at: self.taken_at }
+    }
+}
+
+impl Kept {
+    /// Copies in `folder`, which need not exist.
+    pub fn new(folder: PathBuf) -> Kept {
+        Kept { folder }
+    }
+
+    /// The facts of all copies, by the file they are of.
+    pub fn all(&self) -> Result<BTreeMap<PathBuf, Copy>, Vec<SourceError>> {
+        let bad = |path: &Path, error: io::Error| SourceError::new(path, Problem::Copy(Arc::new(error)));
+        let entries = match fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+            Err(error) => return Err(vec![bad(&self.folder, error)]),
+        };
+        let (mut copies, mut errors) = (BTreeMap::new(), Vec::new());
+        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+            if path.extension().is_none_or(|extension| extension != "json") {
+                continue;
+            }
+            match fs::read(&path).and_then(|bytes| Ok(serde_json::from_slice::<Copy>(&bytes)?)) {
+                Ok(copy) => drop(copies.insert(copy.file.clone(), copy)),
+                Err(error) => errors.push(bad(&path, error)),
+            }
+        }
+        if errors.is_empty() { Ok(copies) } else { Err(errors) }
+    }
+
+    /// The bytes of a copy, whole as they were kept.
+    pub fn bytes(&self, copy: &Copy) -> Result<Vec<u8>, SourceError> {
+        let path = self.bytes_path(copy);
+        let bytes = fs::read(&path).and_then(|bytes| match Digest::of(&bytes) == copy.hash {
+            true => Ok(bytes),
+            false => Err(io::Error::new(io::ErrorKind::InvalidData, "it is damaged")),
+        });
+        bytes.map_err(|error| SourceError::new(path, Problem::Copy(Arc::new(error))))
+    }
+
+    pub fn has_bytes(&self, copy: &Copy) -> bool {
+        fs::metadata(self.bytes_path(copy)).is_ok_and(|facts| facts.len() == copy.size)
+    }
+
+    pub fn put(&self, copy: &Copy, bytes: &[u8]) -> io::Result<()> {
+        durable::private_folder(&self.folder)?;
+        let path = self.bytes_path(copy);
+        durable::write(&path, bytes)?;
+        durable::write(&self.facts_path(&copy.file), &serde_json::to_vec(copy)?)?;
+        self.remove_bytes(&copy.file, Some(&path))
+    }
+
+    pub fn remove(&self, file: &Path) -> io::Result<()> {
+        if !self.folder.exists() {
+            return Ok(());
+        }
+        durable::remove(&self.facts_path(file))?;
+        self.remove_bytes(file, None)
+    }
+
+    fn remove_bytes(&self, file: &Path, but: Option<&Path>) -> io::Result<()> {
+        let prefix = format!("{}-", key(file));
+        for entry in fs::read_dir(&self.folder)? {
+            let path = entry?.path();
+            let is_of_file = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix));
+            if is_of_file && but != Some(&path) {
+                fs::remove_file(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn facts_path(&self, file: &Path) -> PathBuf {
+        self.folder.join(format!("{}.json", key(file)))
+    }
+
+    fn bytes_path(&self, copy: &Copy) -> PathBuf {
+        let hash = copy.hash.hex().to_string();
+        self.folder.join(format!("{}-{}.txt", key(&copy.file), &hash[..16]))
+    }
+}
+
+/// Names a file's copies whatever its path holds: 128 bits of the path's digest.
+fn key(file: &Path) -> String {
+    let mut key = Digest::of(file.as_os_str().as_encoded_bytes()).hex().to_string();
+    key.truncate(32);
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn copy(bytes: &[u8]) -> Copy {
+        let (hash, size) = (Digest::of(bytes), bytes.len() as u64);
+        let former = Former { hash, rules: 1, size, taken_at: Timestamp::from_secs(1) };
+        Copy::new(Path::new("/lists/a.txt"), &former)
+    }
+
+    #[test]
+    fn a_copy_replaces_the_one_before_and_goes_without_trace() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = Kept::new(folder.path().join("lists"));
+        assert!(kept.all().unwrap().is_empty());
+        kept.remove(Path::new("/lists/a.txt")).unwrap();
+        for bytes in [b"one".as_slice(), b"two"] {
+            kept.put(&copy(bytes), bytes).unwrap();
+            let all = kept.all().unwrap();
+            assert_eq!(kept.bytes(&all[Path::new("/lists/a.txt")]).unwrap(), bytes);
+            assert_eq!(fs::read_dir(&kept.folder).unwrap().count(), 2);
+        }
+        kept.remove(Path::new("/lists/a.txt")).unwrap();
+        assert_eq!(fs::read_dir(&kept.folder).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_crash_between_bytes_and_facts_leaves_the_older_version() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = Kept::new(folder.path().to_owned());
+        kept.put(&copy(b"old"), b"old").unwrap();
+        fs::write(kept.bytes_path(&copy(b"new")), b"new").unwrap();
+        let all = kept.all().unwrap();
+        assert_eq!(kept.bytes(&all[Path::new("/lists/a.txt")]).unwrap(), b"old");
+    }
+
+    #[test]
+    fn damage_is_found_and_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = Kept::new(folder.path().to_owned());
+        kept.put(&copy(b"old"), b"old").unwrap();
+        fs::write(kept.bytes_path(&copy(b"old")), b"odd").unwrap();
+        assert!(kept.bytes(&copy(b"old")).unwrap_err().to_string().contains("damaged"));
+        fs::write(kept.facts_path(Path::new("/lists/a.txt")), b"{").unwrap();
+        assert!(kept.all().unwrap_err()[0].to_string().contains(".json: the copy of"));
+    }
+}

@@ -1,0 +1,176 @@
+//! The start: every list as it is, or as it last was good.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use terms::Timestamp;
+
+use super::kept::{Copy, Kept};
+use super::shown::{Content, Shown, read};
+use super::source::{SETTLING, Source, Trouble};
+use super::survey::{Survey, survey};
+use super::verdict::{Verdict, Word, judge, parse};
+use super::{Change, Problem, Rank, Root, RootState, SourceError, Sources};
+use crate::settings::Settings;
+
+/// How often a list that is being written at the start is read again before it is taken as it is;
+/// the looks that follow mend it.
+const PATIENCE: usize = 10;
+
+impl Sources {
+    /// Reads the lists that the settings name. A list that is bad, missing, emptied or shrunk is
+    /// replaced by the copy of its last good version; without one it is an error. Writes nothing:
+    /// what changed since the last run is kept at the first look.
+    ///
+    /// The changes are those since the last run.
+    pub fn load(settings: &Settings, wall: Timestamp) -> Result<(Sources, Vec<Change>), Vec<SourceError>> {
+        let kept = Kept::new(settings.state.join("lists"));
+        let mut copies = kept.all()?;
+        let mut sources = Sources {
+            roots: settings.lists.iter().cloned().map(Root::new).collect(),
+            sources: BTreeMap::new(),
+            kept,
+            errands: BTreeMap::new(),
+            board: Default::default(),
+            bell: Default::default(),
+            full_look_at: None,
+        };
+        let (mut changes, mut errors) = (Vec::new(), Vec::new());
+        for file in copies.keys().filter(|file| sources.roots.iter().any(|root| root.covers(file))) {
+            sources.sources.insert(Rank::of(file), Source::new(file.clone()));
+        }
+        errors.extend(sources.survey_roots(&mut changes));
+        for rank in sources.ranks() {
+            match sources.start(&rank, copies.remove(&rank.1), wall) {
+                Ok(change) => changes.extend(change),
+                Err(bad) => errors.extend(bad),
+            }
+        }
+        // What is left are copies of files that `lists` no longer names.
+        for (file, copy) in copies {
+            sources.errands.insert(file.clone(), None);
+            changes.push(Change::Lifted { file, rules: copy.rules });
+        }
+        sources.publish();
+        if errors.is_empty() { Ok((sources, changes)) } else { Err(errors) }
+    }
+
+    fn survey_roots(&mut self, changes: &mut Vec<Change>) -> Vec<SourceError> {
+        let mut errors = Vec::new();
+        let mut roots = std::mem::take(&mut self.roots);
+        for root in &mut roots {
+            let has_copies = self.sources.keys().any(|rank| root.covers(&rank.1));
+            match survey(&root.path) {
+                Survey::File => self.add_file(root.path.clone()),
+                Survey::Folder(files, odd) => errors.extend(self.add_files(files, odd)),
+                Survey::Absent if self.has_file_of(&root.path) => {}
+                Survey::Absent if has_copies => {
+                    root.state = RootState::Vanished;
+                    changes.push(Change::Vanished { file: root.path.clone() });
+                }
+                Survey::Absent => errors.push(SourceError::new(&root.path, Problem::Missing)),
+                Survey::Unreadable(error) if has_copies => changes.extend(root.refuse(vec![error])),
+                Survey::Unreadable(error) => errors.push(error),
+            }
+        }
+        self.roots = roots;
+        errors
+    }
+
+    /// Puts one list in force. What is wrong with it is an error only where there is no copy.
+    fn start(&mut self, rank: &Rank, copy: Option<Copy>, wall: Timestamp) -> Result<Option<Change>, Vec<SourceError>> {
+        let Some(source) = self.sources.get_mut(rank) else { return Ok(None) };
+        let shown = read_settled(&source.file, wall);
+        source.note(&shown, wall);
+        let trouble = match shown {
+            Shown::Content(content) => match self.start_with(rank, content, copy.as_ref(), wall) {
+                Ok(change) => return Ok(change),
+                Err(trouble) => trouble,
+            },
+            Shown::Unreadable(error) => Trouble::Refused(vec![error]),
+            Shown::Absent => Trouble::Vanished,
+        };
+        self.start_with_copy(rank, copy, trouble).map(Some)
+    }
+
+    fn start_with(
+        &mut self,
+        rank: &Rank,
+        content: Content,
+        copy: Option<&Copy>,
+        wall: Timestamp,
+    ) -> Result<Option<Change>, Trouble> {
+        let Some(source) = self.sources.get_mut(rank) else { return Ok(None) };
+        let file = source.file.clone();
+        let before = copy.map(Copy::former);
+        // Whether an empty file was emptied in place is not known; it is the safe assumption.
+        let (rules, former) = match judge(&file, before.as_ref(), &content, Word::InPlace) {
+            Verdict::Take(rules) => {
+                let former = content.former(rules.len(), wall);
+                (rules, former)
+            }
+            Verdict::Same => {
+                let rules = parse(&file, &content.bytes).map_err(Trouble::Refused)?;
+                let taken_at = before.map_or(wall, |before| before.taken_at);
+                let former = content.former(rules.len(), taken_at);
+                (rules, former)
+            }
+            Verdict::Hold(trouble) => return Err(trouble),
+        };
+        source.put_in_force(rules, former);
+        let is_new = before.is_none_or(|before| before.hash != former.hash);
+        if is_new || copy.is_none_or(|copy| !self.kept.has_bytes(copy)) {
+            self.errands.insert(file.clone(), Some((Copy::new(&file, &former), content.bytes)));
+        }
+        let before = before.map_or(0, |before| before.rules);
+        Ok(is_new.then_some(Change::Applied { file, hash: former.hash, rules: former.rules, before }))
+    }
+
+    fn start_with_copy(
+        &mut self,
+        rank: &Rank,
+        copy: Option<Copy>,
+        trouble: Trouble,
+    ) -> Result<Change, Vec<SourceError>> {
+        let mut errors = match &trouble {
+            Trouble::Refused(errors) => errors.clone(),
+            Trouble::Vanished => vec![SourceError::new(&rank.1, Problem::Missing)],
+            Trouble::Emptied | Trouble::Shrunk { .. } => Vec::new(),
+        };
+        let (Some(source), Some(copy)) = (self.sources.get_mut(rank), copy) else { return Err(errors) };
+        let bytes = match self.kept.bytes(&copy) {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                errors.push(error);
+                return Err(errors);
+            }
+        };
+        source.put_in_force(parse(&copy.file, &bytes)?, copy.former());
+        Ok(source.hold(trouble))
+    }
+}
+
+/// Reads a list at the start. One that may just be under a writer's hands, since it was touched a
+/// moment ago and ends in the middle of a line, is read until two looks agree.
+fn read_settled(file: &Path, wall: Timestamp) -> Shown {
+    let may_be_half = |shown: &Shown| match shown {
+        Shown::Content(content) if content.steady => {
+            let is_new = content.stamp.is_within(SETTLING, wall);
+            is_new && !content.bytes.is_empty() && !content.bytes.ends_with(b"\n")
+        }
+        Shown::Content(_) => true,
+        Shown::Absent | Shown::Unreadable(_) => false,
+    };
+    let mut shown = read(file);
+    if !may_be_half(&shown) {
+        return shown;
+    }
+    for _ in 0..PATIENCE {
+        std::thread::sleep(SETTLING);
+        let before = std::mem::replace(&mut shown, read(file));
+        if shown.is_steady() && shown.mark() == before.mark() {
+            break;
+        }
+    }
+    shown
+}

@@ -1,0 +1,123 @@
+//! The operator's word: `reload`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use terms::{Clock, Timestamp};
+
+use super::shown::Shown;
+use super::source::{Occasion, Seen, Trouble};
+use super::survey::{Survey, survey};
+use super::verdict::Word;
+use super::{Change, Problem, Rank, Root, RootState, SourceError, Sources};
+
+/// How often a list that is being written is looked at before it is left to the looks that follow.
+const PASSES: usize = 4;
+
+impl Sources {
+    /// Makes `lists` the named ones, lifts what is no longer named and what vanished, and takes what
+    /// the files show, emptied ones included; a shrunk one only with `accept_shrink`. A bad list is
+    /// refused, and what was in force of it stays.
+    ///
+    /// Blocks while it reads and compiles, and some 300 ms where a file was touched a moment ago.
+    pub fn reload(&mut self, lists: &[PathBuf], accept_shrink: bool, clock: &Clock) -> Vec<Change> {
+        self.run_errands();
+        let mut changes = self.name(lists);
+        self.add_what_is_there();
+        let word = Word::Operator { accept_shrink };
+        let mut unsettled = self.ranks();
+        for _ in 0..PASSES {
+            let now = clock.now();
+            let occasion = Occasion { now: now.steady, wall: now.wall, is_full: true };
+            let mut wait = Duration::ZERO;
+            unsettled.retain(|rank| {
+                let Some(source) = self.sources.get_mut(rank) else { return false };
+                match source.look_for_operator(occasion) {
+                    Seen::Nothing => false,
+                    Seen::Unsettled(left) => {
+                        wait = wait.max(left);
+                        true
+                    }
+                    Seen::Settled(shown, _) => {
+                        changes.extend(self.settle_by_word(rank, shown, word, now.wall));
+                        false
+                    }
+                }
+            });
+            if unsettled.is_empty() {
+                break;
+            }
+            std::thread::sleep(wait);
+        }
+        changes.extend(self.settle_roots_by_word());
+        self.publish();
+        // The thread has new folders to watch, and copies to keep.
+        self.bell.ring();
+        changes
+    }
+
+    /// Makes `lists` the roots, and lifts the files that none of them covers.
+    fn name(&mut self, lists: &[PathBuf]) -> Vec<Change> {
+        let mut before = std::mem::take(&mut self.roots);
+        self.roots = lists
+            .iter()
+            .map(|path| match before.iter().position(|root| root.path == *path) {
+                Some(at) => before.swap_remove(at),
+                None => Root { state: RootState::Missing, ..Root::new(path.clone()) },
+            })
+            .collect();
+        let is_named = |rank: &Rank| self.roots.iter().any(|root| root.covers(&rank.1));
+        let unnamed: Vec<Rank> = self.sources.keys().filter(|rank| !is_named(rank)).cloned().collect();
+        unnamed.iter().filter_map(|rank| self.lift(rank)).collect()
+    }
+
+    fn add_what_is_there(&mut self) {
+        let paths: Vec<PathBuf> = self.roots.iter().map(|root| root.path.clone()).collect();
+        for path in paths {
+            match survey(&path) {
+                Survey::File => self.add_file(path),
+                Survey::Folder(files, _) => files.into_iter().for_each(|file| self.add_file(file)),
+                Survey::Absent | Survey::Unreadable(_) => {}
+            }
+        }
+    }
+
+    fn settle_by_word(&mut self, rank: &Rank, shown: Shown, word: Word, wall: Timestamp) -> Option<Change> {
+        let source = self.sources.get_mut(rank)?;
+        source.note(&shown, wall);
+        match shown {
+            Shown::Absent => self.lift(rank),
+            Shown::Unreadable(error) => Some(source.hold(Trouble::Refused(vec![error]))),
+            Shown::Content(content) => self.take(rank, content, word, wall),
+        }
+    }
+
+    fn settle_roots_by_word(&mut self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let mut roots = std::mem::take(&mut self.roots);
+        for root in &mut roots {
+            root.absent_since = None;
+            match survey(&root.path) {
+                Survey::File => root.state = RootState::Present,
+                Survey::Folder(files, odd) => {
+                    root.state = RootState::Present;
+                    changes.extend(root.refuse(self.add_files(files, odd)));
+                }
+                Survey::Unreadable(error) => {
+                    root.state = RootState::Present;
+                    changes.extend(root.refuse(vec![error]));
+                }
+                Survey::Absent if self.has_file_of(&root.path) => {}
+                Survey::Absent => match root.state {
+                    RootState::Missing => {
+                        let errors = vec![SourceError::new(&root.path, Problem::Missing)];
+                        changes.push(Change::Refused { file: root.path.clone(), errors });
+                    }
+                    _ => root.state = RootState::Lifted,
+                },
+            }
+        }
+        self.roots = roots;
+        changes
+    }
+}

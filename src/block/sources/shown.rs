@@ -1,0 +1,166 @@
+//! What the disk shows of one list file.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::fs::OFlags;
+use terms::{Digest, Timestamp};
+
+use super::error::{Problem, SourceError};
+
+/// A list is read whole; ten million rules take about a quarter of this.
+const MAX_BYTES: u64 = 2 << 30;
+
+/// Clocks of file systems tick coarsely: a file touched less than this ago may change once more
+/// without its stamp telling.
+const FRESH: Duration = Duration::from_secs(2);
+
+/// What tells, without reading, that a file is another or was written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stamp {
+    /// Device and inode.
+    pub file: (u64, u64),
+    pub size: u64,
+    /// Microseconds since 1970.
+    written: i64,
+    changed: i64,
+}
+
+impl Stamp {
+    fn of(facts: &Metadata) -> Stamp {
+        let micros = |secs: i64, nanos: i64| secs.saturating_mul(1_000_000).saturating_add(nanos / 1000);
+        Stamp {
+            file: (facts.dev(), facts.ino()),
+            size: facts.size(),
+            written: micros(facts.mtime(), facts.mtime_nsec()),
+            changed: micros(facts.ctime(), facts.ctime_nsec()),
+        }
+    }
+
+    /// Whether the file was touched within `span` of `now`, before or after.
+    pub fn is_within(&self, span: Duration, now: Timestamp) -> bool {
+        let span = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
+        let touched = self.written.max(self.changed);
+        (now.micros().saturating_sub(span)..=now.micros().saturating_add(span)).contains(&touched)
+    }
+
+    pub fn is_fresh(&self, now: Timestamp) -> bool {
+        self.is_within(FRESH, now)
+    }
+}
+
+/// A file as a look found it.
+#[derive(Debug)]
+pub(super) enum Shown {
+    Absent,
+    Unreadable(SourceError),
+    Content(Content),
+}
+
+#[derive(Debug)]
+pub(super) struct Content {
+    pub stamp: Stamp,
+    pub hash: Digest,
+    pub bytes: Vec<u8>,
+    /// Nobody wrote to the file while it was read.
+    pub steady: bool,
+}
+
+/// [`Shown`], as far as two looks compare it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mark {
+    Absent,
+    Unreadable,
+    Content(Digest),
+}
+
+impl Shown {
+    pub fn mark(&self) -> Mark {
+        match self {
+            Shown::Absent => Mark::Absent,
+            Shown::Unreadable(_) => Mark::Unreadable,
+            Shown::Content(content) => Mark::Content(content.hash),
+        }
+    }
+
+    pub fn is_steady(&self) -> bool {
+        !matches!(self, Shown::Content(Content { steady: false, .. }))
+    }
+}
+
+pub(super) fn stamp(path: &Path) -> Option<Stamp> {
+    std::fs::metadata(path).ok().filter(Metadata::is_file).map(|facts| Stamp::of(&facts))
+}
+
+/// Reads a file through one descriptor, so that stamp, bytes and hash are of the same file whatever
+/// happens to its name meanwhile. A folder is no list: its place as a file is empty.
+pub(super) fn read(path: &Path) -> Shown {
+    match try_read(path, MAX_BYTES) {
+        Ok(shown) => shown,
+        Err(error) if is_absent(&error) => Shown::Absent,
+        Err(error) => Shown::Unreadable(SourceError::new(path, Problem::Unreadable(Arc::new(error)))),
+    }
+}
+
+fn try_read(path: &Path, limit: u64) -> io::Result<Shown> {
+    // Opening a FIFO would wait for a writer without NONBLOCK.
+    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
+    let mut file: File = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    let facts = file.metadata()?;
+    if facts.is_dir() {
+        return Ok(Shown::Absent);
+    }
+    if !facts.is_file() {
+        return Ok(Shown::Unreadable(SourceError::new(path, Problem::Odd)));
+    }
+    let before = Stamp::of(&facts);
+    let mut bytes = Vec::with_capacity(usize::try_from(before.size.min(limit)).unwrap_or(0));
+    (&mut file).take(limit + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > limit {
+        return Ok(Shown::Unreadable(SourceError::new(path, Problem::TooLarge { limit })));
+    }
+    let stamp = Stamp::of(&file.metadata()?);
+    let steady = stamp == before && stamp.size == bytes.len() as u64;
+    Ok(Shown::Content(Content { stamp, hash: Digest::of(&bytes), bytes, steady }))
+}
+
+/// Whether an error says that nothing stands under a path (a link into nothing included).
+pub(super) fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_a_folder_and_a_link_into_nothing_are_absent() {
+        let folder = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("nowhere", folder.path().join("link")).unwrap();
+        for name in ["no", "link", "no/further", "."] {
+            assert_eq!(read(&folder.path().join(name)).mark(), Mark::Absent, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_fifo_is_refused_without_waiting_for_a_writer() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("fifo.txt");
+        rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).unwrap();
+        assert!(matches!(read(&path), Shown::Unreadable(SourceError { problem: Problem::Odd, .. })));
+    }
+
+    #[test]
+    fn what_is_too_large_is_refused_and_the_limit_itself_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("list.txt");
+        std::fs::write(&path, [b'x'; 100]).unwrap();
+        assert!(matches!(try_read(&path, 100).unwrap(), Shown::Content(_)));
+        let shown = try_read(&path, 99).unwrap();
+        assert!(matches!(shown, Shown::Unreadable(SourceError { problem: Problem::TooLarge { limit: 99 }, .. })));
+    }
+}

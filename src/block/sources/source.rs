@@ -1,0 +1,205 @@
+//! One list file: what is in force of it, what it shows, and whether that has settled.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use terms::Timestamp;
+
+use super::error::SourceError;
+use super::shown::{Content, Mark, Shown, Stamp, read, stamp};
+use super::trail::{Evidence, Trail};
+use super::verdict::Former;
+use crate::index::Table;
+
+/// How far apart two looks that agree are, for a save to count as done.
+pub(super) const SETTLING: Duration = Duration::from_millis(300);
+
+/// Up to this size, files are read again at every full look, whatever their stamps say.
+const SMALL: u64 = 1 << 20;
+
+pub(super) struct Source {
+    pub file: PathBuf,
+    pub in_force: Option<InForce>,
+    pub trouble: Option<Trouble>,
+    /// The last state of the file that something was made of.
+    pub judged: Option<Judged>,
+    /// A state that was seen, since when, and that is not yet sure to last.
+    waiting: Option<(Mark, Instant)>,
+    pub trail: Trail,
+}
+
+pub(super) struct InForce {
+    pub table: Arc<Table>,
+    pub former: Former,
+}
+
+/// Why a file's rules are not what it shows.
+#[derive(Clone, Debug)]
+pub(super) enum Trouble {
+    Vanished,
+    Emptied,
+    Refused(Vec<SourceError>),
+    Shrunk { from: usize, to: usize },
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Trouble::Vanished => f.write_str("vanished; its rules stay in force until `seawall reload`"),
+            Trouble::Emptied => f.write_str("truncated to nothing; its rules stay in force until `seawall reload`"),
+            Trouble::Refused(errors) => match errors.split_first() {
+                Some((first, [])) => write!(f, "refused: {first}"),
+                Some((first, more)) => write!(f, "refused: {first} (and {} more)", more.len()),
+                None => f.write_str("refused"),
+            },
+            Trouble::Shrunk { from, to } => write!(
+                f,
+                "shrank from {from} rules to {to}; the {from} stay in force until `seawall reload --accept-shrink`"
+            ),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Judged {
+    mark: Mark,
+    stamp: Option<Stamp>,
+    /// The file was so new that its stamp proves nothing.
+    is_fresh: bool,
+}
+
+/// What a look at one file came to.
+pub(super) enum Seen {
+    Nothing,
+    /// Something that may not last; look again after this time.
+    Unsettled(Duration),
+    Settled(Shown, Evidence),
+}
+
+/// The circumstances of a look.
+#[derive(Clone, Copy)]
+pub(super) struct Occasion {
+    pub now: Instant,
+    pub wall: Timestamp,
+    /// Stamps are not believed.
+    pub is_full: bool,
+}
+
+impl Source {
+    pub fn new(file: PathBuf) -> Source {
+        let trail = Trail::of(&file);
+        Source { file, in_force: None, trouble: None, judged: None, waiting: None, trail }
+    }
+
+    pub fn look(&mut self, evidence: Evidence, occasion: Occasion) -> Seen {
+        if evidence == Evidence::None && self.waiting.is_none() && self.is_as_judged(occasion.is_full) {
+            return Seen::Nothing;
+        }
+        self.weigh(read(&self.file), evidence, occasion)
+    }
+
+    /// Whether the file's stamp tells, without reading it, that nothing happened.
+    fn is_as_judged(&self, is_full: bool) -> bool {
+        let Some(judged) = &self.judged else { return false };
+        let (Mark::Content(_), Some(before)) = (judged.mark, judged.stamp) else { return false };
+        let is_doubtful = judged.is_fresh || (is_full && before.size <= SMALL);
+        !is_doubtful && stamp(&self.file) == Some(before)
+    }
+
+    /// A save is never taken half: what is shown has settled if it came in one step, if its writer
+    /// closed it and it looks whole, or if two looks agree.
+    pub fn weigh(&mut self, shown: Shown, evidence: Evidence, occasion: Occasion) -> Seen {
+        let mark = shown.mark();
+        if self.judged.is_some_and(|judged| judged.mark == mark) {
+            self.waiting = None;
+            self.note(&shown, occasion.wall);
+            return Seen::Nothing;
+        }
+        if self.is_whole(&shown, evidence) {
+            return Seen::Settled(shown, evidence);
+        }
+        let age = match self.waiting {
+            Some((waiting, since)) if waiting == mark && shown.is_steady() => occasion.now.duration_since(since),
+            _ => {
+                self.waiting = Some((mark, occasion.now));
+                Duration::ZERO
+            }
+        };
+        match SETTLING.checked_sub(age) {
+            None | Some(Duration::ZERO) => Seen::Settled(shown, evidence),
+            Some(left) => Seen::Unsettled(left),
+        }
+    }
+
+    fn is_whole(&self, shown: &Shown, evidence: Evidence) -> bool {
+        let Shown::Content(content) = shown else { return false };
+        let former = self.in_force.as_ref().map_or(0, |in_force| in_force.former.size);
+        match evidence {
+            _ if !content.steady => false,
+            Evidence::None => false,
+            Evidence::Renamed => true,
+            Evidence::Closed => content.stamp.size >= former && content.bytes.ends_with(b"\n"),
+        }
+    }
+
+    /// As [`Source::look`], but what is already judged is shown again, for the operator's word to be
+    /// heard on it, and what the clock says was left alone for long enough counts as settled.
+    pub fn look_for_operator(&mut self, occasion: Occasion) -> Seen {
+        let shown = read(&self.file);
+        let is_judged = self.judged.is_some_and(|judged| judged.mark == shown.mark());
+        let is_old = |content: &Content| content.steady && !content.stamp.is_within(SETTLING, occasion.wall);
+        if is_judged || matches!(&shown, Shown::Content(content) if is_old(content)) {
+            return Seen::Settled(shown, Evidence::None);
+        }
+        self.weigh(shown, Evidence::None, occasion)
+    }
+
+    /// Keeps in mind what was decided on.
+    pub fn note(&mut self, shown: &Shown, wall: Timestamp) {
+        let stamp = match shown {
+            Shown::Content(content) => Some(content.stamp),
+            Shown::Absent | Shown::Unreadable(_) => None,
+        };
+        let is_fresh = stamp.is_some_and(|stamp| stamp.is_fresh(wall));
+        self.judged = Some(Judged { mark: shown.mark(), stamp, is_fresh });
+        self.waiting = None;
+    }
+
+    pub fn stamp(&self) -> Option<Stamp> {
+        self.judged.and_then(|judged| judged.stamp)
+    }
+
+    /// Whether the stamp last noted needs a second look some time later.
+    pub fn is_fresh(&self) -> bool {
+        self.judged.is_some_and(|judged| judged.is_fresh)
+    }
+
+    pub fn former(&self) -> Option<&Former> {
+        self.in_force.as_ref().map(|in_force| &in_force.former)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_that_left_the_same_stamp_is_found_by_a_full_look() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("list.txt");
+        // By this clock the file is old, so that its stamp is believed.
+        let wall = Timestamp::from_secs(0);
+        std::fs::write(&file, "one.example\n").unwrap();
+        let mut source = Source::new(file.clone());
+        source.note(&read(&file), wall);
+        std::fs::write(&file, "two.example\n").unwrap();
+        if let Some(judged) = &mut source.judged {
+            judged.stamp = stamp(&file);
+        }
+        let occasion = Occasion { now: Instant::now(), wall, is_full: false };
+        assert!(matches!(source.look(Evidence::None, occasion), Seen::Nothing));
+        assert!(matches!(source.look(Evidence::None, Occasion { is_full: true, ..occasion }), Seen::Unsettled(_)));
+    }
+}

@@ -1,0 +1,389 @@
+use std::fs;
+use std::io::Write;
+
+use parking_lot::Mutex;
+use terms::Clock;
+
+use super::*;
+use crate::settings::Settings;
+
+/// A folder with lists, a state folder, and the sources of it; time moves by hand.
+struct Bench {
+    _folder: tempfile::TempDir,
+    top: PathBuf,
+    settings: Settings,
+    start: Instant,
+}
+
+impl Bench {
+    /// With `lists/` named.
+    fn new() -> Bench {
+        let folder = tempfile::tempdir().unwrap();
+        let top = fs::canonicalize(folder.path()).unwrap();
+        fs::create_dir(top.join("lists")).unwrap();
+        let settings = Settings { lists: vec![top.join("lists")], state: top.join("state") };
+        Bench { _folder: folder, top, settings, start: Instant::now() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.top.join("lists").join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    /// As a good editor does it.
+    fn replace(&self, name: &str, text: &str) -> Hint {
+        self.write("new", text);
+        fs::rename(self.path("new"), self.path(name)).unwrap();
+        Hint::Renamed(self.path(name))
+    }
+
+    fn load(&self) -> Sources {
+        Sources::load(&self.settings, Clock::system().wall()).unwrap().0
+    }
+
+    /// The sources after a first run that kept its copies, loaded by a second one.
+    fn restart(&self, mut sources: Sources) -> (Sources, Vec<Change>) {
+        sources.look(&[], self.start, Clock::system().wall());
+        sources.run_errands();
+        Sources::load(&self.settings, Clock::system().wall()).unwrap()
+    }
+
+    fn look(&self, sources: &mut Sources, millis: u64, hints: &[Hint]) -> Look {
+        sources.look(hints, self.start + Duration::from_millis(millis), Clock::system().wall())
+    }
+
+    /// Looks that are far enough apart for anything to settle.
+    fn settle(&self, sources: &mut Sources, millis: u64) -> Vec<Change> {
+        let mut changes = self.look(sources, millis, &[]).changes;
+        changes.extend(self.look(sources, millis + 300, &[]).changes);
+        changes
+    }
+
+    fn reload(&self, sources: &mut Sources, accept_shrink: bool) -> Vec<Change> {
+        // Late enough for every file to be old.
+        let later = Clock::manual(Clock::system().wall().plus(Duration::from_secs(60)));
+        sources.reload(&self.settings.lists, accept_shrink, &later)
+    }
+}
+
+fn hosts(count: usize) -> String {
+    (0..count).map(|number| format!("h{number}.example\n")).collect()
+}
+
+fn rules(sources: &Sources) -> Vec<usize> {
+    sources.tables().iter().map(|table| table.len()).collect()
+}
+
+fn troubles(sources: &Sources) -> Vec<String> {
+    sources.status().iter().filter_map(|status| status.trouble.clone()).collect()
+}
+
+#[test]
+fn a_rename_into_place_is_taken_at_once() {
+    let bench = Bench::new();
+    bench.write("a.txt", &hosts(2));
+    let mut sources = bench.load();
+    let hint = bench.replace("a.txt", &hosts(3));
+    let look = bench.look(&mut sources, 0, &[hint]);
+    assert!(matches!(look.changes[..], [Change::Applied { rules: 3, before: 2, .. }]), "{look:?}");
+    assert_eq!(rules(&sources), [3]);
+}
+
+#[test]
+fn without_a_hint_two_looks_have_to_agree() {
+    let bench = Bench::new();
+    bench.write("a.txt", &hosts(2));
+    let mut sources = bench.load();
+    bench.replace("a.txt", &hosts(3));
+    let look = bench.look(&mut sources, 0, &[]);
+    assert!(look.changes.is_empty());
+    assert_eq!(look.again_in, Some(Duration::from_millis(300)));
+    assert_eq!(bench.look(&mut sources, 299, &[]).again_in, Some(Duration::from_millis(1)));
+    assert_eq!(rules(&sources), [2]);
+    assert_eq!(bench.look(&mut sources, 300, &[]).changes.len(), 1);
+    assert_eq!(rules(&sources), [3]);
+}
+
+#[test]
+fn a_slow_writer_is_never_taken_half() {
+    let bench = Bench::new();
+    bench.write("a.txt", &hosts(8));
+    let mut sources = bench.load();
+    let mut file = fs::File::create(bench.path("a.txt")).unwrap();
+    for step in 0..20 {
+        file.write_all(format!("new{step}.example\n").as_bytes()).unwrap();
+        let written = Hint::Written(bench.path("a.txt"));
+        assert!(bench.look(&mut sources, step * 200, &[written]).changes.is_empty());
+    }
+    assert_eq!(rules(&sources), [8]);
+    let closed = Hint::Closed(bench.path("a.txt"));
+    bench.look(&mut sources, 4000, &[closed]);
+    assert_eq!(rules(&sources), [20]);
+}
+
+#[test]
+fn a_close_counts_only_if_the_file_looks_whole() {
+    let bench = Bench::new();
+    bench.write("a.txt", &hosts(3));
+    let mut sources = bench.load();
+    let closed = [Hint::Closed(bench.path("a.txt"))];
+    for (at, text) in [(0, hosts(2)), (100, format!("{}h3.example", hosts(3)))] {
+        bench.write("a.txt", &text);
+        assert!(bench.look(&mut sources, at, &closed).changes.is_empty(), "{text}");
+    }
+    bench.write("a.txt", &hosts(4));
+    assert_eq!(bench.look(&mut sources, 200, &closed).changes.len(), 1);
+    let written_since = [closed[0].clone(), Hint::Written(bench.path("a.txt"))];
+    bench.write("a.txt", &hosts(5));
+    assert!(bench.look(&mut sources, 300, &written_since).changes.is_empty());
+}
+
+#[test]
+fn a_bad_version_leaves_the_good_one_in_force() {
+    let bench = Bench::new();
+    bench.write("a.txt", &hosts(3));
+    let mut sources = bench.load();
+    let hint = bench.replace("a.txt", "fine.example\nnot fine\n");
+    let look = bench.look(&mut sources, 0, &[hint]);
+    assert!(matches!(look.changes[..], [Change::Refused { .. }]));
+    assert_eq!(rules(&sources), [3]);
+    assert!(troubles(&sources)[0].contains("a.txt:2:"), "{:?}", troubles(&sources));
+    assert!(bench.settle(&mut sources, 1000).is_empty(), "told once");
+
+    let hint = bench.replace("a.txt", &hosts(3));
+    let look = bench.look(&mut sources, 2000, &[hint]);
+    assert!(matches!(look.changes[..], [Change::Restored { .. }]));
+    assert!(troubles(&sources).is_empty());
+}
+
+#[test]
+fn what_cannot_be_read_is_refused_and_the_former_stays() {
+    let bench = Bench::new();
+    bench.write("a.txt", &hosts(3));
+    let mut sources = bench.load();
+    fs::remove_file(bench.path("a.txt")).unwrap();
+    rustix::fs::mkfifoat(rustix::fs::CWD, bench.path("a.txt"), rustix::fs::Mode::RWXU).unwrap();
+    assert!(matches!(bench.settle(&mut sources, 0)[..], [Change::Refused { .. }]));
+    assert_eq!(rules(&sources), [3]);
+}
+
+#[test]
+fn a_vanished_file_stays_in_force_until_reload_also_over_a_restart() {
+    let bench = Bench::new();
+    bench.write("a.txt", &hosts(3));
+    let mut sources = bench.load();
+    bench.look(&mut sources, 0, &[]);
+    fs::remove_file(bench.path("a.txt")).unwrap();
+    assert!(matches!(bench.settle(&mut sources, 1000)[..], [Change::Vanished { .. }]));
+    assert_eq!((rules(&sources), troubles(&sources).len()), (vec![3], 1));
+
+    let (mut sources, changes) = bench.restart(sources);
+    assert!(matches!(changes[..], [Change::Vanished { .. }]));
+    assert_eq!((rules(&sources), troubles(&sources).len()), (vec![3], 1));
+
+    let changes = bench.reload(&mut sources, false);
+    assert!(matches!(changes[..], [Change::Lifted { rules: 3, .. }]), "{changes:?}");
+    assert_eq!((rules(&sources), troubles(&sources).len()), (vec![], 0));
+    let (sources, changes) = bench.restart(sources);
+    assert!(changes.is_empty() && rules(&sources).is_empty());
+}
+
+#[test]
+fn a_file_that_comes_back_is_restored() {
+    let bench = Bench::new();
+    bench.write("a.txt", &hosts(3));
+    let mut sources = bench.load();
+    fs::rename(bench.path("a.txt"), bench.path("away")).unwrap();
+    bench.settle(&mut sources, 0);
+    fs::rename(bench.path("away"), bench.path("a.txt")).unwrap();
+    let look = bench.look(&mut sources, 1000, &[Hint::Renamed(bench.path("a.txt"))]);
+    assert!(matches!(look.changes[..], [Change::Restored { .. }]));
+}
+
+#[test]
+fn a_vanished_folder_stays_in_force_until_reload() {
+    let bench = Bench::new();
+    bench.write("a.txt", &hosts(3));
+    let mut sources = bench.load();
+    fs::rename(bench.top.join("lists"), bench.top.join("away")).unwrap();
+    let changes = bench.settle(&mut sources, 0);
+    assert!(changes.iter().all(|change| matches!(change, Change::Vanished { .. })) && changes.len() == 2);
+    let (mut sources, _) = bench.restart(sources);
+    assert_eq!((rules(&sources), troubles(&sources).len()), (vec![3], 2));
+    assert_eq!(sources.folders(), BTreeSet::from([bench.top.clone()]));
+    bench.reload(&mut sources, false);
+    assert_eq!((rules(&sources), troubles(&sources).len()), (vec![], 0));
+
+    fs::rename(bench.top.join("away"), bench.top.join("lists")).unwrap();
+    bench.look(&mut sources, 1000, &[Hint::Renamed(bench.top.join("lists"))]);
+    assert_eq!(rules(&sources), [3]);
+}
+
+#[test]
+fn an_emptied_file_stays_in_force_until_reload_also_over_a_restart() {
+    let bench = Bench::new();
+    bench.write("a.txt", &hosts(3));
+    let mut sources = bench.load();
+    bench.write("a.txt", "");
+    assert!(matches!(bench.settle(&mut sources, 0)[..], [Change::Emptied { .. }]));
+    let (mut sources, changes) = bench.restart(sources);
+    assert!(matches!(changes[..], [Change::Emptied { .. }]));
+    assert_eq!((rules(&sources), troubles(&sources).len()), (vec![3], 1));
+    bench.reload(&mut sources, false);
+    assert_eq!((rules(&sources), troubles(&sources).len()), (vec![0], 0));
+}
+
+#[test]
+fn a_shrunk_file_waits_for_a_second_word_also_over_a_restart() {
+    let bench = Bench::new();
+    bench.write("a.txt", &hosts(100));
+    let mut sources = bench.load();
+    let hint = bench.replace("a.txt", &hosts(10));
+    let look = bench.look(&mut sources, 0, &[hint]);
+    assert!(matches!(look.changes[..], [Change::Shrunk { from: 100, to: 10, .. }]));
+    assert!(matches!(bench.reload(&mut sources, false)[..], [Change::Shrunk { .. }]));
+    let (mut sources, changes) = bench.restart(sources);
+    assert!(matches!(changes[..], [Change::Shrunk { .. }]));
+    assert_eq!((rules(&sources), troubles(&sources).len()), (vec![100], 1));
+    assert!(matches!(bench.reload(&mut sources, true)[..], [Change::Applied { rules: 10, before: 100, .. }]));
+    assert_eq!((rules(&sources), troubles(&sources).len()), (vec![10], 0));
+}
+
+#[test]
+fn a_start_takes_the_last_good_version_of_a_bad_list_or_none() {
+    let bench = Bench::new();
+    bench.write("a.txt", "not fine\n");
+    let errors = Sources::load(&bench.settings, Timestamp::from_secs(0)).err().unwrap();
+    assert!(errors[0].to_string().contains("a.txt:1:5: "), "{}", errors[0]);
+
+    bench.write("a.txt", &hosts(3));
+    let sources = bench.load();
+    let (sources, changes) = bench.restart(sources);
+    assert!(changes.is_empty(), "the same as in the run before: {changes:?}");
+    bench.write("a.txt", "not fine\n");
+    let (sources, changes) = bench.restart(sources);
+    assert!(matches!(changes[..], [Change::Refused { .. }]));
+    assert_eq!((rules(&sources), troubles(&sources).len()), (vec![3], 1));
+    assert!(check(&bench.settings).is_err(), "a check does not look at the copy");
+}
+
+#[test]
+fn a_start_without_a_named_list_fails() {
+    let bench = Bench::new();
+    let missing = Settings { lists: vec![bench.path("none.txt"), bench.path("away")], ..bench.settings.clone() };
+    assert_eq!(Sources::load(&missing, Timestamp::from_secs(0)).err().unwrap().len(), 2);
+    assert_eq!(check(&missing).err().unwrap().len(), 2);
+}
+
+#[test]
+fn files_decide_in_the_order_of_their_names() {
+    let mut bench = Bench::new();
+    fs::create_dir(bench.top.join("more")).unwrap();
+    fs::write(bench.top.join("more/b.txt"), hosts(2)).unwrap();
+    bench.write("c.txt", &hosts(3));
+    bench.write("a.txt", &hosts(1));
+    bench.settings.lists.insert(0, bench.top.join("more"));
+    assert_eq!(rules(&bench.load()), [1, 2, 3]);
+    let checked: Vec<usize> = check(&bench.settings).unwrap().iter().map(|table| table.len()).collect();
+    assert_eq!(checked, [1, 2, 3]);
+}
+
+#[test]
+fn a_file_new_in_a_folder_is_a_new_list() {
+    let bench = Bench::new();
+    let mut sources = bench.load();
+    let hint = bench.replace("b.txt", &hosts(2));
+    bench.look(&mut sources, 0, &[hint]);
+    assert_eq!(rules(&sources), [2]);
+    bench.write("a.txt", &hosts(1));
+    assert!(matches!(bench.settle(&mut sources, 1000)[..], [Change::Applied { before: 0, .. }]));
+    assert_eq!(rules(&sources), [1, 2]);
+    bench.write("bad.txt", "not fine\n");
+    assert!(matches!(bench.settle(&mut sources, 2000)[..], [Change::Refused { .. }]));
+    fs::remove_file(bench.path("bad.txt")).unwrap();
+    bench.settle(&mut sources, 3000);
+    assert!(troubles(&sources).is_empty(), "nothing of it was ever in force");
+}
+
+#[test]
+fn what_is_no_longer_named_is_lifted() {
+    let mut bench = Bench::new();
+    bench.write("a.txt", &hosts(1));
+    bench.write("b.txt", &hosts(2));
+    let mut sources = bench.load();
+    bench.settings.lists = vec![bench.path("b.txt")];
+    let changes = bench.reload(&mut sources, false);
+    assert!(matches!(&changes[..], [Change::Lifted { file, rules: 1 }] if *file == bench.path("a.txt")));
+    assert_eq!(rules(&sources), [2]);
+    bench.settings.lists = vec![];
+    let (sources, changes) = bench.restart(sources);
+    assert!(matches!(&changes[..], [Change::Lifted { rules: 2, .. }]), "{changes:?}");
+    assert!(rules(&sources).is_empty());
+}
+
+#[test]
+fn a_reload_that_names_a_missing_list_says_so() {
+    let mut bench = Bench::new();
+    bench.write("a.txt", &hosts(1));
+    let mut sources = bench.load();
+    bench.settings.lists.push(bench.top.join("missing.txt"));
+    assert!(matches!(bench.reload(&mut sources, false)[..], [Change::Refused { .. }]));
+    assert_eq!((rules(&sources), troubles(&sources).len()), (vec![1], 1));
+    fs::write(bench.top.join("missing.txt"), hosts(2)).unwrap();
+    bench.settle(&mut sources, 0);
+    assert_eq!((rules(&sources), troubles(&sources).len()), (vec![1, 2], 0));
+}
+
+#[test]
+fn a_config_map_is_taken_at_the_swap_of_its_link() {
+    let bench = Bench::new();
+    let version = |name: &str, text: &str| {
+        fs::create_dir(bench.path(name)).unwrap();
+        fs::write(bench.path(name).join("list.txt"), text).unwrap();
+    };
+    version("..1", &hosts(1));
+    std::os::unix::fs::symlink("..1", bench.path("..data")).unwrap();
+    std::os::unix::fs::symlink("..data/list.txt", bench.path("list.txt")).unwrap();
+    let mut sources = bench.load();
+    bench.look(&mut sources, 0, &[]);
+    assert!(sources.folders().contains(&bench.path("..1")));
+
+    version("..2", &hosts(2));
+    std::os::unix::fs::symlink("..2", bench.path("..data_tmp")).unwrap();
+    fs::rename(bench.path("..data_tmp"), bench.path("..data")).unwrap();
+    fs::remove_dir_all(bench.path("..1")).unwrap();
+    bench.look(&mut sources, 1000, &[Hint::Renamed(bench.path("..data"))]);
+    assert_eq!(rules(&sources), [2]);
+    assert!(sources.folders().contains(&bench.path("..2")));
+}
+
+#[test]
+fn the_thread_takes_a_rename_and_ends_when_dropped() {
+    let bench = Bench::new();
+    bench.write("a.txt", &hosts(1));
+    let sources = Arc::new(Mutex::new(bench.load()));
+    let board = sources.lock().board();
+    let (sender, changes) = std::sync::mpsc::channel();
+    let watching = watch(sources.clone(), Clock::system(), move |changes| {
+        let _ = sender.send(changes);
+    })
+    .unwrap();
+    for count in 2..12 {
+        bench.replace("a.txt", &hosts(count));
+        let told = changes.recv_timeout(Duration::from_secs(20)).unwrap();
+        assert!(matches!(told[..], [Change::Applied { rules, .. }] if rules == count), "{told:?}");
+        assert_eq!(board.tables()[0].len(), count);
+    }
+    // Another folder, told by a reload.
+    let other = bench.top.join("other");
+    fs::create_dir(&other).unwrap();
+    sources.lock().reload(&[bench.top.join("lists"), other.clone()], false, &Clock::system());
+    fs::write(other.join("b.txt"), hosts(3)).unwrap();
+    let told = changes.recv_timeout(Duration::from_secs(20)).unwrap();
+    assert!(matches!(told[..], [Change::Applied { rules: 3, .. }]), "{told:?}");
+    drop(watching);
+    assert!(changes.recv().is_err(), "the thread is gone, and its sender with it");
+}

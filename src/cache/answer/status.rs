@@ -1,0 +1,76 @@
+//! This cache's member of `Cache-Status` (RFC 9211).
+
+use std::io::Write;
+
+use bytes::{BufMut, BytesMut};
+use http::StatusCode;
+use http::header::{CACHE_STATUS, HeaderMap, HeaderValue};
+
+use crate::policy::Forward;
+
+/// What became of a request that went on to the origin.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Forwarded {
+    pub why: Forward,
+    /// What the origin answered.
+    pub status: StatusCode,
+    /// `Some(false)`: it waited for another request's answer, and could not use it.
+    pub collapsed: Option<bool>,
+    pub stored: bool,
+}
+
+impl Forwarded {
+    pub fn value(self) -> HeaderValue {
+        let collapsed = match self.collapsed {
+            None => "",
+            Some(true) => "; collapsed",
+            Some(false) => "; collapsed=?0",
+        };
+        let stored = if self.stored { "; stored" } else { "" };
+        let (why, status) = (self.why.as_str(), self.status.as_u16());
+        value(format_args!("seawall; fwd={why}; fwd-status={status}{collapsed}{stored}"))
+    }
+}
+
+/// `ttl` is negative for an answer that is stale.
+pub(crate) fn hit(ttl: i64) -> HeaderValue {
+    value(format_args!("seawall; hit; ttl={ttl}"))
+}
+
+fn value(text: std::fmt::Arguments<'_>) -> HeaderValue {
+    let mut writer = BytesMut::with_capacity(64).writer();
+    // Writing to memory does not fail, and the text is ASCII.
+    let _ = writer.write_fmt(text);
+    HeaderValue::from_maybe_shared(writer.into_inner().freeze()).unwrap_or_else(|_| HeaderValue::from_static("seawall"))
+}
+
+/// Adds this cache's member behind those of the caches nearer to the origin (section 2).
+pub(crate) fn add(fields: &mut HeaderMap, member: HeaderValue) {
+    fields.append(CACHE_STATUS, member);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_read_as_in_the_rfc() {
+        let some = Forwarded { why: Forward::UriMiss, status: StatusCode::OK, collapsed: None, stored: true };
+        assert_eq!(some.value(), "seawall; fwd=uri-miss; fwd-status=200; stored");
+        let some = Forwarded { collapsed: Some(true), ..some };
+        assert_eq!(some.value(), "seawall; fwd=uri-miss; fwd-status=200; collapsed; stored");
+        let some =
+            Forwarded { why: Forward::Stale, status: StatusCode::NOT_MODIFIED, collapsed: Some(false), stored: false };
+        assert_eq!(some.value(), "seawall; fwd=stale; fwd-status=304; collapsed=?0");
+        assert_eq!(hit(-412), "seawall; hit; ttl=-412");
+    }
+
+    #[test]
+    fn the_member_nearest_to_the_client_stands_last() {
+        let mut fields = HeaderMap::new();
+        fields.insert(CACHE_STATUS, HeaderValue::from_static("inner; hit"));
+        add(&mut fields, hit(3));
+        let all: Vec<_> = fields.get_all(CACHE_STATUS).iter().collect();
+        assert_eq!(all, ["inner; hit", "seawall; hit; ttl=3"]);
+    }
+}

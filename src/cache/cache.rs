@@ -1,0 +1,266 @@
+//! The cache: one decision for each request, and the ways to take something out.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::header::{IF_MATCH, IF_UNMODIFIED_SINCE};
+use http::{HeaderValue, Method, StatusCode};
+use terms::{Ask, BodyError, CacheUse, Digest, Moment, Refusal, Url};
+
+use crate::answer::Hit;
+use crate::answer::status::Forwarded;
+use crate::entry::{Entry, Growth};
+use crate::fill::Fill;
+use crate::flight::{Flights, Follower, Table, Underway};
+use crate::memory::Memory;
+use crate::policy::directives::RequestDirectives;
+use crate::policy::{Forward, Reuse};
+use crate::{Caching, Numbers, Settings};
+
+/// Of a node's answers, what may be used again. A handle: clones are the same cache.
+#[derive(Clone)]
+pub struct Cache(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub settings: Settings,
+    pub memory: Memory,
+    pub flights: Flights,
+    pub numbers: Arc<Numbers>,
+    fetches: AtomicU64,
+}
+
+/// What the cache makes of a request. An answer that is stale and revalidated behind the client's back
+/// will be one more.
+pub enum Lookup {
+    Fresh(Hit),
+    Miss(Fill),
+    Filling(Follower),
+    Pass(Pass),
+}
+
+/// A request that goes past the cache.
+#[derive(Clone, Copy, Debug)]
+pub struct Pass {
+    pub why: Forward,
+    waited: bool,
+}
+
+impl Pass {
+    fn at_once(why: Forward) -> Pass {
+        Pass { why, waited: false }
+    }
+
+    pub(crate) fn waited_in_vain(why: Forward) -> Pass {
+        Pass { why, waited: true }
+    }
+
+    /// This cache's member of `Cache-Status`, to stand behind the origin's own.
+    pub fn cache_status(&self, status: StatusCode) -> HeaderValue {
+        let collapsed = self.waited.then_some(false);
+        Forwarded { why: self.why, status, collapsed, stored: false }.value()
+    }
+}
+
+/// What was taken out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Purged {
+    /// Entries; each variant is one.
+    pub objects: u64,
+    pub bytes: u64,
+}
+
+/// What the store has for a request.
+enum Found {
+    Usable(Hit),
+    Absent(Absent),
+    /// What is stored, or could be, has nothing to do with this request.
+    Unfit(Forward),
+}
+
+struct Absent {
+    why: Forward,
+    /// Stored, and to be validated first.
+    validates: Option<Arc<Entry>>,
+    /// Any stored response of the URL: it shows by what answers vary.
+    known: Option<Arc<Entry>>,
+}
+
+impl Cache {
+    pub fn new(settings: Settings) -> Cache {
+        let numbers = Arc::new(Numbers::default());
+        Cache(Arc::new(Inner {
+            memory: Memory::new(settings.memory, numbers.clone()),
+            flights: Flights::new(numbers.clone()),
+            settings,
+            numbers,
+            fetches: AtomicU64::new(0),
+        }))
+    }
+
+    /// Decides what becomes of `ask`, whose URL is `url`.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::OnlyIfCached`], where the client wants nothing but a stored answer and none can be used.
+    pub fn look_up(&self, ask: &Ask, url: &Arc<Url>, caching: &Caching, now: Moment) -> Result<Lookup, Refusal> {
+        let wishes = match ask.present.cache_control {
+            true => RequestDirectives::read(&ask.fields),
+            false => RequestDirectives::default(),
+        };
+        let found = match passes(ask) {
+            Some(why) => Found::Unfit(why),
+            None => self.0.find(ask, url, &wishes, caching, now),
+        };
+        // RFC 9111 section 5.2.1.7.
+        if wishes.only_if_cached && ask.is_get_or_head() && !matches!(found, Found::Usable(_)) {
+            return Err(Refusal::OnlyIfCached);
+        }
+        let absent = match found {
+            Found::Usable(hit) => return Ok(Lookup::Fresh(hit)),
+            Found::Unfit(why) => return Ok(Lookup::Pass(Pass::at_once(why))),
+            // Section 5.2.1.5: what is fetched for it is not stored, so others have no part in it.
+            Found::Absent(absent) if wishes.no_store => return Ok(Lookup::Pass(Pass::at_once(absent.why))),
+            Found::Absent(absent) => absent,
+        };
+        let mut table = self.0.flights.lock();
+        let joinable = match table.joinable(url.key()) {
+            Some(underway) if underway.suits(ask, absent.known.as_deref()) => {
+                return Ok(Lookup::Filling(Follower::new(underway.clone(), ask, absent.why)));
+            }
+            Some(_) => false,
+            None => {
+                // What was under way at the first look may be stored by now.
+                if let Found::Usable(hit) = self.0.find(ask, url, &wishes, caching, now) {
+                    return Ok(Lookup::Fresh(hit));
+                }
+                !self.0.memory.is_apart(url.key(), now)
+            }
+        };
+        if ask.present.range || (!joinable && absent.validates.is_none() && is_better_passed(ask)) {
+            // A range on a miss is forwarded as a range.
+            return Ok(Lookup::Pass(Pass::at_once(absent.why)));
+        }
+        Ok(Lookup::Miss(self.start(&mut table, ask, url, caching, absent, joinable)))
+    }
+
+    fn start(
+        &self,
+        table: &mut Table,
+        ask: &Ask,
+        url: &Arc<Url>,
+        caching: &Caching,
+        absent: Absent,
+        joinable: bool,
+    ) -> Fill {
+        let number = self.0.fetches.fetch_add(1, Ordering::Relaxed) + 1;
+        let growth = Arc::new(Growth::new(self.0.numbers.clone()));
+        let underway = Arc::new(Underway::new(number, url.clone(), absent.why, ask.fields.clone(), growth));
+        self.0.flights.enter(table, &underway, joinable);
+        Fill::new(underway, self.0.clone(), caching.clone(), absent.validates)
+    }
+
+    /// Takes out every variant of what `covers` covers by its URL or its digest. Of a fetch under way the
+    /// digest isn't known: what is covered by its URL will not be stored, and nobody joins it.
+    pub fn purge(&self, covers: &dyn Fn(&Url, Option<Digest>) -> bool) -> Purged {
+        self.0.flights.lock().outdate(|underway| covers(&underway.url, None));
+        let mut purged = Purged::default();
+        for key in self.0.memory.keys(covers) {
+            let _table = self.0.flights.lock();
+            let gone = self.0.memory.remove(key, |entry| covers(entry.url(), entry.digest()));
+            purged.objects += gone.objects;
+            purged.bytes += gone.bytes;
+        }
+        self.0.memory.tidy();
+        purged
+    }
+
+    /// Takes out what is stored under this very URL (RFC 9111 section 4.4); see
+    /// [`policy::invalidates`](crate::policy::invalidates).
+    pub fn invalidate(&self, url: &Url) -> Purged {
+        let key = url.key();
+        let mut table = self.0.flights.lock();
+        table.outdate(|underway| underway.url.key() == key);
+        self.0.memory.remove(key, |_| true)
+    }
+
+    /// Breaks off the fetches that `covers` covers: their readers get `error`, nothing of them is stored.
+    /// Says how many that were.
+    pub fn abort(&self, covers: &dyn Fn(&Url) -> bool, error: BodyError) -> usize {
+        self.0.flights.lock().abort(|underway| covers(&underway.url), &error)
+    }
+
+    pub fn numbers(&self) -> &Numbers {
+        &self.0.numbers
+    }
+}
+
+impl Inner {
+    fn find(&self, ask: &Ask, url: &Url, wishes: &RequestDirectives, caching: &Caching, now: Moment) -> Found {
+        let absent = |why, validates, known| Found::Absent(Absent { why, validates, known });
+        let Some(variants) = self.memory.find(url.key()) else {
+            return absent(Forward::UriMiss, None, None);
+        };
+        let known = || variants.latest().cloned();
+        let Some(entry) = variants.select(&ask.fields) else {
+            return absent(Forward::VaryMiss, None, known());
+        };
+        match entry.head().stored.reuse(wishes, ask.present.authorization, caching, now) {
+            Reuse::Fresh => Found::Usable(Hit::stored(entry.clone(), CacheUse::Hit)),
+            Reuse::Stale => Found::Usable(Hit::stored(entry.clone(), CacheUse::Stale)),
+            Reuse::Validate(why) => {
+                // RFC 9110 section 13.2.1: only what was a 200 is answered with 304.
+                let validates = entry.status() == StatusCode::OK && entry.head().validators().any();
+                absent(why, validates.then(|| entry.clone()), known())
+            }
+            Reuse::Unfit(why) => Found::Unfit(why),
+        }
+    }
+
+    /// Stores an entry, unless it was purged since its fetch began. Says whether it did.
+    pub fn keep(&self, underway: &Underway, entry: Arc<Entry>) -> bool {
+        let table = self.flights.lock();
+        let storable = underway.growth.is_storable();
+        if storable {
+            self.memory.keep(entry, &underway.asked);
+        }
+        drop(table);
+        self.memory.tidy();
+        storable
+    }
+
+    /// Takes out one entry.
+    pub fn forget(&self, entry: &Arc<Entry>) {
+        let _table = self.flights.lock();
+        self.memory.remove(entry.url().key(), |other| std::ptr::eq(other, &**entry));
+    }
+
+    /// Bodies in flight may take a quarter of what bodies at rest may, and one of the largest in any case.
+    /// Beyond that they are not kept.
+    pub fn exceeds_budget(&self, more: u64) -> bool {
+        let budget = (self.settings.memory / 4).max(self.settings.max_object);
+        Numbers::read(&self.numbers.bytes_in_flight).saturating_add(more) > budget
+    }
+}
+
+/// Where answers are hardly ever stored, the client's own preconditions are best met by the origin, and
+/// so is HEAD.
+fn is_better_passed(ask: &Ask) -> bool {
+    ask.present.conditions || ask.method != Method::GET
+}
+
+/// Why a request has to do with nothing that is stored.
+fn passes(ask: &Ask) -> Option<Forward> {
+    if !ask.is_get_or_head() {
+        return Some(Forward::Method);
+    }
+    if ask.present.body || ask.present.upgrade {
+        return Some(Forward::Bypass);
+    }
+    // RFC 9111 section 4.3.2: a cache must not evaluate what only applies to an origin.
+    let for_the_origin = |name| ask.fields.contains_key(name);
+    (ask.present.conditions && (for_the_origin(IF_MATCH) || for_the_origin(IF_UNMODIFIED_SINCE)))
+        .then_some(Forward::Request)
+}
+
+#[cfg(test)]
+mod tests;

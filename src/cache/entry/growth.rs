@@ -1,0 +1,312 @@
+//! A body that may still be growing: one writer, any number of readers, and the step in which it
+//! settles.
+//!
+//! While it grows, its bytes stand behind a lock that is held for no longer than a copy of one chunk.
+//! Once settled they are shared without a lock. A body that is not to be stored goes over to a
+//! *window*: only the newest bytes are kept, and the writer waits for the fastest reader.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, Waker};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::HeaderValue;
+use parking_lot::Mutex;
+use terms::{BodyError, Digest, Proof};
+
+use super::chunks::Chunks;
+use super::places::Places;
+use crate::Numbers;
+
+/// How many bytes of a windowed body are kept behind its end: enough that readers of about the same
+/// speed stay together, little enough for some thousand such bodies at a time.
+pub(super) const WINDOW: u64 = 1024 * 1024;
+
+pub(crate) struct Growth {
+    settled: OnceLock<Settled>,
+    /// Also of a body that is not kept: its last byte tells.
+    digest: Arc<OnceLock<Digest>>,
+    unstorable: AtomicBool,
+    growing: Mutex<Growing>,
+    numbers: Arc<Numbers>,
+}
+
+/// A whole body at rest.
+pub(crate) struct Settled {
+    pub chunks: Arc<[Bytes]>,
+    pub length: u64,
+    pub digest: Digest,
+    /// The value of `Repr-Digest` (RFC 9530 section 3).
+    pub repr_digest: HeaderValue,
+}
+
+struct Growing {
+    chunks: Chunks,
+    state: State,
+    windowed: bool,
+    places: Places,
+    /// Woken when there is room in the window, when nobody reads any more, and at an abort.
+    writer: Option<Waker>,
+}
+
+enum State {
+    Open,
+    /// All of it stands in `settled`.
+    Settled,
+    /// A windowed body came to its end; the last of it may still be unread.
+    Ended,
+    Failed(BodyError),
+}
+
+/// What a reader finds at its place.
+pub(super) enum Read {
+    Data(Bytes),
+    End,
+    /// The rest is in the settled body.
+    Settled,
+    Failed(BodyError),
+}
+
+/// Why the writer need not go on.
+pub(crate) enum Halt {
+    Deserted,
+    Aborted(BodyError),
+}
+
+impl Growth {
+    pub fn new(numbers: Arc<Numbers>) -> Growth {
+        Growth {
+            settled: OnceLock::new(),
+            digest: Arc::new(OnceLock::new()),
+            unstorable: AtomicBool::new(false),
+            growing: Mutex::new(Growing {
+                chunks: Chunks::default(),
+                state: State::Open,
+                windowed: false,
+                places: Places::default(),
+                writer: None,
+            }),
+            numbers,
+        }
+    }
+
+    pub fn settled(&self) -> Option<&Settled> {
+        self.settled.get()
+    }
+
+    pub fn proof(&self) -> Proof {
+        match self.settled.get() {
+            Some(settled) => Proof::Known(settled.digest),
+            None => Proof::Later(self.digest.clone()),
+        }
+    }
+
+    /// Whether it will be stored when it settles.
+    pub fn is_storable(&self) -> bool {
+        !self.unstorable.load(Ordering::Acquire)
+    }
+
+    pub fn forbid_storing(&self) {
+        self.unstorable.store(true, Ordering::Release);
+    }
+
+    /// Bytes that can be read so far.
+    pub fn length(&self) -> u64 {
+        self.growing.lock().chunks.length()
+    }
+
+    /// Makes `bytes` readable. Says how many readers there are.
+    pub fn extend(&self, bytes: Bytes) -> Result<usize, Halt> {
+        let mut growing = self.growing.lock();
+        if let State::Failed(error) = &growing.state {
+            return Err(Halt::Aborted(error.clone()));
+        }
+        let added = bytes.len() as u64;
+        growing.chunks.push(bytes);
+        let dropped = growing.drop_passed();
+        let readers = growing.places.taken();
+        let wakers = growing.places.wakers();
+        drop(growing);
+        Numbers::add(&self.numbers.bytes_in_flight, added);
+        Numbers::subtract(&self.numbers.bytes_in_flight, dropped);
+        wake(wakers);
+        Ok(readers)
+    }
+
+    /// From now on only a window is kept.
+    pub fn go_windowed(&self) {
+        self.forbid_storing();
+        self.growing.lock().windowed = true;
+    }
+
+    pub fn is_windowed(&self) -> bool {
+        self.growing.lock().windowed
+    }
+
+    /// Ready when the next chunk may be pushed.
+    pub fn poll_room(&self, cx: &mut Context<'_>) -> Poll<Result<(), Halt>> {
+        let mut growing = self.growing.lock();
+        if let State::Failed(error) = &growing.state {
+            return Poll::Ready(Err(Halt::Aborted(error.clone())));
+        }
+        let length = growing.chunks.length();
+        if !growing.windowed {
+            return Poll::Ready(Ok(()));
+        }
+        if growing.places.taken() == 0 {
+            return Poll::Ready(Err(Halt::Deserted));
+        }
+        // A reader that waits ahead of the end (of a range) sets no pace.
+        if growing.places.fastest(length).is_none_or(|place| length - place < WINDOW) {
+            return Poll::Ready(Ok(()));
+        }
+        growing.writer = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    /// Ready when nobody reads, or at an abort. Who goes on for nobody is woken by an abort still.
+    pub fn poll_halt(&self, cx: &mut Context<'_>) -> Poll<Halt> {
+        let mut growing = self.growing.lock();
+        if let State::Failed(error) = &growing.state {
+            return Poll::Ready(Halt::Aborted(error.clone()));
+        }
+        growing.writer = Some(cx.waker().clone());
+        if growing.places.taken() == 0 { Poll::Ready(Halt::Deserted) } else { Poll::Pending }
+    }
+
+    /// Puts all bytes and `last` to rest, unseen by readers until [`Growth::publish`]: in between the
+    /// entry is stored, so that who reads the last byte and asks again meets it there.
+    pub fn settle(&self, last: Option<Bytes>, digest: Digest) -> Result<(), Halt> {
+        let growing = self.growing.lock();
+        if let State::Failed(error) = &growing.state {
+            return Err(Halt::Aborted(error.clone()));
+        }
+        let chunks: Arc<[Bytes]> = growing.chunks.compacted(last).into();
+        drop(growing);
+        let length = chunks.iter().map(|chunk| chunk.len() as u64).sum();
+        let repr_digest = repr_digest(digest);
+        // There is one writer, and it settles once.
+        let _ = self.settled.set(Settled { chunks, length, digest, repr_digest });
+        let _ = self.digest.set(digest);
+        Ok(())
+    }
+
+    pub fn publish(&self) {
+        self.close(State::Settled);
+    }
+
+    /// The end of a windowed body.
+    pub fn end(&self, last: Option<Bytes>, digest: Digest) -> Result<(), Halt> {
+        if let Some(last) = last {
+            self.extend(last)?;
+        }
+        let _ = self.digest.set(digest);
+        self.close(State::Ended);
+        Ok(())
+    }
+
+    /// Breaks the body off, unless it came to its end. What was read so far can't be taken back; after
+    /// [`BodyError::Cut`] no byte more is handed out.
+    pub fn fail(&self, error: BodyError) {
+        self.forbid_storing();
+        self.close(State::Failed(error));
+    }
+
+    fn close(&self, state: State) {
+        let mut growing = self.growing.lock();
+        if !matches!(growing.state, State::Open) {
+            return;
+        }
+        let dropped = match &state {
+            State::Settled | State::Failed(BodyError::Cut) => growing.chunks.clear(),
+            _ => 0,
+        };
+        growing.state = state;
+        let wakers = growing.places.wakers();
+        let writer = growing.writer.take();
+        drop(growing);
+        Numbers::subtract(&self.numbers.bytes_in_flight, dropped);
+        wake(wakers.into_iter().chain(writer));
+    }
+
+    /// What stands at `place`, up to `end`; moves the place on.
+    pub(super) fn poll_read(&self, place: usize, end: Option<u64>, cx: &mut Context<'_>) -> Poll<Read> {
+        let mut growing = self.growing.lock();
+        let position = growing.places.position(place);
+        if end.is_some_and(|end| position >= end) {
+            return Poll::Ready(Read::End);
+        }
+        if let Some(mut bytes) = growing.chunks.at(position) {
+            let wanted = end.map_or(u64::MAX, |end| end - position);
+            bytes.truncate(usize::try_from(wanted).unwrap_or(usize::MAX));
+            growing.places.move_to(place, position + bytes.len() as u64);
+            let writer = if growing.windowed { growing.writer.take() } else { None };
+            drop(growing);
+            wake(writer);
+            return Poll::Ready(Read::Data(bytes));
+        }
+        match &growing.state {
+            State::Settled => Poll::Ready(Read::Settled),
+            State::Failed(error) => Poll::Ready(Read::Failed(error.clone())),
+            _ if position < growing.chunks.first() => Poll::Ready(Read::Failed(BodyError::FellBehind)),
+            State::Ended => Poll::Ready(Read::End),
+            State::Open => {
+                growing.places.wait(place, cx.waker());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// What a [`Seat`](super::Seat) does.
+impl Growth {
+    pub(super) fn take_place(&self) -> usize {
+        self.growing.lock().places.take()
+    }
+
+    pub(super) fn leave_place(&self, place: usize) {
+        let mut growing = self.growing.lock();
+        growing.places.leave(place);
+        let writer = growing.writer.take();
+        drop(growing);
+        wake(writer);
+    }
+
+    pub(super) fn move_place(&self, place: usize, position: u64) {
+        self.growing.lock().places.move_to(place, position);
+    }
+
+    pub(super) fn position(&self, place: usize) -> u64 {
+        self.growing.lock().places.position(place)
+    }
+}
+
+impl Growing {
+    /// In a window: drops what the fastest reader has read and lies a window behind the end.
+    fn drop_passed(&mut self) -> u64 {
+        if !self.windowed {
+            return 0;
+        }
+        let length = self.chunks.length();
+        let fastest = self.places.fastest(length).unwrap_or(length);
+        self.chunks.drop_before(fastest.min(length.saturating_sub(WINDOW)))
+    }
+}
+
+impl Drop for Growth {
+    fn drop(&mut self) {
+        let held = self.growing.get_mut().chunks.held();
+        Numbers::subtract(&self.numbers.bytes_in_flight, held);
+    }
+}
+
+fn wake(wakers: impl IntoIterator<Item = Waker>) {
+    wakers.into_iter().for_each(Waker::wake);
+}
+
+fn repr_digest(digest: Digest) -> HeaderValue {
+    let text = format!("sha-256=:{}:", STANDARD.encode(digest.as_bytes()));
+    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
+}

@@ -1,0 +1,156 @@
+//! The head of an entry: everything that is made once, when the response comes in.
+
+use http::StatusCode;
+use http::header::{
+    AGE, CACHE_STATUS, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, SET_COOKIE, TRANSFER_ENCODING,
+};
+use terms::Moment;
+use terms::wire::fields::strip_hop_by_hop;
+
+use crate::Caching;
+use crate::ReplyHead;
+use crate::policy::date::{self, FieldDate};
+use crate::policy::directives::ResponseDirectives;
+use crate::policy::freshness::Freshness;
+use crate::policy::validators::{self, Validators};
+use crate::policy::vary::{Variant, Vary};
+use crate::policy::{Stored, Unstorable, storable};
+
+pub(crate) struct Head {
+    pub status: StatusCode,
+    /// The header block of an answer, but `Age` and this cache's member of `Cache-Status`. Its `Date`
+    /// never changes.
+    pub fields: HeaderMap,
+    pub stored: Stored,
+    pub variant: Variant,
+    /// The length that the origin declared.
+    pub declared: Option<u64>,
+    /// The origin's answer was not made for this request: it carried `Age`.
+    pub had_age: bool,
+    /// Caches before this one left their word.
+    pub had_cache_status: bool,
+    pub sets_cookie: bool,
+}
+
+/// A response as it arrived, ready to be judged.
+pub(crate) struct Arrived {
+    status: StatusCode,
+    fields: HeaderMap,
+    directives: ResponseDirectives,
+    freshness: Freshness,
+    declared: Option<u64>,
+    had_age: bool,
+}
+
+/// Response fields that section 3.1 of RFC 9111 forbids to store, and that no hop strips.
+static NEVER_STORED: HeaderName = HeaderName::from_static("proxy-authentication-info");
+
+impl Arrived {
+    pub fn read(head: &ReplyHead, sent: Moment, received: Moment) -> Arrived {
+        let mut fields = head.fields.clone();
+        let framed_by_chunks = fields.contains_key(TRANSFER_ENCODING);
+        strip_hop_by_hop(&mut fields);
+        fields.remove(&NEVER_STORED);
+        // RFC 9110 section 6.6.1: a recipient with a clock records when a response without Date came.
+        if FieldDate::read(&fields, http::header::DATE).at().is_none() {
+            fields.insert(http::header::DATE, date::write(received.wall));
+        }
+        let directives = ResponseDirectives::read(&fields);
+        let freshness = Freshness::of(head.status, &fields, &directives, sent, received);
+        let declared = match head.status {
+            StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT => Some(0),
+            _ if framed_by_chunks => None,
+            _ => content_length(&fields),
+        };
+        if declared.is_none() {
+            fields.remove(CONTENT_LENGTH);
+        }
+        let had_age = fields.remove(AGE).is_some();
+        Arrived { status: head.status, fields, directives, freshness, declared, had_age }
+    }
+
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    pub fn declared(&self) -> Option<u64> {
+        self.declared
+    }
+
+    pub fn storable(&self, asked: &HeaderMap, caching: &Caching) -> Result<(), Unstorable> {
+        storable(asked, self.status, &self.fields, &self.directives, &self.freshness, caching)
+    }
+
+    /// Whether this 304 speaks of that stored response.
+    pub fn speaks_of(&self, stored: &Head) -> bool {
+        Validators::of(&self.fields).identify(Validators::of(&stored.fields))
+    }
+
+    /// The stored response as this 304 updates it (RFC 9111 section 3.2).
+    pub fn update(self, stored: &Head, caching: &Caching) -> Arrived {
+        let fields = validators::updated(&stored.fields, &self.fields, caching.store_set_cookie);
+        let directives = ResponseDirectives::read(&fields);
+        let freshness = self.freshness.for_fields(stored.status, &fields, &directives);
+        Arrived {
+            status: stored.status,
+            fields,
+            directives,
+            freshness,
+            declared: stored.declared,
+            had_age: self.had_age,
+        }
+    }
+
+    pub fn into_head(self, asked: &HeaderMap) -> Head {
+        let variant = match Vary::read(&self.fields) {
+            Vary::Fields(names) => Variant::of(&names, asked),
+            // Not storable: whoever asked gets it, and it is never looked up.
+            Vary::Anything => Variant::default(),
+        };
+        Head {
+            status: self.status,
+            stored: Stored::new(&self.directives, self.freshness),
+            variant,
+            declared: self.declared,
+            had_age: self.had_age,
+            had_cache_status: self.fields.contains_key(CACHE_STATUS),
+            sets_cookie: self.fields.contains_key(SET_COOKIE),
+            fields: self.fields,
+        }
+    }
+}
+
+impl Head {
+    /// The head once the body's length is known though the origin did not declare it.
+    pub fn with_length(&self, length: u64) -> Head {
+        let mut fields = self.fields.clone();
+        fields.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        Head {
+            fields,
+            declared: Some(length),
+            status: self.status,
+            stored: self.stored,
+            variant: self.variant.clone(),
+            had_age: self.had_age,
+            had_cache_status: self.had_cache_status,
+            sets_cookie: self.sets_cookie,
+        }
+    }
+
+    pub fn validators(&self) -> Validators<'_> {
+        Validators::of(&self.fields)
+    }
+
+    pub fn bytes(&self) -> u64 {
+        let fields: usize = self.fields.iter().map(|(name, value)| name.as_str().len() + value.len() + 64).sum();
+        (fields + self.variant.bytes()) as u64
+    }
+}
+
+fn content_length(fields: &HeaderMap) -> Option<u64> {
+    let mut lines = fields.get_all(CONTENT_LENGTH).iter();
+    let first = lines.next()?;
+    let digits = first.to_str().ok().filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()));
+    let length = digits?.parse().ok()?;
+    lines.all(|line| line == first).then_some(length)
+}

@@ -1,0 +1,111 @@
+//! A stored response: a head that never changes, and a body that may still be growing.
+//!
+//! A hit, a follower and the first asker read the same thing by the same code.
+
+mod chunks;
+mod growth;
+mod head;
+mod places;
+mod reader;
+
+use std::sync::Arc;
+
+use http::{HeaderMap, StatusCode};
+use terms::body::Shared;
+use terms::{Body, Digest, Proof, Url};
+
+pub(crate) use growth::{Growth, Halt};
+pub(crate) use head::{Arrived, Head};
+pub(crate) use places::Seat;
+
+use reader::Reader;
+
+/// One response of an origin, as it is stored or about to be.
+pub struct Entry {
+    url: Arc<Url>,
+    fill: u64,
+    head: Arc<Head>,
+    body: Arc<Growth>,
+}
+
+/// What an entry takes beside its bytes: its own fields, its place in the table, the allocator's share.
+const OVERHEAD: u64 = 1024;
+
+impl Entry {
+    pub(crate) fn new(url: Arc<Url>, fill: u64, head: Head, body: Arc<Growth>) -> Entry {
+        Entry { url, fill, head: Arc::new(head), body }
+    }
+
+    /// The same bytes under another head.
+    pub(crate) fn with_head(&self, head: Head) -> Entry {
+        Entry { url: self.url.clone(), fill: self.fill, head: Arc::new(head), body: self.body.clone() }
+    }
+
+    pub fn url(&self) -> &Arc<Url> {
+        &self.url
+    }
+
+    /// The number of the fetch that made the bytes.
+    pub fn fill(&self) -> u64 {
+        self.fill
+    }
+
+    /// Of the full body; `None` while it grows.
+    pub fn digest(&self) -> Option<Digest> {
+        self.body.settled().map(|settled| settled.digest)
+    }
+
+    pub fn status(&self) -> StatusCode {
+        self.head.status
+    }
+
+    /// The origin's fields, less what belongs to its hop.
+    pub fn fields(&self) -> &HeaderMap {
+        &self.head.fields
+    }
+
+    /// The length of the full body, where it is known.
+    pub fn length(&self) -> Option<u64> {
+        self.body.settled().map(|settled| settled.length).or(self.head.declared)
+    }
+
+    pub(crate) fn head(&self) -> &Head {
+        &self.head
+    }
+
+    pub(crate) fn growth(&self) -> &Arc<Growth> {
+        &self.body
+    }
+
+    /// It is not kept: its first bytes may be gone.
+    pub(crate) fn is_windowed(&self) -> bool {
+        self.body.settled().is_none() && self.body.is_windowed()
+    }
+
+    pub(crate) fn proof(&self) -> Proof {
+        self.body.proof()
+    }
+
+    /// What it weighs at rest.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.length().unwrap_or(0) + self.head.bytes() + OVERHEAD
+    }
+
+    /// The bytes from `first` to before `end`, or to the end of the body. A body that still grows is read
+    /// from `seat`.
+    pub(crate) fn read(&self, seat: Option<Seat>, first: u64, end: Option<u64>) -> Body {
+        if let Some(settled) = self.body.settled() {
+            let end = end.unwrap_or(settled.length).min(settled.length);
+            let length = end.saturating_sub(first);
+            return match length {
+                0 => Body::Empty,
+                _ => Body::Shared(Shared::part(settled.chunks.clone(), first, length)),
+            };
+        }
+        let seat = seat.unwrap_or_else(|| Seat::take(&self.body));
+        Body::stream(Reader::new(seat, first, end.or(self.head.declared)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,211 @@
+//! The right and the duty to fetch.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+
+use http::StatusCode;
+use http::header::{
+    HeaderMap, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
+};
+use terms::{Ask, Moment, Refusal, Url};
+
+use crate::answer::status::Forwarded;
+use crate::entry::{Arrived, Entry, Growth, Halt, Seat};
+use crate::flight::{Flight, Outcome, Underway};
+use crate::policy::{Forward, Unstorable};
+use crate::writer::{Stop, Writer};
+use crate::{Caching, Inner};
+
+/// What an origin answered, before anything was taken from it.
+#[derive(Clone, Debug)]
+pub struct ReplyHead {
+    pub status: StatusCode,
+    pub fields: HeaderMap,
+}
+
+/// A fetch to be made. Whatever becomes of it, those who wait are told: at the latest when this, or the
+/// [`Writer`] that comes of it, is dropped.
+pub struct Fill {
+    underway: Arc<Underway>,
+    cache: Arc<Inner>,
+    caching: Caching,
+    /// The stored entry that is asked about.
+    validates: Option<Arc<Entry>>,
+    conditions: HeaderMap,
+    /// The duty to tell those who wait is still here.
+    owed: bool,
+}
+
+/// What the origin's head makes of a fetch.
+#[allow(clippy::large_enum_variant)] // one a fetch, taken apart at once: a box would cost more
+pub enum Landing {
+    /// The body goes here, whole.
+    Store(Writer),
+    /// 304: what was stored holds again. Discard the body.
+    Refreshed,
+    /// The reply is for the starter alone; the cache keeps nothing of it.
+    Private(Private),
+    /// The reply is of no use to anyone, and all who wait were told so. Discard the body.
+    Refused,
+}
+
+/// A reply that is not shared.
+#[derive(Clone, Copy, Debug)]
+pub struct Private {
+    pub reason: Unstorable,
+    why: Forward,
+}
+
+impl Private {
+    /// This cache's member of `Cache-Status`, to stand behind the origin's own.
+    pub fn cache_status(&self, status: StatusCode) -> HeaderValue {
+        Forwarded { why: self.why, status, collapsed: None, stored: false }.value()
+    }
+}
+
+impl Fill {
+    pub(crate) fn new(
+        underway: Arc<Underway>,
+        cache: Arc<Inner>,
+        caching: Caching,
+        validates: Option<Arc<Entry>>,
+    ) -> Fill {
+        let mut conditions = HeaderMap::new();
+        if let Some(entry) = &validates {
+            entry.head().validators().ask(&mut conditions);
+        }
+        Fill { underway, cache, caching, validates, conditions, owed: true }
+    }
+
+    /// Unique within a run.
+    pub fn number(&self) -> u64 {
+        self.underway.number
+    }
+
+    pub fn url(&self) -> &Arc<Url> {
+        &self.underway.url
+    }
+
+    /// The preconditions that validate what is stored; empty where nothing is.
+    pub fn conditions(&self) -> &HeaderMap {
+        &self.conditions
+    }
+
+    /// The asker's fields less its own preconditions and range, which are met here, with those of the
+    /// cache.
+    pub fn request_fields(&self, ask: &Ask) -> HeaderMap {
+        let mut fields = ask.fields.clone();
+        for name in [IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE, IF_RANGE, RANGE] {
+            fields.remove(name);
+        }
+        fields.extend(self.conditions.clone());
+        fields
+    }
+
+    /// The starter's place. To be taken once, before the fetch begins.
+    pub fn flight(&self) -> Flight {
+        Flight { underway: self.underway.clone(), seat: Seat::take(&self.underway.growth) }
+    }
+
+    /// Resolves when nobody waits for this fetch any more, or a rule broke it off. Before the head is
+    /// there, a fetch is not worth going on with for nobody.
+    pub async fn stopped(&self) -> Stop {
+        stop_of(poll_fn(|cx| self.growth().poll_halt(cx)).await)
+    }
+
+    /// Says what the origin's head makes of this fetch. `sent` is when the request went out, `received`
+    /// when the head was there.
+    pub fn land(mut self, head: &ReplyHead, sent: Moment, received: Moment) -> Landing {
+        let arrived = Arrived::read(head, sent, received);
+        match &self.validates {
+            Some(stored) if arrived.status() == StatusCode::NOT_MODIFIED => {
+                let stored = stored.clone();
+                self.land_unmodified(&stored, arrived, received)
+            }
+            _ => self.land_full(arrived, received),
+        }
+    }
+
+    /// RFC 9111 section 4.3.4.
+    fn land_unmodified(&mut self, stored: &Arc<Entry>, arrived: Arrived, received: Moment) -> Landing {
+        if !arrived.speaks_of(stored.head()) {
+            self.cache.forget(stored);
+            self.settle(Outcome::Refused(Refusal::OriginBroken(
+                "a 304 (Not Modified) whose validators are not those that were asked about".into(),
+            )));
+            return Landing::Refused;
+        }
+        let updated = arrived.update(stored.head(), &self.caching);
+        let storable = updated.storable(&self.underway.asked, &self.caching).is_ok();
+        let entry = Arc::new(stored.with_head(updated.into_head(&self.underway.asked)));
+        let for_many = storable && entry.head().stored.is_for_many();
+        if storable {
+            self.cache.keep(&self.underway, entry.clone());
+        } else {
+            self.cache.forget(stored);
+        }
+        self.set_apart_unless(for_many, received);
+        self.settle(Outcome::Entry { entry, status: StatusCode::NOT_MODIFIED, for_many });
+        Landing::Refreshed
+    }
+
+    fn land_full(&mut self, arrived: Arrived, received: Moment) -> Landing {
+        let (status, declared) = (arrived.status(), arrived.declared());
+        let judged = arrived.storable(&self.underway.asked, &self.caching).and_then(|()| match declared {
+            Some(length) if length > self.cache.settings.max_object => Err(Unstorable::TooLarge),
+            _ => Ok(()),
+        });
+        if let Err(reason) = judged {
+            self.cache.memory.set_apart(self.underway.url.key(), reason, received);
+            self.settle(Outcome::Private);
+            return Landing::Private(Private { reason, why: self.underway.why });
+        }
+        let head = arrived.into_head(&self.underway.asked);
+        let for_many = head.stored.is_for_many();
+        let growth = self.underway.growth.clone();
+        let entry = Arc::new(Entry::new(self.underway.url.clone(), self.number(), head, growth));
+        self.set_apart_unless(for_many, received);
+        let outcome = Outcome::Entry { entry: entry.clone(), status, for_many };
+        self.owed = false; // it is the writer's
+        Landing::Store(Writer::new(self.underway.clone(), self.cache.clone(), entry, outcome, received))
+    }
+
+    /// Nothing came of the fetch. All who wait get the same refusal, so that no stampede follows. What to
+    /// serve in its place, where an answer allows itself to be used stale on errors, is to be decided here.
+    pub fn fail(mut self, refusal: Refusal) {
+        self.settle(Outcome::Refused(refusal));
+    }
+
+    /// Where each asker needs the origin's word of its own, waiting would only make a queue.
+    fn set_apart_unless(&self, for_many: bool, now: Moment) {
+        if !for_many {
+            self.cache.memory.set_apart(self.underway.url.key(), Unstorable::NeverReusable, now);
+            self.cache.flights.lock().close(&self.underway);
+        }
+    }
+
+    fn settle(&mut self, outcome: Outcome) {
+        self.owed = false;
+        self.cache.flights.leave(&mut self.cache.flights.lock(), &self.underway);
+        self.underway.tell(outcome);
+    }
+
+    fn growth(&self) -> &Growth {
+        &self.underway.growth
+    }
+}
+
+impl Drop for Fill {
+    fn drop(&mut self) {
+        if self.owed {
+            self.settle(Outcome::Refused(Refusal::Internal));
+        }
+    }
+}
+
+pub(crate) fn stop_of(halt: Halt) -> Stop {
+    match halt {
+        Halt::Deserted => Stop::Deserted,
+        Halt::Aborted(error) => Stop::Aborted(error),
+    }
+}

@@ -1,0 +1,238 @@
+//! A fetch under way, and those who wait for it.
+
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+use std::sync::Arc;
+
+use http::{HeaderMap, StatusCode};
+use parking_lot::{Mutex, MutexGuard};
+use terms::{Ask, BodyError, CacheUse, Refusal, Url, UrlKey};
+use tokio::sync::watch;
+
+use crate::answer::Hit;
+use crate::answer::range::Wanted;
+use crate::entry::{Entry, Growth, Seat};
+use crate::memory::KeyHasher;
+use crate::policy::Forward;
+use crate::{Numbers, Pass};
+
+/// What is known of a fetch while it runs. The fill writes it, all who wait read it.
+pub(crate) struct Underway {
+    pub number: u64,
+    pub url: Arc<Url>,
+    pub why: Forward,
+    /// The fields of the request that started it.
+    pub asked: HeaderMap,
+    pub growth: Arc<Growth>,
+    outcome: watch::Sender<Option<Outcome>>,
+}
+
+/// What came of a fetch, once its head was there.
+#[derive(Clone)]
+pub(crate) enum Outcome {
+    Entry { entry: Arc<Entry>, status: StatusCode, for_many: bool },
+    Private,
+    Refused(Refusal),
+}
+
+impl Underway {
+    pub fn new(number: u64, url: Arc<Url>, why: Forward, asked: HeaderMap, growth: Arc<Growth>) -> Underway {
+        Underway { number, url, why, asked, growth, outcome: watch::Sender::new(None) }
+    }
+
+    /// Tells all who wait; what was told first stands.
+    pub fn tell(&self, outcome: Outcome) {
+        self.outcome.send_if_modified(|told| {
+            let first = told.is_none();
+            if first {
+                *told = Some(outcome);
+            }
+            first
+        });
+    }
+
+    async fn outcome(&self) -> Outcome {
+        let mut told = self.outcome.subscribe();
+        match told.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(outcome)) => outcome.clone(),
+            // The sender lives as long as this does.
+            Ok(None) | Err(_) => Outcome::Refused(Refusal::Internal),
+        }
+    }
+
+    fn entry(&self) -> Option<Arc<Entry>> {
+        match self.outcome.borrow().as_ref() {
+            Some(Outcome::Entry { entry, .. }) => Some(entry.clone()),
+            _ => None,
+        }
+    }
+
+    /// Whether a request should wait for this fetch. `known` is a stored response of the same URL: what
+    /// its answers vary by is likely what this one's does.
+    pub fn suits(&self, ask: &Ask, known: Option<&Entry>) -> bool {
+        let Some(entry) = self.entry() else {
+            return !ask.present.range
+                && !known.is_some_and(|e| e.head().variant.tells_apart(&self.asked, &ask.fields));
+        };
+        // What lies far ahead comes sooner from the origin.
+        let reached = match Wanted::read(&ask.fields).zip(entry.length()) {
+            Some((wanted, length)) if ask.present.range => {
+                wanted.within(length).is_none_or(|part| part.first <= self.growth.length())
+            }
+            _ => !ask.present.range,
+        };
+        let head = entry.head();
+        reached && head.stored.may_answer(ask.present.authorization) && head.variant.matches(&ask.fields)
+    }
+}
+
+/// A starter's place in its own fetch: it waits like any other.
+pub struct Flight {
+    pub(crate) underway: Arc<Underway>,
+    pub(crate) seat: Seat,
+}
+
+/// What a fetch turned out to be for one who waited. `P` is the reply that is for the starter alone,
+/// which comes from the fetch itself.
+pub enum Landed<P = ()> {
+    Entry(Hit),
+    Private(P),
+    /// Another's answer was waited for, and can't be used.
+    Pass(Pass),
+}
+
+impl Flight {
+    pub fn url(&self) -> &Arc<Url> {
+        &self.underway.url
+    }
+
+    pub fn number(&self) -> u64 {
+        self.underway.number
+    }
+
+    /// Waits until the head is there. The fill ends the wait, by landing, failing or being dropped.
+    pub async fn landed(self) -> Result<Landed, Refusal> {
+        match self.underway.outcome().await {
+            Outcome::Entry { entry, status, .. } => {
+                let validated = status == StatusCode::NOT_MODIFIED;
+                let how = if validated { CacheUse::Revalidated } else { CacheUse::Miss };
+                Ok(Landed::Entry(Hit::fetched(entry, how, self.seat, self.underway.why, status)))
+            }
+            Outcome::Private => Ok(Landed::Private(())),
+            Outcome::Refused(refusal) => Err(refusal),
+        }
+    }
+}
+
+/// A request that waits for what another one started.
+pub struct Follower {
+    flight: Flight,
+    why: Forward,
+    asked: HeaderMap,
+    authorized: bool,
+}
+
+impl Follower {
+    pub(crate) fn new(underway: Arc<Underway>, ask: &Ask, why: Forward) -> Follower {
+        let seat = Seat::take(&underway.growth);
+        Follower {
+            flight: Flight { underway, seat },
+            why,
+            asked: ask.fields.clone(),
+            authorized: ask.present.authorization,
+        }
+    }
+
+    /// Waits until the head is there. The answer may turn out to be another variant, or not for others
+    /// (RFC 9111 section 4): then the request passes.
+    pub async fn landed<P>(self) -> Result<Landed<P>, Refusal> {
+        let Flight { underway, seat } = self.flight;
+        match underway.outcome().await {
+            Outcome::Entry { entry, status, for_many } => {
+                let head = entry.head();
+                if for_many && head.stored.may_answer(self.authorized) && head.variant.matches(&self.asked) {
+                    return Ok(Landed::Entry(Hit::fetched(entry, CacheUse::Collapsed, seat, self.why, status)));
+                }
+                Ok(Landed::Pass(Pass::waited_in_vain(self.why)))
+            }
+            Outcome::Private => Ok(Landed::Pass(Pass::waited_in_vain(self.why))),
+            Outcome::Refused(refusal) => Err(refusal),
+        }
+    }
+}
+
+/// All fetches under way, and which of them others may join.
+pub(crate) struct Flights {
+    table: Mutex<Table>,
+    numbers: Arc<Numbers>,
+}
+
+/// Under this lock entries are put into memory and taken out by name, too, so that nothing that was
+/// purged comes back. Nothing waits while it is held.
+#[derive(Default)]
+pub(crate) struct Table {
+    joinable: HashMap<UrlKey, Arc<Underway>, BuildHasherDefault<KeyHasher>>,
+    all: HashMap<u64, Arc<Underway>>,
+}
+
+impl Flights {
+    pub fn new(numbers: Arc<Numbers>) -> Flights {
+        Flights { table: Mutex::default(), numbers }
+    }
+
+    pub fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock()
+    }
+
+    pub fn enter(&self, table: &mut Table, underway: &Arc<Underway>, joinable: bool) {
+        if table.all.insert(underway.number, underway.clone()).is_none() {
+            Numbers::add(&self.numbers.fills, 1);
+        }
+        if joinable {
+            table.joinable.insert(underway.url.key(), underway.clone());
+        }
+    }
+
+    pub fn leave(&self, table: &mut Table, underway: &Arc<Underway>) {
+        if table.all.remove(&underway.number).is_some() {
+            Numbers::subtract(&self.numbers.fills, 1);
+        }
+        table.close(underway);
+    }
+}
+
+impl Table {
+    pub fn joinable(&self, key: UrlKey) -> Option<&Arc<Underway>> {
+        self.joinable.get(&key)
+    }
+
+    /// Nobody joins any more; the fetch goes on for those who have.
+    pub fn close(&mut self, underway: &Arc<Underway>) {
+        let key = underway.url.key();
+        if self.joinable.get(&key).is_some_and(|there| Arc::ptr_eq(there, underway)) {
+            self.joinable.remove(&key);
+        }
+    }
+
+    /// What these fetch will not be stored, and nobody joins them.
+    pub fn outdate(&mut self, covers: impl Fn(&Underway) -> bool) {
+        for underway in self.matching(covers) {
+            underway.growth.forbid_storing();
+            self.close(&underway);
+        }
+    }
+
+    /// Breaks these off. Says how many that were.
+    pub fn abort(&mut self, covers: impl Fn(&Underway) -> bool, error: &BodyError) -> usize {
+        let all = self.matching(covers);
+        for underway in &all {
+            underway.growth.fail(error.clone());
+            self.close(underway);
+        }
+        all.len()
+    }
+
+    fn matching(&self, covers: impl Fn(&Underway) -> bool) -> Vec<Arc<Underway>> {
+        self.all.values().filter(|underway| covers(underway)).cloned().collect()
+    }
+}

@@ -1,0 +1,185 @@
+//! Entries at rest, bounded in bytes.
+//!
+//! All variants of a URL hang on one key, so that one purge takes them all. Look-ups take no lock of
+//! ours. Whoever puts something in or takes it out by name holds the flight table's lock.
+
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+use http::HeaderMap;
+use http::header::DATE;
+use moka::notification::RemovalCause;
+use moka::policy::EvictionPolicy;
+use terms::{Digest, Moment, Url, UrlKey};
+
+use crate::entry::Entry;
+use crate::policy::Unstorable;
+use crate::policy::date::FieldDate;
+use crate::{Numbers, Purged};
+
+/// Of one URL. What varies by more is not worth its room.
+const MOST_VARIANTS: usize = 32;
+
+/// moka's weights are 32 bits wide: counted in these, an object may have 256 GiB.
+const UNIT: u64 = 64;
+
+/// How many URLs are remembered as not to be waited for.
+const MOST_APART: u64 = 65_536;
+
+/// For how long, in seconds. A URL whose answers become storable is noticed by the next fetch anyway.
+const APART_FOR: u64 = 60;
+
+pub(crate) struct Memory {
+    urls: moka::sync::Cache<UrlKey, Arc<Variants>, BuildHasherDefault<KeyHasher>>,
+    apart: moka::sync::Cache<UrlKey, Moment, BuildHasherDefault<KeyHasher>>,
+    most_per_url: u64,
+    numbers: Arc<Numbers>,
+}
+
+/// The entries of one URL, the one most recent by its `Date` first.
+pub(crate) struct Variants {
+    entries: Box<[Arc<Entry>]>,
+    bytes: u64,
+}
+
+impl Variants {
+    fn new(entries: Vec<Arc<Entry>>) -> Arc<Variants> {
+        let bytes = entries.iter().map(|entry| entry.bytes()).sum();
+        Arc::new(Variants { entries: entries.into(), bytes })
+    }
+
+    /// RFC 9111 section 4: of several that match, the most recent.
+    pub fn select(&self, asked: &HeaderMap) -> Option<&Arc<Entry>> {
+        self.entries.iter().find(|entry| entry.head().variant.matches(asked))
+    }
+
+    pub fn latest(&self) -> Option<&Arc<Entry>> {
+        self.entries.first()
+    }
+}
+
+impl Memory {
+    pub fn new(bytes: u64, numbers: Arc<Numbers>) -> Memory {
+        let told = numbers.clone();
+        let urls = moka::sync::Cache::builder()
+            .max_capacity(bytes / UNIT)
+            .weigher(|_, variants: &Arc<Variants>| u32::try_from(variants.bytes / UNIT + 1).unwrap_or(u32::MAX))
+            // TinyLFU refuses for ever what is large and asked for seldom.
+            .eviction_policy(EvictionPolicy::lru())
+            .eviction_listener(move |_, variants: Arc<Variants>, cause| left(&told, &variants, cause))
+            .build_with_hasher(BuildHasherDefault::default());
+        let apart = moka::sync::Cache::builder()
+            .max_capacity(MOST_APART)
+            .eviction_policy(EvictionPolicy::lru())
+            .build_with_hasher(BuildHasherDefault::default());
+        Memory { urls, apart, most_per_url: bytes / 16, numbers }
+    }
+
+    pub fn find(&self, key: UrlKey) -> Option<Arc<Variants>> {
+        self.urls.get(&key)
+    }
+
+    /// Stores an entry and drops those that its request would have been answered with. Whether an object
+    /// that was asked for once is let into a full memory is decided here, when that is built.
+    pub fn keep(&self, entry: Arc<Entry>, asked: &HeaderMap) {
+        let key = entry.url().key();
+        if entry.head().stored.is_for_many() {
+            self.apart.invalidate(&key);
+        }
+        let mut entries = vec![entry];
+        if let Some(before) = self.urls.get(&key) {
+            entries.extend(before.entries.iter().filter(|other| !other.head().variant.matches(asked)).cloned());
+        }
+        self.cap(&mut entries);
+        // A stable sort: of the same second, the one that came last is the most recent.
+        entries.sort_by_key(|entry| std::cmp::Reverse(FieldDate::read(entry.fields(), DATE).at()));
+        self.put(key, entries);
+    }
+
+    /// Drops what is beyond the bounds of one URL. The first is new and stays.
+    fn cap(&self, entries: &mut Vec<Arc<Entry>>) {
+        entries.truncate(MOST_VARIANTS);
+        let mut bytes = 0;
+        let fitting = entries.iter().take_while(|entry| {
+            bytes += entry.bytes();
+            bytes <= self.most_per_url
+        });
+        let fitting = fitting.count().max(1);
+        entries.truncate(fitting);
+    }
+
+    fn put(&self, key: UrlKey, entries: Vec<Arc<Entry>>) {
+        if entries.is_empty() {
+            self.urls.invalidate(&key);
+            return;
+        }
+        let variants = Variants::new(entries);
+        Numbers::add(&self.numbers.bytes, variants.bytes);
+        Numbers::add(&self.numbers.objects, variants.entries.len() as u64);
+        self.urls.insert(key, variants);
+    }
+
+    /// Takes out the entries that `covers` covers.
+    pub fn remove(&self, key: UrlKey, covers: impl Fn(&Entry) -> bool) -> Purged {
+        let Some(before) = self.urls.get(&key) else { return Purged::default() };
+        let (gone, kept): (Vec<_>, Vec<_>) = before.entries.iter().cloned().partition(|entry| covers(entry));
+        if !gone.is_empty() {
+            self.put(key, kept);
+        }
+        Purged { objects: gone.len() as u64, bytes: gone.iter().map(|entry| entry.bytes()).sum() }
+    }
+
+    /// The keys of all URLs of which an entry is covered. Takes no lock for long: what comes in
+    /// meanwhile may be missed.
+    pub fn keys(&self, covers: &dyn Fn(&Url, Option<Digest>) -> bool) -> Vec<UrlKey> {
+        let covered = |variants: &Variants| variants.entries.iter().any(|e| covers(e.url(), e.digest()));
+        self.urls.iter().filter(|(_, variants)| covered(variants)).map(|(key, _)| *key).collect()
+    }
+
+    /// moka evicts when it finds time; this is the time, lest many inserts at once pile up.
+    pub fn tidy(&self) {
+        self.urls.run_pending_tasks();
+    }
+
+    /// From now on askers of this URL don't wait for each other.
+    pub fn set_apart(&self, key: UrlKey, reason: Unstorable, now: Moment) {
+        if reason.lasts() {
+            self.apart.insert(key, now);
+        }
+    }
+
+    pub fn is_apart(&self, key: UrlKey, now: Moment) -> bool {
+        self.apart
+            .get(&key)
+            .is_some_and(|since| now.steady.saturating_duration_since(since.steady).as_secs() < APART_FOR)
+    }
+}
+
+fn left(numbers: &Numbers, variants: &Variants, cause: RemovalCause) {
+    let objects = variants.entries.len() as u64;
+    Numbers::subtract(&numbers.bytes, variants.bytes);
+    Numbers::subtract(&numbers.objects, objects);
+    if cause == RemovalCause::Size {
+        Numbers::add(&numbers.evictions, objects);
+    }
+}
+
+/// A [`UrlKey`] is a keyed hash already.
+#[derive(Default)]
+pub(crate) struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
+        }
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.0 = word;
+    }
+}

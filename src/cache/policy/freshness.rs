@@ -1,0 +1,228 @@
+//! How long a response may be used, and how old it is (RFC 9111 section 4.2).
+
+use std::time::Duration;
+
+use http::StatusCode;
+use http::header::{AGE, DATE, EXPIRES, HeaderMap, LAST_MODIFIED};
+use terms::{Moment, Timestamp};
+
+use super::date::FieldDate;
+use super::directives::ResponseDirectives;
+
+/// The most that a heuristic gives: a page without any freshness information is asked for daily.
+const MOST_BY_HEURISTIC: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Age and lifetime of a response, as far as they are known when it arrives.
+#[derive(Clone, Copy, Debug)]
+pub struct Freshness {
+    /// corrected_initial_age of section 4.2.3.
+    initial_age: Duration,
+    lifetime: Duration,
+    received: Moment,
+}
+
+impl Freshness {
+    /// `sent` is when the request went out, `received` when the head of the response was there.
+    pub fn of(
+        status: StatusCode,
+        fields: &HeaderMap,
+        directives: &ResponseDirectives,
+        sent: Moment,
+        received: Moment,
+    ) -> Freshness {
+        let date = FieldDate::read(fields, DATE).at().unwrap_or(received.wall);
+        Freshness {
+            initial_age: initial_age(fields, date, sent, received),
+            lifetime: lifetime(status, fields, directives, date),
+            received,
+        }
+    }
+
+    /// The freshness of a stored response that the one of this freshness, a 304, has validated: it is as
+    /// old as its validation, and holds as long as its updated fields say.
+    pub fn for_fields(&self, status: StatusCode, fields: &HeaderMap, directives: &ResponseDirectives) -> Freshness {
+        let date = FieldDate::read(fields, DATE).at().unwrap_or(self.received.wall);
+        Freshness { lifetime: lifetime(status, fields, directives, date), ..*self }
+    }
+
+    /// current_age of section 4.2.3.
+    pub fn age(&self, now: Moment) -> Duration {
+        // A wall clock that is set back must not make a response young again, and the steady one stands
+        // still while a machine sleeps: the longer of the two is the safe one.
+        let by_wall = now.wall.since(self.received.wall);
+        let by_steady = now.steady.saturating_duration_since(self.received.steady);
+        self.initial_age.saturating_add(by_wall.max(by_steady))
+    }
+
+    /// response_is_fresh of section 4.2.
+    pub fn is_fresh(&self, now: Moment) -> bool {
+        self.lifetime > self.age(now)
+    }
+
+    /// Whether it came with any time left.
+    pub fn is_fresh_on_arrival(&self) -> bool {
+        self.lifetime > self.initial_age
+    }
+
+    /// Whole seconds left, rounded down; negative once it is stale.
+    pub fn ttl(&self, now: Moment) -> i64 {
+        let millis = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
+        millis(self.lifetime).saturating_sub(millis(self.age(now))).div_euclid(1000)
+    }
+
+    /// How long ago it became stale; zero while it is fresh.
+    pub fn staleness(&self, now: Moment) -> Duration {
+        self.age(now).saturating_sub(self.lifetime)
+    }
+
+    pub fn received(&self) -> Moment {
+        self.received
+    }
+}
+
+/// Section 4.2.3.
+fn initial_age(fields: &HeaderMap, date: Timestamp, sent: Moment, received: Moment) -> Duration {
+    // Date counts whole seconds, so the receipt does here.
+    let apparent_age = Timestamp::from_secs(received.wall.secs()).since(date);
+    let response_delay = received.steady.saturating_duration_since(sent.steady);
+    let corrected_age_value = age_value(fields).saturating_add(response_delay);
+    apparent_age.max(corrected_age_value)
+}
+
+/// Section 5.1: the first member counts, and what is no non-negative integer is ignored.
+fn age_value(fields: &HeaderMap) -> Duration {
+    let first = fields.get(AGE).and_then(|value| value.to_str().ok()).and_then(|text| text.split(',').next());
+    let digits = first.map(str::trim).filter(|text| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()));
+    // Section 1.2.2: what overflows is 2³¹ seconds.
+    digits.map_or(Duration::ZERO, |text| Duration::from_secs(u64::from(text.parse::<u32>().unwrap_or(1 << 31))))
+}
+
+/// Section 4.2.1: the first that is there decides.
+fn lifetime(status: StatusCode, fields: &HeaderMap, directives: &ResponseDirectives, date: Timestamp) -> Duration {
+    if let Some(seconds) = directives.s_maxage.or(directives.max_age) {
+        return Duration::from_secs(seconds);
+    }
+    match FieldDate::read(fields, EXPIRES) {
+        FieldDate::At(expires) => expires.since(date),
+        // Section 5.3: an invalid date, "0" above all, is in the past.
+        FieldDate::Invalid => Duration::ZERO,
+        // Section 4.2.2.
+        FieldDate::Absent if is_heuristically_cacheable(status) || directives.public => heuristic(fields, date),
+        FieldDate::Absent => Duration::ZERO,
+    }
+}
+
+/// A tenth of the time since the last change, as section 4.2.2 suggests.
+fn heuristic(fields: &HeaderMap, date: Timestamp) -> Duration {
+    let changed = FieldDate::read(fields, LAST_MODIFIED).at();
+    changed.map_or(Duration::ZERO, |changed| (date.since(changed) / 10).min(MOST_BY_HEURISTIC))
+}
+
+/// RFC 9110 section 15.1, less 206, which isn't stored.
+pub fn is_heuristically_cacheable(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 200 | 203 | 204 | 300 | 301 | 308 | 404 | 405 | 410 | 414 | 501)
+}
+
+/// Whether the origin itself said how long the response holds.
+pub fn is_explicit(fields: &HeaderMap, directives: &ResponseDirectives) -> bool {
+    directives.s_maxage.is_some() || directives.max_age.is_some() || fields.contains_key(EXPIRES)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderName, HeaderValue};
+
+    use super::super::date;
+    use super::*;
+    use crate::testing::{START, later, moment};
+
+    fn fields(lines: &[(&'static str, &str)]) -> HeaderMap {
+        let mut all: HeaderMap = lines
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()))
+            .collect();
+        if !all.contains_key(DATE) {
+            all.insert(DATE, date::write(START));
+        }
+        all
+    }
+
+    fn freshness(status: u16, lines: &[(&'static str, &str)]) -> Freshness {
+        let fields = fields(lines);
+        let directives = ResponseDirectives::read(&fields);
+        Freshness::of(StatusCode::from_u16(status).unwrap(), &fields, &directives, moment(), moment())
+    }
+
+    fn date_at(offset: i64) -> String {
+        let value = date::write(Timestamp::from_secs(START.secs() + offset));
+        value.to_str().unwrap().to_owned()
+    }
+
+    #[test]
+    fn the_first_match_of_section_4_2_1_decides() {
+        let (past, future) = (date_at(-10), date_at(100));
+        for (lines, expected) in [
+            (vec![("cache-control", "s-maxage=5, max-age=60")], 5),
+            (vec![("cache-control", "max-age=60"), ("expires", "0")], 60),
+            (vec![("cache-control", "max-age=60"), ("expires", future.as_str())], 60),
+            (vec![("expires", future.as_str())], 100),
+            (vec![("expires", past.as_str())], 0),
+            (vec![("expires", "0")], 0),
+            (vec![("expires", future.as_str()), ("expires", "0")], 0),
+            (vec![("cache-control", "max-age=oops"), ("expires", future.as_str())], 0),
+            (vec![], 0),
+        ] {
+            assert_eq!(freshness(200, &lines).lifetime, Duration::from_secs(expected), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn heuristics_are_a_tenth_capped_and_only_where_allowed() {
+        let (day, long) = (date_at(-86_400), date_at(-1_000 * 86_400));
+        let secs = |status, lines: &[(&'static str, &str)]| freshness(status, lines).lifetime.as_secs();
+        assert_eq!(secs(200, &[("last-modified", &day)]), 8_640);
+        assert_eq!(secs(404, &[("last-modified", &day)]), 8_640);
+        assert_eq!(secs(200, &[("last-modified", &long)]), 86_400);
+        assert_eq!(secs(302, &[("last-modified", &day)]), 0);
+        assert_eq!(secs(302, &[("last-modified", &day), ("cache-control", "public")]), 8_640);
+        assert_eq!(secs(200, &[("last-modified", &day), ("expires", "0")]), 0);
+    }
+
+    #[test]
+    fn age_is_the_larger_of_its_two_estimates() {
+        let at = |lines: &[(&'static str, &str)], delay: u64| {
+            let fields = fields(lines);
+            let directives = ResponseDirectives::read(&fields);
+            let received = later(moment(), delay);
+            Freshness::of(StatusCode::OK, &fields, &directives, moment(), received).age(received).as_secs()
+        };
+        assert_eq!(at(&[], 0), 0);
+        assert_eq!(at(&[("age", "30")], 0), 30);
+        assert_eq!(at(&[("age", "30")], 4), 34);
+        assert_eq!(at(&[("date", &date_at(-50)), ("age", "30")], 0), 50);
+        assert_eq!(at(&[("date", &date_at(50)), ("age", "30")], 0), 30);
+        assert_eq!(at(&[("age", "30, 99")], 0), 30);
+        for broken in ["-1", "1.5", "x", ""] {
+            assert_eq!(at(&[("age", broken)], 0), 0, "{broken}");
+        }
+        assert_eq!(at(&[("age", "99999999999999999999")], 0), 1 << 31);
+    }
+
+    #[test]
+    fn it_is_fresh_until_its_age_reaches_its_lifetime() {
+        let some = freshness(200, &[("cache-control", "max-age=10"), ("age", "4")]);
+        assert!(some.is_fresh(later(moment(), 5)));
+        assert_eq!(some.ttl(later(moment(), 5)), 1);
+        assert!(!some.is_fresh(later(moment(), 6)));
+        assert_eq!(some.ttl(later(moment(), 9)), -3);
+        assert_eq!(some.staleness(later(moment(), 9)), Duration::from_secs(3));
+    }
+
+    #[test]
+    fn a_wall_clock_set_back_makes_nothing_young() {
+        let some = freshness(200, &[("cache-control", "max-age=10")]);
+        let mut now = later(moment(), 20);
+        now.wall = START;
+        assert!(!some.is_fresh(now));
+    }
+}

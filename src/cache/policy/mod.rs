@@ -1,0 +1,144 @@
+//! RFC 9111 as decisions: pure functions of what was asked, what is stored, and the time.
+//!
+//! Each branch stands under the clause that it obeys. Two questions are answered here: may this
+//! response be stored ([`storable`]), and may what is stored answer this request ([`Stored::reuse`]).
+//!
+//! Left out on purpose: partial responses (section 3.3), updating by HEAD (section 4.3.5), and serving
+//! stale while revalidating or on errors (RFC 5861).
+
+pub mod date;
+pub mod directives;
+pub mod freshness;
+mod storable;
+pub mod validators;
+pub mod vary;
+
+use std::time::Duration;
+
+use http::{Method, StatusCode};
+use terms::Moment;
+
+use crate::Caching;
+use directives::{RequestDirectives, ResponseDirectives};
+use freshness::Freshness;
+
+pub use storable::{Unstorable, storable};
+
+/// Why a request goes on to the origin (RFC 9211 section 2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forward {
+    /// The cache has no part in such requests.
+    Bypass,
+    Method,
+    UriMiss,
+    VaryMiss,
+    /// Something fresh is stored, and the request does not take it.
+    Request,
+    Stale,
+}
+
+impl Forward {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Forward::Bypass => "bypass",
+            Forward::Method => "method",
+            Forward::UriMiss => "uri-miss",
+            Forward::VaryMiss => "vary-miss",
+            Forward::Request => "request",
+            Forward::Stale => "stale",
+        }
+    }
+}
+
+/// What decides over the reuse of a stored response.
+#[derive(Clone, Copy, Debug)]
+pub struct Stored {
+    pub freshness: Freshness,
+    /// `no-cache`: not without validation.
+    validate_always: bool,
+    /// Never stale, whoever asks for it.
+    never_stale: bool,
+    /// It may answer requests with `Authorization`.
+    for_authorized: bool,
+}
+
+/// Whether a stored response answers a request that it matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reuse {
+    Fresh,
+    /// Stale, and the client takes it.
+    Stale,
+    /// Not before the origin was asked whether it still holds.
+    Validate(Forward),
+    /// It says nothing to this request.
+    Unfit(Forward),
+}
+
+impl Stored {
+    pub fn new(directives: &ResponseDirectives, freshness: Freshness) -> Stored {
+        Stored {
+            freshness,
+            validate_always: directives.no_cache,
+            // Section 4.2.4: prohibited by must-revalidate, proxy-revalidate and s-maxage.
+            never_stale: directives.must_revalidate || directives.proxy_revalidate || directives.s_maxage.is_some(),
+            for_authorized: allows_authorized(directives),
+        }
+    }
+
+    /// Section 4, of a response whose URL and variant match.
+    pub fn reuse(&self, wishes: &RequestDirectives, authorized: bool, caching: &Caching, now: Moment) -> Reuse {
+        if !self.may_answer(authorized) {
+            return Reuse::Unfit(Forward::Request);
+        }
+        // Section 5.2.2.4.
+        if self.validate_always {
+            return Reuse::Validate(Forward::Stale);
+        }
+        if self.freshness.is_fresh(now) {
+            // Sections 5.2.1.1, 5.2.1.3, 5.2.1.4: advice, which the operator chooses to follow or not.
+            let refreshes = caching.client_refresh && self.disappoints(wishes, now);
+            return if refreshes { Reuse::Validate(Forward::Request) } else { Reuse::Fresh };
+        }
+        // Sections 4.2.4 and 5.2.1.2.
+        let refreshes = caching.client_refresh && wishes.no_cache;
+        let accepted = wishes.max_stale.map(Duration::from_secs);
+        if !self.never_stale && !refreshes && accepted.is_some_and(|most| self.freshness.staleness(now) <= most) {
+            return Reuse::Stale;
+        }
+        Reuse::Validate(Forward::Stale)
+    }
+
+    fn disappoints(&self, wishes: &RequestDirectives, now: Moment) -> bool {
+        let age = self.freshness.age(now);
+        let too_old = wishes.max_age.is_some_and(|most| age > Duration::from_secs(most));
+        let too_near =
+            wishes.min_fresh.is_some_and(|least| self.freshness.ttl(now) < i64::try_from(least).unwrap_or(i64::MAX));
+        wishes.no_cache || too_old || too_near
+    }
+
+    /// Section 3.5 forbids the one half: to reuse what answered an authorised request. The other half, to
+    /// answer an authorised request with what anybody got, it leaves open. Few origins that know their
+    /// users say `Vary: Authorization`, so both need the response's word here.
+    pub fn may_answer(&self, authorized: bool) -> bool {
+        !authorized || self.for_authorized
+    }
+
+    /// Section 4: whether it may answer those, too, who asked while it was being fetched.
+    pub fn is_for_many(&self) -> bool {
+        !self.validate_always && self.freshness.is_fresh_on_arrival()
+    }
+}
+
+fn allows_authorized(directives: &ResponseDirectives) -> bool {
+    // Section 3.5.
+    directives.must_revalidate || directives.public || directives.s_maxage.is_some()
+}
+
+/// Section 4.4: whether what came of a request invalidates what is stored under its URL.
+pub fn invalidates(method: &Method, status: StatusCode) -> bool {
+    let safe = method.is_safe();
+    !safe && (status.is_success() || status.is_redirection())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,20 @@
+/// What the cache may take, for the whole node.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Bytes of bodies and heads at rest.
+    pub memory: u64,
+    /// Bodies larger than this many bytes stream through and are not stored.
+    pub max_object: u64,
+}
+
+/// How a site's answers are cached. The defaults are the letter of RFC 9111, and where that leaves a
+/// choice, the safe one.
+#[derive(Clone, Debug, Default)]
+pub struct Caching {
+    /// Store answers that carry `Set-Cookie`.
+    pub store_set_cookie: bool,
+    /// Let a client's `no-cache`, `max-age`, `min-fresh` and `Pragma` force a fetch.
+    pub client_refresh: bool,
+    /// Add `Repr-Digest` (RFC 9530) where the digest is known.
+    pub repr_digest: bool,
+}

@@ -1,0 +1,255 @@
+//! The one who makes an entry's body grow.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::Bytes;
+use terms::{BodyError, Digest, Hasher, Moment, Refusal};
+
+use crate::entry::{Entry, Growth, Halt};
+use crate::fill::stop_of;
+use crate::flight::{Outcome, Underway};
+use crate::policy::Unstorable;
+use crate::{Inner, Numbers};
+
+/// What may still be missing of a body that nobody reads any more.
+const WORTH_FINISHING: u64 = 1024 * 1024;
+
+/// Fetches that nobody reads any more, at most; a bound for each site comes with the sites' own limits.
+const MOST_ORPHANS: u64 = 64;
+
+/// Takes the body of a reply, chunk by chunk. Dropped before [`Writer::finish`] it has failed: readers
+/// get [`BodyError::Incomplete`], and nothing is stored.
+pub struct Writer {
+    underway: Arc<Underway>,
+    cache: Arc<Inner>,
+    entry: Arc<Entry>,
+    /// Told as soon as there is something to read.
+    outcome: Option<Outcome>,
+    hasher: Hasher,
+    written: u64,
+    /// The last chunk of a body of declared length: it becomes readable in the step that stores the
+    /// entry.
+    last: Option<Bytes>,
+    orphaned: bool,
+    landed: Moment,
+    ended: bool,
+}
+
+/// Why a fetch need not go on.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Stop {
+    #[error("nobody reads it any more, and too much is missing to go on for the next one")]
+    Deserted,
+    #[error("it was broken off: {0}")]
+    Aborted(#[source] BodyError),
+    #[error("the origin sent more bytes than it declared")]
+    TooLong,
+    #[error("the origin sent fewer bytes than it declared")]
+    TooShort,
+}
+
+/// A body that came to its end.
+#[derive(Clone, Copy, Debug)]
+pub struct Filled {
+    pub digest: Digest,
+    pub bytes: u64,
+    pub stored: bool,
+}
+
+impl Writer {
+    pub(crate) fn new(
+        underway: Arc<Underway>,
+        cache: Arc<Inner>,
+        entry: Arc<Entry>,
+        outcome: Outcome,
+        landed: Moment,
+    ) -> Writer {
+        let mut writer = Writer {
+            underway,
+            cache,
+            entry,
+            outcome: Some(outcome),
+            hasher: Hasher::new(),
+            written: 0,
+            last: None,
+            orphaned: false,
+            landed,
+            ended: false,
+        };
+        let declared = writer.entry.length();
+        if declared.is_some_and(|length| writer.cache.exceeds_budget(length)) {
+            writer.go_windowed(None);
+        }
+        // An empty body has no last chunk to hold back: the head is held back in its place.
+        if declared != Some(0) {
+            writer.tell();
+        }
+        writer
+    }
+
+    pub fn entry(&self) -> &Arc<Entry> {
+        &self.entry
+    }
+
+    /// Adds a chunk; waits where the body is not kept and even its fastest reader is a window behind.
+    /// After a [`Stop`] the writer is of no more use.
+    pub async fn push(&mut self, chunk: Bytes) -> Result<(), Stop> {
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        let total = self.written + chunk.len() as u64;
+        let declared = self.entry.head().declared;
+        if declared.is_some_and(|length| total > length) {
+            return Err(self.stop(Stop::TooLong, BodyError::Malformed));
+        }
+        self.written = total;
+        self.hasher.update(&chunk);
+        self.keep_within_bounds(chunk.len() as u64);
+        // A copy, because a slice would keep all of the connection's read buffer.
+        let chunk = Bytes::copy_from_slice(&chunk);
+        if declared == Some(total) {
+            self.last = Some(chunk);
+            return Ok(());
+        }
+        let readers = self.growth().extend(chunk).map_err(stop_of)?;
+        self.mind_readers(readers)?;
+        poll_fn(|cx| self.growth().poll_room(cx)).await.map_err(stop_of)
+    }
+
+    /// Resolves when the fetch need not go on though no chunk comes: nobody reads it any more and too
+    /// much is missing, or a rule broke it off.
+    pub async fn stopped(&self) -> Stop {
+        let halt = poll_fn(|cx| match self.growth().poll_halt(cx) {
+            Poll::Ready(Halt::Deserted) if self.is_worth_finishing() => Poll::Pending,
+            other => other,
+        });
+        stop_of(halt.await)
+    }
+
+    /// The digest of all that was pushed.
+    pub fn digest(&self) -> Digest {
+        self.hasher.clone().finish()
+    }
+
+    /// The body is whole: it is stored, and then its end becomes readable.
+    pub fn finish(mut self) -> Result<Filled, Stop> {
+        if self.entry.head().declared.is_some_and(|length| length != self.written) {
+            return Err(self.stop(Stop::TooShort, BodyError::Incomplete));
+        }
+        let digest = std::mem::take(&mut self.hasher).finish();
+        let last = self.last.take();
+        let bytes = self.written;
+        if self.growth().is_windowed() {
+            self.growth().end(last, digest).map_err(stop_of)?;
+            self.leave();
+            return Ok(Filled { digest, bytes, stored: false });
+        }
+        self.growth().settle(last, digest).map_err(stop_of)?;
+        let entry = match self.entry.head().declared {
+            Some(_) => self.entry.clone(),
+            None => Arc::new(self.entry.with_head(self.entry.head().with_length(bytes))),
+        };
+        let stored = self.cache.keep(&self.underway, entry);
+        self.leave();
+        self.growth().publish();
+        Ok(Filled { digest, bytes, stored })
+    }
+
+    /// The body broke off.
+    pub fn fail(mut self, error: BodyError) -> Stop {
+        self.break_off(error.clone());
+        Stop::Aborted(error)
+    }
+
+    fn stop(&mut self, stop: Stop, error: BodyError) -> Stop {
+        self.break_off(error);
+        stop
+    }
+
+    fn break_off(&mut self, error: BodyError) {
+        self.growth().fail(error);
+        if self.outcome.take().is_some() {
+            self.underway.tell(Outcome::Refused(Refusal::OriginBroken("its answer ended early".into())));
+        }
+        self.leave();
+    }
+
+    /// Leaves the table of flights; whoever waits knows by now.
+    fn leave(&mut self) {
+        self.ended = true;
+        self.tell();
+        self.cache.flights.leave(&mut self.cache.flights.lock(), &self.underway);
+        self.set_orphaned(false);
+    }
+
+    fn tell(&mut self) {
+        if let Some(outcome) = self.outcome.take() {
+            self.underway.tell(outcome);
+        }
+    }
+
+    /// A body of unknown length may turn out too large, or many at once may.
+    fn keep_within_bounds(&mut self, added: u64) {
+        if self.growth().is_windowed() {
+            return;
+        }
+        if self.written > self.cache.settings.max_object {
+            self.go_windowed(Some(Unstorable::TooLarge));
+        } else if self.cache.exceeds_budget(added) {
+            self.go_windowed(None);
+        }
+    }
+
+    fn go_windowed(&mut self, for_good: Option<Unstorable>) {
+        self.growth().go_windowed();
+        if let Some(reason) = for_good {
+            self.cache.memory.set_apart(self.entry.url().key(), reason, self.landed);
+        }
+        self.cache.flights.lock().close(&self.underway);
+    }
+
+    fn mind_readers(&mut self, readers: usize) -> Result<(), Stop> {
+        if readers > 0 {
+            self.set_orphaned(false);
+            return Ok(());
+        }
+        if !self.is_worth_finishing() {
+            return Err(Stop::Deserted);
+        }
+        self.set_orphaned(true);
+        Ok(())
+    }
+
+    /// Whether to go on for nobody: half is in, or little is missing, and few others do.
+    fn is_worth_finishing(&self) -> bool {
+        let near = self.entry.head().declared.is_some_and(|length| {
+            let missing = length.saturating_sub(self.written);
+            missing <= WORTH_FINISHING || missing <= self.written
+        });
+        let room = self.orphaned || Numbers::read(&self.cache.numbers.orphans) < MOST_ORPHANS;
+        near && room && self.growth().is_storable()
+    }
+
+    fn set_orphaned(&mut self, orphaned: bool) {
+        match (self.orphaned, orphaned) {
+            (false, true) => Numbers::add(&self.cache.numbers.orphans, 1),
+            (true, false) => Numbers::subtract(&self.cache.numbers.orphans, 1),
+            _ => {}
+        }
+        self.orphaned = orphaned;
+    }
+
+    fn growth(&self) -> &Growth {
+        self.entry.growth()
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.break_off(BodyError::Incomplete);
+        }
+    }
+}

@@ -1,0 +1,230 @@
+use serde_json::{Map, Value, json};
+use terms::{BlockStatus, Timestamp};
+
+use super::client::{Reply, encoded};
+use super::exit::{Exit, Failure};
+use super::output::{Format, FormatArg, Output, Paint, bytes, count};
+use super::reach::Reach;
+use super::tell;
+
+/// Block URLs, hosts or content, now, and print the receipt
+///
+/// When the receipt is printed, the block is on the disk, in force for every request that begins, has
+/// cut what was under way, and the cached copies are gone. A RULE is what a line of a list holds.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  seawall block https://photos.example/a/stolen.jpg --notice N-17 --reason 'DMCA 512(c)'
+  seawall block 'https://photos.example/albums/*' '*.pirate.example' --notice N-18
+  seawall block https://photos.example/b.jpg --until 2027-01-31 --status 410")]
+pub struct Block {
+    /// A URL, a prefix (https://host/path/*), a host, *.host, sha256:HEX, or !RULE for an exception
+    #[arg(value_name = "RULE", required = true)]
+    rules: Vec<String>,
+    /// The notice that asks for it
+    #[arg(long, value_name = "ID")]
+    notice: Option<String>,
+    /// Why, as the blocked client is told
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// An id of yours for the whole edit: asked for twice, it is made once
+    #[arg(long, value_name = "ID")]
+    id: Option<String>,
+    /// What is answered: 451, 410, 404 or 403
+    #[arg(long, value_name = "CODE", value_parser = status)]
+    status: Option<u16>,
+    /// In force from then on: a date (00:00 UTC) or RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    from: Option<String>,
+    /// In force until then
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    until: Option<String>,
+    /// `exact`: only under the very query that the rule names
+    #[arg(long, value_name = "WORD", value_parser = ["exact"])]
+    query: Option<String>,
+    #[command(flatten)]
+    reach: Reach,
+    #[command(flatten)]
+    format: FormatArg,
+}
+
+/// Lift live blocks by their id, and print the receipts
+///
+/// The id of a receipt lifts all its rules, that of a rule lifts the one. What a list file blocks is
+/// lifted in the file.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  seawall blocks
+  seawall unblock 5f0c1c2e-7d3b-4c62-9f0e-6a8a7a0f4b11")]
+pub struct Unblock {
+    /// The id of a receipt, or of a rule
+    #[arg(value_name = "ID", required = true)]
+    ids: Vec<String>,
+    #[command(flatten)]
+    reach: Reach,
+    #[command(flatten)]
+    format: FormatArg,
+}
+
+fn status(text: &str) -> Result<u16, String> {
+    let status = BlockStatus::from_text(text).ok_or("a rule answers 451, 410, 404 or 403")?;
+    Ok(status.code().as_u16())
+}
+
+fn time(text: &str) -> Result<String, String> {
+    match Timestamp::parse(text) {
+        Some(_) => Ok(text.to_owned()),
+        None => Err("write a date such as 2027-01-31 (00:00 UTC), or RFC 3339 such as 2027-01-31T09:00:00Z".to_owned()),
+    }
+}
+
+impl Block {
+    pub fn run(self) -> Result<Exit, Failure> {
+        let reply = self.reach.admin()?.ask("POST", "/api/v1/blocks", Some(&self.body()))?;
+        let mut output = Output::stdout();
+        let said = if reply.status == 200 { "blocked before" } else { "blocked" };
+        print_receipt(&mut output, said, &reply, self.format.format)?;
+        output.flush()?;
+        Ok(Exit::Done)
+    }
+
+    fn body(&self) -> Value {
+        let texts = [
+            ("id", &self.id),
+            ("notice", &self.notice),
+            ("reason", &self.reason),
+            ("from", &self.from),
+            ("until", &self.until),
+            ("query", &self.query),
+        ];
+        let mut body = Map::from_iter([("rules".to_owned(), json!(self.rules))]);
+        body.extend(texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), json!(text.as_ref()?)))));
+        body.extend(self.status.map(|status| ("status".to_owned(), json!(status))));
+        Value::Object(body)
+    }
+}
+
+impl Unblock {
+    /// Every id is tried, whatever became of the one before.
+    pub fn run(self) -> Result<Exit, Failure> {
+        let admin = self.reach.admin()?;
+        let mut output = Output::stdout();
+        let mut worst = Exit::Done;
+        for id in &self.ids {
+            match admin.ask("DELETE", &format!("/api/v1/blocks/{}", encoded(id)), None) {
+                Ok(reply) => print_receipt(&mut output, "lifted", &reply, self.format.format)?,
+                Err(failure) if failure.code() == Exit::Failed.code() => {
+                    output.flush()?;
+                    tell(&format!("seawall: {failure}\n"));
+                    worst = Exit::Failed;
+                }
+                Err(failure) => return Err(failure),
+            }
+        }
+        output.flush()?;
+        Ok(worst)
+    }
+}
+
+fn print_receipt(output: &mut Output, said: &str, reply: &Reply, format: Format) -> anyhow::Result<()> {
+    match format {
+        Format::Text => {
+            let said = output.paint(Paint::Good, said);
+            output.line(said)?;
+            output.pairs(&receipt(&reply.json))
+        }
+        Format::Json => output.line(&reply.text),
+        Format::Jsonl => output.json(&reply.json, format),
+    }
+}
+
+/// A receipt as people read it; what it doesn't hold is left out.
+fn receipt(receipt: &Value) -> Vec<(&'static str, String)> {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let mut pairs = Vec::new();
+    let mut add = |name, value: Option<String>| pairs.extend(value.map(|value| (name, value)));
+    add("  receipt", receipt.get("id").map(text));
+    add("  notice", receipt.get("notice").filter(|notice| !notice.is_null()).map(text));
+    if let Some(at) = receipt.get("in_force_at") {
+        let list = receipt.get("list").map(|list| format!(", list version {list}")).unwrap_or_default();
+        add("  in force", Some(format!("{}{list}", text(at))));
+    }
+    for rule in receipt.get("rules").and_then(Value::as_array).into_iter().flatten() {
+        let id = rule.get("id").map(text).unwrap_or_default();
+        add("  rule", rule.get("rule").map(|rule| format!("{} (id {id})", text(rule))));
+    }
+    if let Some(purged) = receipt.get("purged") {
+        let number = |name| purged.get(name).and_then(Value::as_u64).unwrap_or(0);
+        add("  purged", Some(format!("{}, {}", count(number("objects"), "cached object"), bytes(number("bytes")))));
+    }
+    add("  cut", receipt.get("cut").and_then(Value::as_u64).map(|cut| format!("{} under way", count(cut, "answer"))));
+    if let Some(last) = receipt.get("last_served") {
+        add("  last served", Some(last_served(last)));
+    }
+    pairs
+}
+
+fn last_served(last: &Value) -> String {
+    let Some(fields) = last.as_object() else { return "not in what the log keeps at hand".to_owned() };
+    let fields = fields.iter().filter(|(_, value)| !value.is_null());
+    let shown = fields.map(|(name, value)| match value.as_str() {
+        Some(text) => format!("{name} {text}"),
+        None => format!("{name} {value}"),
+    });
+    shown.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        block: Block,
+    }
+
+    fn body(line: &str) -> Result<Value, clap::Error> {
+        Line::try_parse_from(["seawall"].into_iter().chain(line.split(' '))).map(|line| line.block.body())
+    }
+
+    #[test]
+    fn a_command_line_is_the_body_of_the_request() {
+        let full = "https://a/b *.c --notice N-1 --reason R --id I --status 410 --from 2026-01-01 --until 2027-01-31T09:00:00Z --query exact";
+        let wanted = json!({
+            "rules": ["https://a/b", "*.c"], "notice": "N-1", "reason": "R", "id": "I", "status": 410,
+            "from": "2026-01-01", "until": "2027-01-31T09:00:00Z", "query": "exact",
+        });
+        assert_eq!(body(full).unwrap(), wanted);
+        assert_eq!(body("https://a/b").unwrap(), json!({"rules": ["https://a/b"]}));
+        for wrong in ["--notice N-1", "a --status 200", "a --until soon", "a --query loose"] {
+            assert!(body(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_receipt_is_readable() {
+        let received = json!({
+            "id": "r1", "notice": "N-17", "list": 12, "in_force_at": "2026-11-24T10:00:00.000000Z",
+            "rules": [{"id": "r1-1", "rule": "https://a/b"}, {"id": "r1-2", "rule": "*.c"}],
+            "purged": {"objects": 3, "bytes": 1536}, "cut": 1, "last_served": null,
+        });
+        let shown: Vec<String> =
+            receipt(&received).into_iter().map(|(name, value)| format!("{} = {value}", name.trim())).collect();
+        let wanted = [
+            "receipt = r1",
+            "notice = N-17",
+            "in force = 2026-11-24T10:00:00.000000Z, list version 12",
+            "rule = https://a/b (id r1-1)",
+            "rule = *.c (id r1-2)",
+            "purged = 3 cached objects, 1.5 KiB",
+            "cut = 1 answer under way",
+            "last served = not in what the log keeps at hand",
+        ];
+        assert_eq!(shown, wanted);
+        assert_eq!(receipt(&json!({})), []);
+        assert_eq!(last_served(&json!({"time": "T", "bytes": 5, "status": null})), "bytes 5, time T");
+    }
+}

@@ -1,0 +1,122 @@
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::anyhow;
+use block::Table;
+use block::sources::{self, Problem, SourceError};
+use serde_json::{Value, json};
+
+use crate::config::{self, Meant};
+
+use super::exit::{Exit, Failure};
+use super::output::{Format, FormatArg, Output, Paint, count, printable};
+use super::reach::ConfigArg;
+
+/// Check a config and every list it names, and print what is in force
+///
+/// What is wrong is shown with file, line and column. Surprises come first.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  seawall check
+  seawall check -c /etc/seawall/seawall.toml && seawall reload")]
+pub struct Check {
+    #[command(flatten)]
+    config: ConfigArg,
+    #[command(flatten)]
+    format: FormatArg,
+}
+
+impl Check {
+    pub fn run(self) -> Result<Exit, Failure> {
+        let path = self.config.locate()?;
+        let checked = check(&path);
+        let mut output = Output::stdout();
+        match (&checked, self.format.format) {
+            (Ok((meant, tables)), Format::Text) => print(&mut output, &path, meant, tables)?,
+            (Err(_), Format::Text) => {}
+            (checked, format) => output.json(&told(&path, checked), format)?,
+        }
+        output.flush()?;
+        match checked {
+            Ok(_) => Ok(Exit::Done),
+            Err(Wrong::Config(errors)) => Err(Failure::config(errors)),
+            Err(Wrong::Lists(errors)) => Err(Failure::config(lists_unusable(&errors))),
+        }
+    }
+}
+
+enum Wrong {
+    Config(config::Errors),
+    Lists(Vec<SourceError>),
+}
+
+fn check(path: &Path) -> Result<(Meant, Vec<Arc<Table>>), Wrong> {
+    let meant = config::load(path).map_err(Wrong::Config)?;
+    let tables = read_lists(&meant).map_err(Wrong::Lists)?;
+    Ok((meant, tables))
+}
+
+/// Every list that the config names, as it stands on the disk.
+pub fn read_lists(meant: &Meant) -> Result<Vec<Arc<Table>>, Vec<SourceError>> {
+    sources::check(&block::Settings { lists: meant.takedown.lists.clone(), state: meant.state.clone() })
+}
+
+/// All that is wrong, each with its source line under it.
+pub fn lists_unusable(errors: &[SourceError]) -> anyhow::Error {
+    let shown: Vec<String> = errors.iter().map(with_source).collect();
+    anyhow!("the block lists can't be used:\n{}", shown.join("\n"))
+}
+
+/// Characters of a source line that are shown.
+const SHOWN: usize = 160;
+
+fn with_source(error: &SourceError) -> String {
+    let Problem::BadLine(bad) = &error.problem else { return error.to_string() };
+    let column = usize::try_from(bad.column).unwrap_or(usize::MAX).saturating_sub(1);
+    // Of a long line, what stands around the fault.
+    let skipped = if bad.source.chars().count() > SHOWN { column.saturating_sub(SHOWN / 2) } else { 0 };
+    let single = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    let source: String = bad.source.chars().skip(skipped).take(SHOWN).map(single).collect();
+    let marker = " ".repeat((column - skipped).min(SHOWN));
+    format!("{}\n{:>5} | {source}\n{:>5} | {marker}^", printable(&error.to_string()), bad.line, "")
+}
+
+fn print(output: &mut Output, path: &Path, meant: &Meant, tables: &[Arc<Table>]) -> anyhow::Result<()> {
+    output.raw(config::describe(meant).as_bytes())?;
+    output.line("\nblock lists")?;
+    let lists: Vec<(String, String)> =
+        tables.iter().map(|table| (format!("  {}", table.name()), count(table.len() as u64, "rule"))).collect();
+    output.pairs(&lists)?;
+    let good = output.paint(Paint::Good, "good");
+    output.line(format!("\n{}: {good}", printable(&path.to_string_lossy())))
+}
+
+fn told(path: &Path, checked: &Result<(Meant, Vec<Arc<Table>>), Wrong>) -> Value {
+    let errors = match checked {
+        Ok((_, tables)) => {
+            let lists: Vec<Value> =
+                tables.iter().map(|table| json!({"file": table.name(), "rules": table.len()})).collect();
+            return json!({"good": true, "config": path, "lists": lists});
+        }
+        Err(Wrong::Config(config::Errors::Faults { path, faults, .. })) => faults
+            .iter()
+            .map(|fault| {
+                let (what, help) = (&fault.wrong.what, &fault.wrong.help);
+                json!({"file": path, "line": fault.line, "column": fault.column, "what": what, "help": help})
+            })
+            .collect(),
+        Err(Wrong::Config(errors)) => vec![json!({"what": errors.to_string()})],
+        Err(Wrong::Lists(errors)) => errors.iter().map(fault_in_list).collect::<Vec<Value>>(),
+    };
+    json!({"good": false, "config": path, "errors": errors})
+}
+
+fn fault_in_list(error: &SourceError) -> Value {
+    match &error.problem {
+        Problem::BadLine(bad) => {
+            json!({"file": error.file, "line": bad.line, "column": bad.column, "what": bad.what})
+        }
+        _ => json!({"file": error.file, "what": error.to_string()}),
+    }
+}

@@ -1,0 +1,58 @@
+//! What `run`, `proxy` and `demo` have in common: a runtime, and saying where the edge listens.
+
+use std::future::Future;
+use std::time::Duration;
+
+use anyhow::Context;
+use tempfile::TempDir;
+
+use crate::app::Running;
+use crate::telemetry;
+
+use super::exit::{Exit, Failure};
+use super::output::Output;
+
+/// After everything was told to stop and has stopped, only blocking calls can be left over: a look at
+/// a list, a write that no answer waits for.
+const LEFT_OVER: Duration = Duration::from_secs(2);
+
+/// Runs `work` on a runtime of its own, with the program's own messages on stderr.
+pub fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> Result<Exit, Failure> {
+    telemetry::init_tracing();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime can't be started: does the system still give threads?")?;
+    let worked = runtime.block_on(work);
+    runtime.shutdown_timeout(LEFT_OVER);
+    worked.map_err(Failure::running)?;
+    Ok(Exit::Done)
+}
+
+/// Prints where to reach it, one line a listener. Everything accepts by now.
+pub fn announce(running: &Running) -> anyhow::Result<()> {
+    let mut output = Output::stdout();
+    for (scheme, address) in &running.edges {
+        output.line(format!("edge {}://{address}", scheme.as_str()))?;
+    }
+    let (scheme, address) = &running.admin;
+    output.line(format!("admin {}://{address}", scheme.as_str()))?;
+    output.flush()
+}
+
+/// A folder that only we may enter (0700), removed when it is dropped.
+pub fn temporary_folder(prefix: &str) -> anyhow::Result<TempDir> {
+    let place = std::env::temp_dir();
+    tempfile::Builder::new()
+        .prefix(prefix)
+        .tempdir_in(&place)
+        .with_context(|| format!("no folder can be made in {}; set TMPDIR to a place where one can", place.display()))
+}
+
+/// Removes it now, and says so where that fails.
+pub fn remove(folder: TempDir) {
+    let path = folder.path().to_owned();
+    if let Err(error) = folder.close() {
+        super::tell(&format!("seawall: {} can't be removed ({error}); remove it by hand\n", path.display()));
+    }
+}

@@ -1,0 +1,73 @@
+use clap::CommandFactory;
+
+use super::*;
+
+fn parsed(line: &str) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(line.split(' '))
+}
+
+#[test]
+fn the_command_line_holds_together() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn every_command_of_the_contract_is_known() {
+    for line in [
+        "seawall demo",
+        "seawall demo --listen 127.0.0.1:0 --admin [::1]:0",
+        "seawall proxy --listen 127.0.0.1:0 --to http://127.0.0.1:3000",
+        "seawall proxy --listen [::]:80 --to http://a --admin 127.0.0.1:0 --blocklist a --blocklist b --state s --memory 1GiB",
+        "seawall run",
+        "seawall run -c a.toml",
+        "seawall check -c a.toml",
+        "seawall why https://a/ -c a.toml",
+        "seawall why --admin 127.0.0.1:9090 --token-file t --output json https://a/",
+        "seawall block https://a/b *.c sha256:00 !https://a/ --notice N-1 --reason R",
+        "seawall unblock a b -c a.toml",
+        "seawall blocks --output jsonl",
+        "seawall purge https://a/ --admin http://127.0.0.1:1 --token-file t",
+        "seawall status --output json",
+        "seawall reload --accept-shrink",
+        "seawall audit verify state/audit",
+        "seawall audit verify -c a.toml",
+        "seawall audit query state/audit --url https://a/ --notice N --site s --verdict cut --since 2026-01-01 --until 2027-01-01 --output csv",
+        "seawall audit query -c a.toml --digest sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    ] {
+        assert!(parsed(line).is_ok(), "{line}: {:?}", parsed(line).err());
+    }
+}
+
+#[test]
+fn a_line_that_makes_no_sense_is_usage() {
+    for line in [
+        "seawall",
+        "seawall serve",
+        "seawall proxy --listen 127.0.0.1:0",
+        "seawall proxy --listen 8080 --to http://a",
+        "seawall proxy --listen 127.0.0.1:0 --to http://a --memory 12",
+        "seawall block --notice N-1",
+        "seawall unblock",
+        "seawall why",
+        "seawall blocks --output yaml",
+        "seawall audit",
+        "seawall audit verify state/audit -c a.toml",
+        "seawall audit query --verdict seen",
+        "seawall audit query --url ftp://a",
+    ] {
+        let error = parsed(line).err();
+        assert_eq!(error.map(|error| error.exit_code()), Some(i32::from(Exit::Usage.code())), "{line}");
+    }
+}
+
+#[test]
+fn every_command_shows_an_example() {
+    let mut all: Vec<clap::Command> = Cli::command().get_subcommands().cloned().collect();
+    let inner: Vec<clap::Command> = all.iter().flat_map(|command| command.get_subcommands().cloned()).collect();
+    all.extend(inner);
+    for mut command in all.into_iter().filter(|command| !command.has_subcommands()) {
+        let help = command.render_long_help().to_string();
+        assert!(help.contains("Examples:\n  seawall "), "{help}");
+        assert!(command.get_about().is_some());
+    }
+}

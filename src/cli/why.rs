@@ -1,0 +1,163 @@
+use anyhow::{Context, anyhow};
+use block::{Edits, Index};
+use terms::{Clock, Url};
+
+use crate::config::{Meant, Site};
+use crate::sites::HostPattern;
+use crate::why::{Named, Why as Found};
+
+use super::check::{lists_unusable, read_lists};
+use super::client::encoded;
+use super::exit::{Exit, Failure};
+use super::output::{Format, FormatArg, Output, Paint};
+use super::reach::Reach;
+
+/// Say whether a URL is blocked, by which rule, and where that rule stands
+///
+/// With -c from the lists and the live blocks on the disk, whether or not a Seawall runs; with --admin
+/// from the running one. Exit code 0: allowed, 10: blocked, 1: it can't be named, or has no site.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  seawall why https://photos.example/a/%73tolen.jpg
+  seawall why --admin 127.0.0.1:9090 --token-file state/admin.token https://photos.example/a/stolen.jpg")]
+pub struct Why {
+    url: String,
+    #[command(flatten)]
+    reach: Reach,
+    #[command(flatten)]
+    format: FormatArg,
+}
+
+impl Why {
+    pub fn run(self) -> Result<Exit, Failure> {
+        let url = Url::parse(&self.url).with_context(|| format!("{:?} can't be named", self.url))?;
+        let found = if self.is_live() { self.ask()? } else { self.look(&url)? };
+        let mut output = Output::stdout();
+        match self.format.format {
+            Format::Text => print(&mut output, &found)?,
+            format => output.json(&found, format)?,
+        }
+        output.flush()?;
+        match (&found.site, found.blocked) {
+            (None, _) => Err(anyhow!("no site answers for {}: it would be refused with 421", url.host()).into()),
+            (Some(_), true) => Ok(Exit::Blocked),
+            (Some(_), false) => Ok(Exit::Done),
+        }
+    }
+
+    /// A flag decides before the environment does; `-c` beside `--admin` is where the token is found.
+    fn is_live(&self) -> bool {
+        self.reach.admin.is_some() || (self.reach.config.config.is_none() && self.reach.named_admin().is_some())
+    }
+
+    fn ask(&self) -> Result<Found, Failure> {
+        let reply = self.reach.admin()?.ask("GET", &format!("/api/v1/why?url={}", encoded(&self.url)), None)?;
+        let found = serde_json::from_value(reply.json)
+            .context("the running one explains in a way that this one doesn't know")?;
+        Ok(found)
+    }
+
+    fn look(&self, url: &Url) -> Result<Found, Failure> {
+        let (_, meant) = self.reach.config.load()?;
+        let tables = read_lists(&meant).map_err(|errors| Failure::config(lists_unusable(&errors)))?;
+        let edits = Edits::read(&meant.state.join("blocks")).map_err(Failure::config)?;
+        let index = Index::new(0, edits, tables);
+        let explanation = index.explain(url, Clock::system().wall());
+        let site = site_of(&meant, url.host()).map(|site| &*site.name);
+        Ok(Found { list: None, ..Found::of(url, site, &explanation) })
+    }
+}
+
+/// The site that answers for a host: by its name first, then by a wildcard, then the one for any host.
+fn site_of<'m>(meant: &'m Meant, host: &str) -> Option<&'m Site> {
+    let above = host.split_once('.').map(|(_, above)| above);
+    let rank = |pattern: &HostPattern| match pattern {
+        HostPattern::Exact(name) | HostPattern::Tree(name) if name == host => Some(0),
+        HostPattern::Under(name) | HostPattern::Tree(name) if Some(name.as_str()) == above => Some(1),
+        HostPattern::Any => Some(2),
+        _ => None,
+    };
+    let ranked = meant.sites.iter().flat_map(|site| site.hosts.iter().filter_map(rank).map(move |rank| (rank, site)));
+    ranked.min_by_key(|(rank, _)| *rank).map(|(_, site)| site)
+}
+
+fn print(output: &mut Output, found: &Found) -> anyhow::Result<()> {
+    let verdict = match (&found.site, &found.refusal) {
+        (None, _) => output.paint(Paint::Bad, "no site, answered with 421"),
+        (Some(_), Some(told)) => output.paint(Paint::Bad, &format!("blocked, answered with {}", told.status)),
+        (Some(_), None) => output.paint(Paint::Good, "allowed"),
+    };
+    output.line(verdict)?;
+    let mut pairs = vec![("url", found.url.clone()), ("site", found.site.clone().unwrap_or_else(|| "none".to_owned()))];
+    pairs.extend(found.reading.clone().map(|reading| ("read as", reading)));
+    match &found.rule {
+        None => pairs.push(("rule", "no rule in force covers it".to_owned())),
+        Some(rule) => {
+            let kind = if rule.exception { " (an exception: it beats every block)" } else { "" };
+            pairs.push(("rule", format!("{}{kind}", rule.rule)));
+            pairs.push(("from", place(rule)));
+        }
+    }
+    if let Some(told) = &found.refusal {
+        pairs.extend((!told.notices.is_empty()).then(|| ("notice", told.notices.join(", "))));
+        pairs.extend(told.reason.clone().map(|reason| ("reason", reason)));
+    }
+    let version =
+        found.list.map_or_else(|| "none: read from the disk, as it is now".to_owned(), |list| list.to_string());
+    pairs.push(("list version", version));
+    output.pairs(&pairs)?;
+    if !found.others.is_empty() {
+        output.line("\nother rules that cover it, in the order in which they would decide")?;
+        let rows: Vec<Vec<String>> = found.others.iter().map(row).collect();
+        output.table(&["rule", "from", "notice", "now"], &rows)?;
+    }
+    match found.left_out {
+        0 => Ok(()),
+        more => output.line(format!("and {more} more")),
+    }
+}
+
+fn place(rule: &Named) -> String {
+    match (&rule.file, rule.line, &rule.id) {
+        (Some(file), Some(line), _) => format!("{file}:{line}"),
+        (_, _, Some(id)) => format!("live block {id}"),
+        _ => "unknown".to_owned(),
+    }
+}
+
+fn row(rule: &Named) -> Vec<String> {
+    vec![
+        rule.rule.clone(),
+        place(rule),
+        rule.notice.clone().unwrap_or_else(|| "-".to_owned()),
+        rule.standing.replace('-', " "),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn a_name_comes_before_a_wildcard_and_that_before_any() {
+        let site = |name: &str, hosts: &str| {
+            format!("[[site]]\nname = \"{name}\"\nhosts = [{hosts}]\norigin = \"http://127.0.0.1:1\"\n")
+        };
+        let text = site("any", "\"*\"")
+            + &site("under", "\"*.x.example\"")
+            + &site("exact", "\"a.x.example\", \".y.example\"");
+        let meant = crate::config::parse(&text, Path::new("t"), Path::new("/")).unwrap();
+        for (host, name) in [
+            ("a.x.example", "exact"),
+            ("b.x.example", "under"),
+            ("x.example", "any"),
+            ("y.example", "exact"),
+            ("a.y.example", "exact"),
+            ("a.b.y.example", "any"),
+        ] {
+            assert_eq!(site_of(&meant, host).map(|site| &*site.name), Some(name), "{host}");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! From the config as written to the config as run: defaults, bounds, and what must fit together.
+//! Every fault is noted and judging goes on, so that one run of `check` shows them all.
+
+use std::fmt::Display;
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::errors::{Faults, Wrong, nearest, quoted};
+use super::meant::{self, Audit, Meant, Takedown};
+use super::reader::At;
+use super::{hook, typed, units};
+use crate::pages::Disclose;
+
+pub(super) const MILLISECOND: Duration = Duration::from_millis(1);
+pub(super) const HOUR: Duration = Duration::from_secs(3600);
+pub(super) const DAY: Duration = Duration::from_secs(24 * 3600);
+
+pub(super) struct Judge<'t, 'b> {
+    pub(super) faults: Faults<'t>,
+    /// The folder that relative paths start from.
+    base: &'b Path,
+}
+
+impl<'t, 'b> Judge<'t, 'b> {
+    pub(super) fn new(faults: Faults<'t>, base: &'b Path) -> Judge<'t, 'b> {
+        Judge { faults, base }
+    }
+
+    pub(super) fn file(&mut self, file: typed::File) -> Meant {
+        let edge = self.edge(file.edge);
+        Meant {
+            admin: self.admin(file.admin, &edge),
+            edge,
+            cache: self.cache(file.cache),
+            takedown: self.takedown(file.takedown),
+            state: file.state.and_then(|dir| self.path(&dir)).unwrap_or_else(|| meant::state_beside(self.base)),
+            audit: self.audit(file.audit),
+            sites: self.sites(file.sites),
+            hooks: hook::all(file.hooks, self),
+        }
+    }
+
+    fn cache(&mut self, cache: typed::Cache) -> cache::Settings {
+        let memory = self.size(cache.memory, meant::MEMORY, MEMORY_BOUNDS);
+        let default = meant::cache_of(memory);
+        cache::Settings { memory, max_object: self.size(cache.max_object, default.max_object, 0..=memory) }
+    }
+
+    fn takedown(&mut self, takedown: typed::Takedown) -> Takedown {
+        let mut lists: Vec<PathBuf> = Vec::new();
+        for list in takedown.lists.map(|lists| lists.value).unwrap_or_default() {
+            let Some(path) = self.path(&list) else { continue };
+            if lists.contains(&path) {
+                let what = format!("{} is named twice", quoted(&list.value));
+                self.faults.add(&list.at, Wrong::new(what, "remove one of the two"));
+            }
+            lists.push(path);
+        }
+        let disclose = [("full", Disclose::Full), ("id", Disclose::Id), ("none", Disclose::None)];
+        Takedown {
+            lists,
+            operator_url: takedown.operator_url.and_then(|url| self.checked(url, operator_url)),
+            disclose: self.choice(takedown.disclose, Disclose::Full, &disclose),
+        }
+    }
+
+    fn audit(&mut self, audit: typed::Audit) -> Audit {
+        use audit::{ClientForm, QueryForm, Sync};
+
+        let default = Audit::default();
+        match audit.on_pressure {
+            Some(pressure) if pressure.value == "shed" => {
+                self.faults.add(&pressure.at, Wrong::later("`audit.on_pressure` = \"shed\"", "write \"wait\""));
+            }
+            pressure => self.choice(pressure, (), &[("wait", ())]),
+        }
+        let syncs = [("interval", default.sync), ("segment", Sync::Segment), ("line", Sync::Line)];
+        let clients = [
+            ("full", ClientForm::Full),
+            ("truncated", ClientForm::Truncated),
+            ("keyed", ClientForm::Keyed),
+            ("none", ClientForm::None),
+        ];
+        let queries = [("full", QueryForm::Full), ("keyed", QueryForm::Keyed), ("none", QueryForm::None)];
+        Audit {
+            segment_size: self.size(audit.segment_size, default.segment_size, 1 << 10..=4 << 30),
+            segment_age: self.duration(audit.segment_age, default.segment_age, MILLISECOND..=31 * DAY),
+            sync: self.choice(audit.sync, default.sync, &syncs),
+            high_water: self.count(audit.high_water, default.high_water, 1..=16 << 20),
+            wait: self.duration(audit.wait, default.wait, Duration::ZERO..=HOUR),
+            client: self.choice(audit.client, default.client, &clients),
+            url_query: self.choice(audit.url_query, default.url_query, &queries),
+        }
+    }
+
+    /// What `read` makes of a text; a fault where it can't.
+    pub(super) fn checked<T>(&mut self, text: At<String>, read: fn(&str) -> Result<T, Wrong>) -> Option<T> {
+        read(&text.value).map_err(|wrong| self.faults.add(&text.at, wrong)).ok()
+    }
+
+    pub(super) fn path(&mut self, text: &At<String>) -> Option<PathBuf> {
+        if text.value.is_empty() || text.value.contains('\0') {
+            let what = format!("{} is not a path", quoted(&text.value));
+            self.faults.add(&text.at, Wrong::new(what, "write a path, absolute or relative to the config's folder"));
+            return None;
+        }
+        Some(self.beside(&text.value))
+    }
+
+    pub(super) fn beside(&self, path: &str) -> PathBuf {
+        // Taken component by component, so that `./lists` and `lists/` are one.
+        self.base.join(path).components().collect()
+    }
+
+    pub(super) fn choice<T: Copy>(&mut self, given: Option<At<String>>, default: T, choices: &[(&str, T)]) -> T {
+        let Some(given) = given else { return default };
+        if let Some((_, chosen)) = choices.iter().find(|(name, _)| *name == given.value) {
+            return *chosen;
+        }
+        let names = choices.iter().map(|(name, _)| *name);
+        let help = match nearest(&given.value, names.clone()) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => format!("write {}", names.map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(" or ")),
+        };
+        self.faults.add(&given.at, Wrong::new(format!("{} is not a choice here", quoted(&given.value)), help));
+        default
+    }
+
+    pub(super) fn duration(
+        &mut self,
+        given: Option<At<Duration>>,
+        default: Duration,
+        bounds: RangeInclusive<Duration>,
+    ) -> Duration {
+        self.bounded(given, default, bounds, |value| format!("\"{}\"", units::show_duration(value)))
+    }
+
+    pub(super) fn size(&mut self, given: Option<At<u64>>, default: u64, bounds: RangeInclusive<u64>) -> u64 {
+        self.bounded(given, default, bounds, |value| format!("\"{}\"", units::show_size(value)))
+    }
+
+    /// A size of something that is held in memory whole.
+    pub(super) fn length(&mut self, given: Option<At<u64>>, default: usize, bounds: RangeInclusive<u64>) -> usize {
+        usize::try_from(self.size(given, default as u64, bounds)).unwrap_or(default)
+    }
+
+    pub(super) fn count(&mut self, given: Option<At<u64>>, default: usize, bounds: RangeInclusive<u64>) -> usize {
+        let count = self.bounded(given, default as u64, bounds, |value| value);
+        usize::try_from(count).unwrap_or(default)
+    }
+
+    fn bounded<T: PartialOrd + Copy, S: Display>(
+        &mut self,
+        given: Option<At<T>>,
+        default: T,
+        bounds: RangeInclusive<T>,
+        show: fn(T) -> S,
+    ) -> T {
+        let Some(given) = given else { return default };
+        if !bounds.contains(&given.value) {
+            self.faults.add(&given.at, out_of_bounds(given.value, &bounds, show));
+            return default;
+        }
+        given.value
+    }
+}
+
+/// Less than the least holds no cache worth the name.
+pub(super) const MEMORY_BOUNDS: RangeInclusive<u64> = 1 << 20..=1 << 44;
+
+pub(super) fn out_of_bounds<T: PartialOrd + Copy, S: Display>(
+    value: T,
+    bounds: &RangeInclusive<T>,
+    show: fn(T) -> S,
+) -> Wrong {
+    let (least, most) = (show(*bounds.start()), show(*bounds.end()));
+    let which = if value < *bounds.start() { "too little" } else { "too much" };
+    Wrong::new(format!("{} is {which}", show(value)), format!("write {least} to {most}"))
+}
+
+/// A URI (RFC 3986) that stands between `<` and `>` in a field.
+fn operator_url(text: &str) -> Result<String, Wrong> {
+    let scheme_end = text.find(':').unwrap_or(0);
+    let (scheme, rest) = text.split_at(scheme_end);
+    let has_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+        && rest.len() > 1;
+    let fits = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>\"\\^`{|}".contains(&byte));
+    if has_scheme && fits {
+        return Ok(text.to_owned());
+    }
+    let what = format!("{} is not a URL", quoted(text));
+    Err(Wrong::new(what, "write an absolute URL in ASCII, such as \"https://operator.example/notices\""))
+}

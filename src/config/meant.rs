@@ -1,0 +1,178 @@
+//! The config as it is run: defaults filled in, every value within its bounds, paths absolute.
+//! Nothing validates again after this.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderName;
+
+use crate::pages::Disclose;
+use crate::sites::HostPattern;
+
+#[derive(Clone, Debug)]
+pub struct Meant {
+    pub edge: Edge,
+    pub admin: Admin,
+    pub cache: cache::Settings,
+    pub takedown: Takedown,
+    /// The state folder.
+    pub state: PathBuf,
+    pub audit: Audit,
+    /// At least one; no host pattern stands in two of them.
+    pub sites: Vec<Site>,
+    pub hooks: Vec<hooks::Hook>,
+}
+
+/// The listeners for clients, and what one client may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edge {
+    /// At least one; no address stands twice, but port 0 may.
+    pub listeners: Vec<Listener>,
+    /// From a connection's or a request's first moment to the last byte of its head.
+    pub head_timeout: Duration,
+    /// Between two requests of a connection, and between two bytes of a body.
+    pub idle_timeout: Duration,
+    /// How long answers under way may go on once the edge is told to stop.
+    pub drain: Duration,
+    /// Bytes of a request's head; more is 431.
+    pub max_head: usize,
+    /// Bytes of a request's target; more is 414.
+    pub max_target: usize,
+    /// Fields of a request's head; more is 431.
+    pub max_fields: usize,
+    /// Bytes of a request's body; more is 413.
+    pub max_body: u64,
+    /// Connections of all listeners; beyond that, accepting pauses.
+    pub max_connections: usize,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listener {
+    pub address: SocketAddr,
+    pub tls: Option<Tls>,
+}
+
+/// PEM files that could be opened when the config was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    pub cert: PathBuf,
+    pub key: PathBuf,
+}
+
+/// The listener for operators: on loopback, or with TLS, or knowingly insecure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admin {
+    pub address: SocketAddr,
+    pub tls: Option<Tls>,
+    /// The operator accepts a listener in clear that others can reach.
+    pub insecure: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Takedown {
+    /// List files and folders of them.
+    pub lists: Vec<PathBuf>,
+    /// Who answers for the blocks: the target of `Link: …; rel="blocked-by"` (RFC 7725 section 4),
+    /// fit to stand between `<` and `>`. The node's own URN where it is `None`.
+    pub operator_url: Option<String>,
+    pub disclose: Disclose,
+}
+
+/// How the evidence is kept, as far as the config says: node, run and key come from the state folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audit {
+    pub segment_size: u64,
+    pub segment_age: Duration,
+    pub sync: audit::Sync,
+    pub high_water: usize,
+    pub wait: Duration,
+    pub client: audit::ClientForm,
+    pub url_query: audit::QueryForm,
+}
+
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// As it stands in metrics and in the log; no other site has it.
+    pub name: Arc<str>,
+    pub hosts: Vec<HostPattern>,
+    pub origin: origin::Settings,
+    pub caching: cache::Caching,
+    /// Fields of requests that go to the origin though they are dropped otherwise.
+    pub pass_fields: Vec<HeaderName>,
+}
+
+impl Default for Edge {
+    fn default() -> Edge {
+        Edge {
+            listeners: vec![Listener { address: SocketAddr::from(([127, 0, 0, 1], 8080)), tls: None }],
+            head_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(75),
+            drain: Duration::from_secs(30),
+            max_head: 32 << 10,
+            max_target: 16 << 10,
+            max_fields: 100,
+            max_body: 1 << 30,
+            max_connections: 10_000,
+        }
+    }
+}
+
+impl Default for Admin {
+    fn default() -> Admin {
+        Admin { address: SocketAddr::from(([127, 0, 0, 1], 9090)), tls: None, insecure: false }
+    }
+}
+
+impl Default for Audit {
+    fn default() -> Audit {
+        Audit {
+            segment_size: 64 << 20,
+            segment_age: Duration::from_secs(600),
+            sync: audit::Sync::Interval(Duration::from_secs(1)),
+            high_water: 65_536,
+            wait: Duration::from_secs(5),
+            client: audit::ClientForm::Truncated,
+            url_query: audit::QueryForm::Full,
+        }
+    }
+}
+
+impl Site {
+    pub(super) fn new(name: &str, hosts: Vec<HostPattern>, address: origin::Address) -> Site {
+        Site {
+            name: Arc::from(name),
+            hosts,
+            origin: origin::Settings {
+                address,
+                connect_timeout: Duration::from_secs(5),
+                first_byte_timeout: Duration::from_secs(30),
+                between_bytes_timeout: Duration::from_secs(30),
+                max_connections: 256,
+            },
+            caching: cache::Caching::default(),
+            pass_fields: Vec::new(),
+        }
+    }
+}
+
+impl Admin {
+    /// Others can reach it, and read the token off the wire.
+    pub fn is_exposed(&self) -> bool {
+        self.tls.is_none() && !self.address.ip().to_canonical().is_loopback()
+    }
+}
+
+/// `cache.memory` where nothing else is said.
+pub(super) const MEMORY: u64 = 256 << 20;
+
+/// The cache with its default for the largest object.
+pub(super) fn cache_of(memory: u64) -> cache::Settings {
+    cache::Settings { memory, max_object: memory / 8 }
+}
+
+/// `state.dir` where nothing else is said: beside the config.
+pub(super) fn state_beside(base: &Path) -> PathBuf {
+    base.join("state")
+}

@@ -1,0 +1,113 @@
+//! The config: [`typed`] as it is written, [`meant`] as it is run.
+//!
+//! [`load`] and [`parse`] either give a [`Meant`] that nothing needs to check again, or all that is
+//! wrong, each with its line and column. [`single`] makes the config of the commands that have no file.
+
+mod describe;
+mod errors;
+mod hook;
+mod hosts;
+mod judge;
+mod listeners;
+mod meant;
+mod reader;
+mod site;
+mod typed;
+pub mod units;
+
+#[cfg(test)]
+mod tests;
+
+use std::fs::File;
+use std::io::Read;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use crate::sites::HostPattern;
+
+pub use describe::describe;
+pub use errors::{Errors, Fault, Wrong};
+pub use hook::EVENTS;
+pub use meant::{Admin, Audit, Edge, Listener, Meant, Site, Takedown, Tls};
+
+/// Where a config is looked for when none is named.
+pub const PLACES: [&str; 2] = ["config/seawall.toml", "/etc/seawall/seawall.toml"];
+
+/// Bytes of a config. A hundred thousand sites fit.
+const MAX_FILE: u64 = 16 << 20;
+
+/// The config that is named, or the first of [`PLACES`] that is there.
+pub fn locate(named: Option<PathBuf>) -> Result<PathBuf, Errors> {
+    let found = named.or_else(|| PLACES.iter().map(PathBuf::from).find(|place| place.exists()));
+    found.ok_or_else(|| Errors::NotFound { looked_at: PLACES.map(str::to_owned).to_vec() })
+}
+
+/// Reads the config in the file `path`. Relative paths in it start from its folder.
+pub fn load(path: &Path) -> Result<Meant, Errors> {
+    let unreadable = |source| Errors::Unreadable { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(Errors::TooLarge { path: path.to_owned(), limit: MAX_FILE });
+    }
+    let whole = std::path::absolute(path).map_err(unreadable)?;
+    let base = whole.parent().unwrap_or(Path::new("/"));
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => parse(text, path, base),
+        Err(error) => {
+            let text = String::from_utf8_lossy(&bytes);
+            let mut faults = errors::Faults::of(&text);
+            let at = error.valid_up_to()..error.valid_up_to() + 1;
+            faults.add(&at, Wrong::new("this is not UTF-8", "save the file in UTF-8"));
+            Err(faults.errors(path))
+        }
+    }
+}
+
+/// Reads the config in `text`. Faults show it as `path_shown`; relative paths start from `base`.
+///
+/// Nothing but the files of `tls` is looked at on disk.
+pub fn parse(text: &str, path_shown: &Path, base: &Path) -> Result<Meant, Errors> {
+    let (file, faults) = typed::read(text).map_err(|faults| faults.errors(path_shown))?;
+    let mut judge = judge::Judge::new(faults, base);
+    let meant = judge.file(file);
+    judge.faults.or(meant, path_shown)
+}
+
+/// The config of a command that has no file: one site for any host.
+///
+/// `lists` and `state` are taken relative to the current folder.
+pub fn single(
+    listen: Vec<SocketAddr>,
+    to: &str,
+    admin: SocketAddr,
+    lists: Vec<PathBuf>,
+    state: PathBuf,
+    memory: u64,
+) -> Result<Meant, Wrong> {
+    if listen.is_empty() {
+        return Err(Wrong::new("the edge listens nowhere", "write --listen 127.0.0.1:8080"));
+    }
+    if !judge::MEMORY_BOUNDS.contains(&memory) {
+        return Err(judge::out_of_bounds(memory, &judge::MEMORY_BOUNDS, units::show_size));
+    }
+    let admin = Admin { address: admin, ..Admin::default() };
+    if admin.is_exposed() {
+        return Err(listeners::exposed(admin.address, "listen on 127.0.0.1, or write a config with admin.tls"));
+    }
+    let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+    Ok(Meant {
+        edge: Edge {
+            listeners: listen.into_iter().map(|address| Listener { address, tls: None }).collect(),
+            ..Edge::default()
+        },
+        admin,
+        cache: meant::cache_of(memory),
+        takedown: Takedown { lists: lists.into_iter().map(absolute).collect(), ..Takedown::default() },
+        state: absolute(state),
+        audit: Audit::default(),
+        sites: vec![Site::new("proxy", vec![HostPattern::Any], hosts::origin(to)?)],
+        hooks: Vec::new(),
+    })
+}

@@ -1,0 +1,303 @@
+//! Takes a TOML document apart, key by key, and remembers what nobody asked for.
+//!
+//! A key is known because some code asks for it; there is no second list to keep in step.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use toml::de::{DeTable, DeValue};
+
+use super::errors::{Faults, Span, Wrong, nearest, quoted};
+use super::units;
+
+type Spanned<'i> = toml::Spanned<DeValue<'i>>;
+
+/// A value and where it stands.
+#[derive(Clone, Debug)]
+pub(super) struct At<T> {
+    pub(super) value: T,
+    pub(super) at: Span,
+}
+
+pub(super) struct Reader<'t> {
+    pub(super) faults: Faults<'t>,
+    /// Names of keys that are left to later versions, each with its table.
+    later: &'static [(&'static str, &'static str)],
+    known: BTreeSet<(&'static str, &'static str)>,
+    unknown: Vec<(&'static str, At<String>)>,
+}
+
+/// One table, or the place where it would stand.
+pub(super) struct Section<'r, 't, 'd> {
+    reader: &'r mut Reader<'t>,
+    /// The path of its keys: empty for the top of the file.
+    name: &'static str,
+    table: Option<&'d DeTable<'d>>,
+    pub(super) at: Span,
+}
+
+impl<'t> Reader<'t> {
+    pub(super) fn new(text: &'t str, later: &'static [(&'static str, &'static str)]) -> Reader<'t> {
+        Reader { faults: Faults::of(text), later, known: BTreeSet::new(), unknown: Vec::new() }
+    }
+
+    pub(super) fn top<'d>(&mut self, table: &'d DeTable<'d>) -> Section<'_, 't, 'd> {
+        Section { reader: self, name: "", table: Some(table), at: 0..0 }
+    }
+
+    /// Every key was asked for by now, so that a suggestion may come from any table.
+    pub(super) fn finish(mut self) -> Faults<'t> {
+        for (table, key) in std::mem::take(&mut self.unknown) {
+            let wrong = match self.later.contains(&(table, key.value.as_str())) {
+                true => Wrong::later(&format!("`{}`", path(table, &key.value)), "remove it"),
+                false => self.not_known(table, &key.value),
+            };
+            self.faults.add(&key.at, wrong);
+        }
+        self.faults
+    }
+
+    fn not_known(&self, table: &'static str, key: &str) -> Wrong {
+        let what = format!("{} is not a key of {}", quoted(key), heading(table));
+        let own = || self.known.iter().filter(|(place, _)| *place == table).map(|(_, key)| *key);
+        if let Some(near) = nearest(key, own()) {
+            return Wrong::new(what, format!("did you mean `{near}`?"));
+        }
+        let elsewhere = self.known.iter().filter(|(_, known)| *known == key).map(|(place, _)| heading(place));
+        let elsewhere = elsewhere.collect::<Vec<_>>().join(" or ");
+        if !elsewhere.is_empty() {
+            return Wrong::new(what, format!("`{key}` stands in {elsewhere}"));
+        }
+        Wrong::new(what, format!("it has {}", own().collect::<Vec<_>>().join(", ")))
+    }
+}
+
+/// How a table is called in messages.
+fn heading(table: &str) -> String {
+    match table {
+        "" => "the top of the file".to_owned(),
+        "site" | "hook" => format!("[[{table}]]"),
+        table => format!("[{table}]"),
+    }
+}
+
+fn path(table: &str, key: &str) -> String {
+    if table.is_empty() { key.to_owned() } else { format!("{table}.{key}") }
+}
+
+impl<'t, 'd> Section<'_, 't, 'd> {
+    fn value(&mut self, key: &'static str) -> Option<&'d Spanned<'d>> {
+        self.reader.known.insert((self.name, key));
+        self.table?.get(key)
+    }
+
+    fn mismatch(&mut self, key: &str, wanted: &str, found: &Spanned<'_>) {
+        let what = format!("`{}` is {wanted}, and this is {}", path(self.name, key), kind(found.get_ref()));
+        self.reader.faults.add(&found.span(), Wrong::new(what, help_for(wanted, found.get_ref())));
+    }
+
+    /// A fault unless the table has `key`.
+    pub(super) fn require(&mut self, key: &'static str, help: &str) {
+        if self.value(key).is_none() {
+            let what = match self.name {
+                "" => format!("there is no [[{key}]]"),
+                name => format!("this {} has no `{key}`", heading(name)),
+            };
+            self.reader.faults.add(&self.at, Wrong::new(what, help));
+        }
+    }
+
+    pub(super) fn text(&mut self, key: &'static str) -> Option<At<String>> {
+        let value = self.value(key)?;
+        let text = value.get_ref().as_str();
+        if text.is_none() {
+            self.mismatch(key, "a text", value);
+        }
+        Some(At { value: text?.to_owned(), at: value.span() })
+    }
+
+    pub(super) fn flag(&mut self, key: &'static str) -> Option<At<bool>> {
+        let value = self.value(key)?;
+        let flag = value.get_ref().as_bool();
+        if flag.is_none() {
+            self.mismatch(key, "true or false", value);
+        }
+        Some(At { value: flag?, at: value.span() })
+    }
+
+    pub(super) fn number(&mut self, key: &'static str) -> Option<At<u64>> {
+        let value = self.value(key)?;
+        let number = match value.get_ref() {
+            DeValue::Integer(number) => u64::from_str_radix(number.as_str(), number.radix()).ok(),
+            _ => None,
+        };
+        if number.is_none() {
+            self.mismatch(key, "a whole number", value);
+        }
+        Some(At { value: number?, at: value.span() })
+    }
+
+    pub(super) fn duration(&mut self, key: &'static str) -> Option<At<Duration>> {
+        self.measured(key, "a duration", units::duration)
+    }
+
+    pub(super) fn size(&mut self, key: &'static str) -> Option<At<u64>> {
+        self.measured(key, "a size", units::size)
+    }
+
+    fn measured<T>(&mut self, key: &'static str, wanted: &str, read: fn(&str) -> Result<T, Wrong>) -> Option<At<T>> {
+        let value = self.value(key)?;
+        let Some(text) = value.get_ref().as_str() else {
+            self.mismatch(key, wanted, value);
+            return None;
+        };
+        match read(text) {
+            Ok(read) => Some(At { value: read, at: value.span() }),
+            Err(wrong) => {
+                self.reader.faults.add(&value.span(), wrong);
+                None
+            }
+        }
+    }
+
+    /// A list of texts; one text stands for a list of one.
+    pub(super) fn texts(&mut self, key: &'static str) -> Option<At<Vec<At<String>>>> {
+        let value = self.value(key)?;
+        let mut texts = Vec::new();
+        for item in items(value) {
+            match item.get_ref().as_str() {
+                Some(text) => texts.push(At { value: text.to_owned(), at: item.span() }),
+                None => {
+                    self.mismatch(key, "a list of texts", item);
+                    return None;
+                }
+            }
+        }
+        Some(At { value: texts, at: value.span() })
+    }
+
+    /// Items that are texts or tables; one stands for a list of one.
+    pub(super) fn texts_or_tables<T>(
+        &mut self,
+        key: &'static str,
+        name: &'static str,
+        text: fn(At<String>) -> T,
+        table: fn(Section<'_, 't, 'd>) -> Option<T>,
+    ) -> Option<At<Vec<T>>> {
+        let value = self.value(key)?;
+        let mut read = Vec::new();
+        let mut whole = true;
+        for item in items(value) {
+            match item.get_ref() {
+                DeValue::String(found) => read.push(text(At { value: found.clone().into_owned(), at: item.span() })),
+                DeValue::Table(found) => {
+                    let section = Section { reader: self.reader, name, table: Some(found), at: item.span() };
+                    match table(section) {
+                        Some(item) => read.push(item),
+                        None => whole = false,
+                    }
+                }
+                _ => {
+                    self.mismatch(key, "a list of texts or tables", item);
+                    whole = false;
+                }
+            }
+        }
+        whole.then(|| At { value: read, at: value.span() })
+    }
+
+    /// A table; a missing one is read as an empty one, so that its keys are known.
+    pub(super) fn table<T>(&mut self, key: &'static str, read: fn(Section<'_, 't, 'd>) -> T) -> T {
+        let found = self.value(key);
+        let table = found.and_then(|value| value.get_ref().as_table());
+        if let (Some(value), None) = (found, table) {
+            self.mismatch(key, "a table", value);
+        }
+        let at = found.map_or(self.at.clone(), |value| value.span());
+        read(Section { reader: self.reader, name: key, table, at })
+    }
+
+    /// A table within a table, `name` being its whole path; `None` where there is none.
+    pub(super) fn inner<T>(
+        &mut self,
+        key: &'static str,
+        name: &'static str,
+        read: fn(Section<'_, 't, 'd>) -> Option<T>,
+    ) -> Option<T> {
+        let value = self.value(key)?;
+        let Some(table) = value.get_ref().as_table() else {
+            self.mismatch(key, "a table", value);
+            return None;
+        };
+        read(Section { reader: self.reader, name, table: Some(table), at: value.span() })
+    }
+
+    /// The tables of an array of tables, in order.
+    pub(super) fn tables<T>(&mut self, key: &'static str, read: fn(Section<'_, 't, 'd>) -> T) -> Option<At<Vec<T>>> {
+        let value = self.value(key)?;
+        let Some(array) = value.get_ref().as_array() else {
+            self.mismatch(key, "a list of tables", value);
+            return None;
+        };
+        let mut tables = Vec::new();
+        for item in array.iter() {
+            match item.get_ref().as_table() {
+                Some(table) => {
+                    tables.push(read(Section { reader: self.reader, name: key, table: Some(table), at: item.span() }));
+                }
+                None => self.mismatch(key, "a list of tables", item),
+            }
+        }
+        Some(At { value: tables, at: value.span() })
+    }
+
+    /// Whatever was not asked for has no business here.
+    pub(super) fn end(self) {
+        for (key, _) in self.table.into_iter().flat_map(DeTable::iter) {
+            let name = key.get_ref().as_ref();
+            if !self.reader.known.contains(&(self.name, name)) {
+                self.reader.unknown.push((self.name, At { value: name.to_owned(), at: key.span() }));
+            }
+        }
+    }
+}
+
+fn items<'d>(value: &'d Spanned<'d>) -> impl Iterator<Item = &'d Spanned<'d>> {
+    let (one, many) = match value.get_ref() {
+        DeValue::Array(array) => (None, Some(array.iter())),
+        _ => (Some(value), None),
+    };
+    one.into_iter().chain(many.into_iter().flatten())
+}
+
+fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(number) if number.as_str().starts_with('-') => "a number below zero",
+        DeValue::Integer(number) if u64::from_str_radix(number.as_str(), number.radix()).is_err() => "too large",
+        DeValue::Integer(_) => "a number",
+        DeValue::Float(_) => "a fraction",
+        DeValue::Boolean(_) => "true or false",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+fn help_for(wanted: &str, found: &DeValue<'_>) -> String {
+    match (wanted, found) {
+        ("a duration", DeValue::Integer(seconds)) => format!("for seconds write \"{seconds}s\""),
+        ("a size", DeValue::Integer(bytes)) => {
+            let bytes = u64::from_str_radix(bytes.as_str(), bytes.radix()).map(units::show_size);
+            format!("for bytes write \"{}\"", bytes.unwrap_or_else(|_| "1GiB".to_owned()))
+        }
+        ("a duration", _) => "write a text with a unit, such as \"250ms\", \"10s\" or \"5m\"".to_owned(),
+        ("a size", _) => "write a text with a unit, such as \"256KiB\"".to_owned(),
+        ("a list of tables", DeValue::Table(_)) => "write [[site]] or [[hook]], with two brackets".to_owned(),
+        ("a text", DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_)) => {
+            "put it between quotes".to_owned()
+        }
+        ("true or false", DeValue::String(_)) => "write true or false, without quotes".to_owned(),
+        (wanted, _) => format!("write {wanted}"),
+    }
+}

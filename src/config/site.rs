@@ -1,0 +1,184 @@
+//! Judges the sites: each by itself, and that no two take the same host.
+
+use std::collections::HashMap;
+
+use super::errors::{Span, Wrong, quoted};
+use super::hosts;
+use super::judge::{DAY, HOUR, Judge, MILLISECOND};
+use super::meant::Site;
+use super::reader::At;
+use super::typed;
+use crate::sites::HostPattern;
+
+/// A site's name stands in metric labels and in every line of the log.
+const MAX_NAME: usize = 253;
+
+/// What the sites before this one have taken.
+#[derive(Default)]
+struct Taken {
+    names: HashMap<String, Span>,
+    hosts: HashMap<HostPattern, Holder>,
+}
+
+/// The site, by its place in the file, that has a host, and where it says so.
+#[derive(Clone)]
+struct Holder {
+    index: usize,
+    name: String,
+    at: Span,
+}
+
+impl Judge<'_, '_> {
+    pub(super) fn sites(&mut self, written: Option<At<Vec<typed::Site>>>) -> Vec<Site> {
+        let Some(written) = written else { return Vec::new() };
+        if written.value.is_empty() {
+            self.faults.add(&written.at, Wrong::new("there is no site", typed::SITE_HELP));
+        }
+        let mut taken = Taken::default();
+        let mut sites = Vec::new();
+        for (index, site) in written.value.into_iter().enumerate() {
+            let hosts = self.hosts(site.hosts.as_ref());
+            let name = self.site_name(site.name.as_ref(), &hosts);
+            let mut all_free = true;
+            for (host, at) in &hosts {
+                all_free &=
+                    self.take_host(&mut taken.hosts, host, &Holder { index, name: name.clone(), at: at.clone() });
+            }
+            // A name that came from a host which is taken is taken with it: that is told already.
+            if all_free || site.name.is_some() {
+                self.take_name(&mut taken.names, &name, site.name.as_ref().map_or(&site.at, |name| &name.at));
+            }
+            let hosts = hosts.into_iter().map(|(host, _)| host).collect();
+            sites.extend(self.site(site, &name, hosts));
+        }
+        sites
+    }
+
+    fn take_name(&mut self, taken: &mut HashMap<String, Span>, name: &str, at: &Span) {
+        if let Some(other) = taken.get(name) {
+            let line = self.faults.line(other);
+            let what = format!("a site has the name {} already", quoted(name));
+            self.faults
+                .add(at, Wrong::new(what, format!("give this site, or the one in line {line}, a name of its own")));
+        } else {
+            taken.insert(name.to_owned(), at.clone());
+        }
+    }
+
+    /// Whether no site before this one has the host. A site may name one twice; it means nothing new.
+    fn take_host(&mut self, taken: &mut HashMap<HostPattern, Holder>, host: &HostPattern, holder: &Holder) -> bool {
+        for part in host.parts() {
+            match taken.get(&part) {
+                Some(other) if other.index == holder.index => {}
+                Some(other) => {
+                    let line = self.faults.line(&other.at);
+                    let what = format!("`{part}` is a host of site {} already", quoted(&other.name));
+                    self.faults.add(&holder.at, Wrong::new(what, format!("remove it here or in line {line}")));
+                    return false;
+                }
+                None => drop(taken.insert(part, holder.clone())),
+            }
+        }
+        true
+    }
+
+    fn hosts(&mut self, written: Option<&At<Vec<At<String>>>>) -> Vec<(HostPattern, Span)> {
+        let Some(written) = written else { return Vec::new() };
+        if written.value.is_empty() {
+            self.faults
+                .add(&written.at, Wrong::new("this site has no host", "name one, or write [\"*\"] for any host"));
+        }
+        let mut hosts = Vec::new();
+        for host in &written.value {
+            match hosts::pattern(&host.value) {
+                Ok(pattern) => hosts.push((pattern, host.at.clone())),
+                Err(wrong) => self.faults.add(&host.at, wrong),
+            }
+        }
+        hosts
+    }
+
+    /// A site without a name is called after the first of its hosts: unlike its place in the file,
+    /// that stays when other sites come and go. The site for any host is called `any`.
+    fn site_name(&mut self, written: Option<&At<String>>, hosts: &[(HostPattern, Span)]) -> String {
+        if let Some(name) = written {
+            let fits =
+                !name.value.trim().is_empty() && name.value.len() <= MAX_NAME && !name.value.contains(char::is_control);
+            if !fits {
+                let what = format!("{} can't be the name of a site", quoted(&name.value));
+                let help = format!("write up to {MAX_NAME} bytes without control characters");
+                self.faults.add(&name.at, Wrong::new(what, help));
+            }
+            return name.value.clone();
+        }
+        match hosts.first() {
+            Some((HostPattern::Any, _)) | None => "any".to_owned(),
+            Some((host, _)) => host.to_string(),
+        }
+    }
+
+    /// `None` where its origin can't be read, which is a fault already.
+    fn site(&mut self, site: typed::Site, name: &str, hosts: Vec<HostPattern>) -> Option<Site> {
+        let address = site.origin.and_then(|origins| self.origin(origins));
+        let readable = address.is_some();
+        // Without an address the rest is judged all the same, for its faults.
+        let address = address.unwrap_or_else(|| origin::Address { host: String::new(), port: 0 });
+        let mut meant = Site::new(name, hosts, address);
+        let waits = &mut meant.origin;
+        waits.connect_timeout = self.duration(site.connect_timeout, waits.connect_timeout, MILLISECOND..=HOUR);
+        waits.first_byte_timeout = self.duration(site.first_byte_timeout, waits.first_byte_timeout, MILLISECOND..=DAY);
+        waits.between_bytes_timeout =
+            self.duration(site.between_bytes_timeout, waits.between_bytes_timeout, MILLISECOND..=DAY);
+        waits.max_connections = self.count(site.max_origin_connections, waits.max_connections, 1..=65_535);
+        let on = |flag: Option<At<bool>>| flag.is_some_and(|flag| flag.value);
+        meant.caching = cache::Caching {
+            store_set_cookie: on(site.store_set_cookie),
+            client_refresh: on(site.client_refresh),
+            repr_digest: on(site.repr_digest),
+        };
+        for field in site.pass_fields.map(|fields| fields.value).unwrap_or_default() {
+            meant.pass_fields.extend(self.checked(field, pass_field));
+        }
+        readable.then_some(meant)
+    }
+
+    fn origin(&mut self, origins: At<Vec<At<String>>>) -> Option<origin::Address> {
+        let mut each = origins.value.into_iter();
+        let Some(first) = each.next() else {
+            self.faults.add(&origins.at, Wrong::new("this site has no origin", "write \"http://127.0.0.1:3000\""));
+            return None;
+        };
+        if let Some(second) = each.next() {
+            self.faults.add(&second.at, Wrong::later("a site with several origins", "name one"));
+        }
+        self.checked(first, hosts::origin)
+    }
+}
+
+/// Fields that belong to one connection (RFC 9110 section 7.6.1), frame the message, or are ours.
+const NEVER_PASSED: [&str; 13] = [
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "via",
+    "x-request-id",
+];
+
+fn pass_field(text: &str) -> Result<http::HeaderName, Wrong> {
+    let name = http::HeaderName::from_bytes(text.as_bytes()).map_err(|_| {
+        Wrong::new(format!("{} is not the name of a field", quoted(text)), "write one such as \"X-Forwarded-For\"")
+    })?;
+    if NEVER_PASSED.contains(&name.as_str()) {
+        let what = format!("`{name}` belongs to one connection, or is set here: it can't be passed");
+        return Err(Wrong::new(what, "remove it"));
+    }
+    Ok(name)
+}

@@ -1,0 +1,449 @@
+use std::time::Duration;
+
+use super::*;
+
+const SITE: &str = "[[site]]\nhosts = [\"a.example\"]\norigin = \"http://127.0.0.1:3000\"\n";
+
+fn read(text: &str) -> Result<Meant, Errors> {
+    parse(text, Path::new("seawall.toml"), Path::new("/etc/seawall"))
+}
+
+fn faults(text: &str) -> Vec<Fault> {
+    match read(text) {
+        Err(Errors::Faults { faults, .. }) => faults,
+        Err(other) => panic!("{text}\n{other}"),
+        Ok(_) => panic!("this was taken:\n{text}"),
+    }
+}
+
+/// Each fault as `line:column what; help`.
+fn told(text: &str) -> Vec<String> {
+    faults(text).iter().map(|fault| format!("{}:{} {}", fault.line, fault.column, fault.wrong)).collect()
+}
+
+fn good(text: &str) -> Meant {
+    read(text).unwrap_or_else(|errors| panic!("{errors}"))
+}
+
+/// `text` is wrong in one place alone, and the message holds `said`. Lines count from `text`; the
+/// site that every config needs stands below.
+fn wrong(text: &str, line: usize, column: usize, said: &str) {
+    let told = told(&format!("{text}\n{SITE}"));
+    assert_eq!(told.len(), 1, "{text}\n{told:#?}");
+    assert!(told[0].starts_with(&format!("{line}:{column} ")), "{text}\n{}", told[0]);
+    assert!(told[0].contains(said), "{text}\n{}", told[0]);
+}
+
+#[test]
+fn all_but_the_site_has_a_default() {
+    let meant = good(SITE);
+    assert_eq!(meant.edge, Edge::default());
+    assert_eq!(meant.admin, Admin::default());
+    assert_eq!(meant.audit, Audit::default());
+    assert_eq!(meant.takedown, Takedown::default());
+    assert_eq!(meant.state, Path::new("/etc/seawall/state"));
+    assert_eq!((meant.cache.memory, meant.cache.max_object), (256 << 20, 32 << 20));
+    assert!(meant.hooks.is_empty());
+
+    let site = &meant.sites[0];
+    assert_eq!(&*site.name, "a.example");
+    assert_eq!(site.hosts, [HostPattern::Exact("a.example".to_owned())]);
+    assert_eq!(site.origin.address, origin::Address { host: "127.0.0.1".to_owned(), port: 3000 });
+    assert_eq!(site.origin.connect_timeout, Duration::from_secs(5));
+    assert_eq!(site.origin.first_byte_timeout, Duration::from_secs(30));
+    assert_eq!(site.origin.between_bytes_timeout, Duration::from_secs(30));
+    assert_eq!(site.origin.max_connections, 256);
+    assert!(!site.caching.store_set_cookie && !site.caching.client_refresh && !site.caching.repr_digest);
+    assert!(site.pass_fields.is_empty());
+}
+
+/// The example, and the example with every line that shows a default put in force.
+#[test]
+fn the_example_says_what_the_defaults_are() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let text = std::fs::read_to_string(folder.join("seawall.toml")).unwrap();
+    let shows = |line: &str| line.starts_with('#') && line[1..].starts_with(|c: char| c.is_ascii_lowercase());
+    let all: String =
+        text.lines().map(|line| if shows(line) { &line[1..] } else { line }).map(|line| format!("{line}\n")).collect();
+
+    let minimal = "[takedown]\nlists = [\"blocklist.d\"]\n[[site]]\nname = \"photos\"\n\
+                   hosts = [\"photos.example\", \"*.photos.example\"]\norigin = \"http://127.0.0.1:3000\"\n";
+    let shown = Path::new("seawall.toml");
+    let wanted = format!("{:?}", parse(minimal, shown, &folder).unwrap());
+    for text in [&text, &all] {
+        let meant = parse(text, shown, &folder).unwrap_or_else(|errors| panic!("{errors}"));
+        assert_eq!(format!("{meant:?}"), wanted);
+        assert!(meant.takedown.lists[0].is_dir());
+    }
+}
+
+/// Every key that this version knows is shown in the example.
+#[test]
+fn the_example_shows_every_key() {
+    let text = include_str!("../../config/seawall.toml");
+    let told = told(
+        "[edge]\nzzzzzzzz=1\n[admin]\nzzzzzzzz=1\n[cache]\nzzzzzzzz=1\n[takedown]\nzzzzzzzz=1\n[state]\nzzzzzzzz=1\n\
+                     [audit]\nzzzzzzzz=1\n[[site]]\nzzzzzzzz=1\n[[hook]]\nzzzzzzzz=1\n",
+    );
+    let lists: Vec<&str> =
+        told.iter().filter_map(|fault| fault.split_once("; it has ")).map(|(_, keys)| keys).collect();
+    assert_eq!(lists.len(), 8);
+    for key in lists.iter().flat_map(|keys| keys.split(", ")) {
+        let shown = text.lines().any(|line| {
+            let line = line.trim_start_matches("# Example: ").trim_start_matches(['#', ' ']);
+            line.strip_prefix(key).is_some_and(|rest| rest.starts_with(" = "))
+        });
+        assert!(shown, "{key}");
+    }
+}
+
+#[test]
+fn reads_every_key() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.pem"), "").unwrap();
+    std::fs::write(folder.path().join("a.key"), "").unwrap();
+    let text = r#"
+        [edge]
+        listen = ["127.0.0.1:0", { addr = "[::]:8443", tls = { cert = "a.pem", key = "./a.key" } }]
+        head_timeout = "1s"
+        idle_timeout = "2s"
+        drain = "0s"
+        max_head = "1KiB"
+        max_target = "64B"
+        max_fields = 7
+        max_body = "0B"
+        max_connections = 1
+        [admin]
+        listen = "0.0.0.0:9443"
+        tls = { cert = "a.pem", key = "a.key" }
+        [cache]
+        memory = "1MiB"
+        max_object = "1MiB"
+        [takedown]
+        lists = ["one.txt", "/lists/", "./two"]
+        operator_url = "https://operator.example/notices"
+        disclose = "id"
+        [state]
+        dir = "/var/lib/seawall"
+        [audit]
+        segment_size = "1KiB"
+        segment_age = "1h"
+        sync = "line"
+        on_pressure = "wait"
+        high_water = 1
+        wait = "0s"
+        client = "keyed"
+        url_query = "none"
+        [[site]]
+        name = "all"
+        hosts = "*"
+        origin = ["http://[::1]:3000"]
+        connect_timeout = "1ms"
+        first_byte_timeout = "2ms"
+        between_bytes_timeout = "3ms"
+        max_origin_connections = 4
+        repr_digest = true
+        pass_fields = ["X-Forwarded-For"]
+        store_set_cookie = true
+        client_refresh = true
+        [[hook]]
+        on = "block-added"
+        exec = ["bin/told", "--quiet"]
+        [[hook]]
+        name = "desk"
+        on = ["cut", "purged"]
+        exec = ["told"]
+    "#;
+    let meant = parse(text, Path::new("seawall.toml"), folder.path()).unwrap_or_else(|errors| panic!("{errors}"));
+    let tls = Tls { cert: folder.path().join("a.pem"), key: folder.path().join("a.key") };
+    let listeners = vec![
+        Listener { address: "127.0.0.1:0".parse().unwrap(), tls: None },
+        Listener { address: "[::]:8443".parse().unwrap(), tls: Some(tls.clone()) },
+    ];
+    let edge = Edge {
+        listeners,
+        head_timeout: Duration::from_secs(1),
+        idle_timeout: Duration::from_secs(2),
+        drain: Duration::ZERO,
+        max_head: 1024,
+        max_target: 64,
+        max_fields: 7,
+        max_body: 0,
+        max_connections: 1,
+    };
+    assert_eq!(meant.edge, edge);
+    assert_eq!(meant.admin, Admin { address: "0.0.0.0:9443".parse().unwrap(), tls: Some(tls), insecure: false });
+    assert_eq!((meant.cache.memory, meant.cache.max_object), (1 << 20, 1 << 20));
+    let takedown = Takedown {
+        lists: vec![folder.path().join("one.txt"), PathBuf::from("/lists"), folder.path().join("two")],
+        operator_url: Some("https://operator.example/notices".to_owned()),
+        disclose: Disclose::Id,
+    };
+    assert_eq!(meant.takedown, takedown);
+    assert_eq!(meant.state, Path::new("/var/lib/seawall"));
+    let audit = Audit {
+        segment_size: 1024,
+        segment_age: Duration::from_secs(3600),
+        sync: audit::Sync::Line,
+        high_water: 1,
+        wait: Duration::ZERO,
+        client: audit::ClientForm::Keyed,
+        url_query: audit::QueryForm::None,
+    };
+    assert_eq!(meant.audit, audit);
+    let site = &meant.sites[0];
+    assert_eq!((&*site.name, &site.hosts[..]), ("all", &[HostPattern::Any][..]));
+    let settings = origin::Settings {
+        address: origin::Address { host: "::1".to_owned(), port: 3000 },
+        connect_timeout: Duration::from_millis(1),
+        first_byte_timeout: Duration::from_millis(2),
+        between_bytes_timeout: Duration::from_millis(3),
+        max_connections: 4,
+    };
+    assert_eq!(site.origin, settings);
+    assert!(site.caching.repr_digest && site.caching.store_set_cookie && site.caching.client_refresh);
+    assert_eq!(site.pass_fields, ["x-forwarded-for"]);
+    assert_eq!(meant.hooks[0].exec, [folder.path().join("bin/told").to_str().unwrap(), "--quiet"]);
+    assert!(meant.hooks[0].name.starts_with("told-"), "{}", meant.hooks[0].name);
+    assert_eq!(meant.hooks[1].name, "desk");
+    assert_eq!(meant.hooks[1].on, ["cut", "purged"]);
+    assert_eq!(meant.hooks[1].exec, ["told"]);
+}
+
+#[test]
+fn names_the_place_of_each_fault() {
+    for (text, line, column, said) in [
+        // Unknown keys and those of later versions.
+        ("[cache]\nmemry = \"1GiB\"", 2, 1, "did you mean `memory`?"),
+        ("[cach]\nmemory = \"1GiB\"", 1, 2, "did you mean `cache`?"),
+        ("[edge]\n  max_object = \"1GiB\"", 2, 3, "`max_object` stands in [cache]"),
+        ("[state]\nzebra = 1", 2, 1, "it has dir"),
+        ("listen = [\"127.0.0.1:80\"]", 1, 1, "not a key of the top of the file; `listen` stands in [admin] or [edge]"),
+        ("edge.listne = \"127.0.0.1:80\"", 1, 6, "did you mean `listen`?"),
+        ("[edge]\ntrusted_proxies = []", 2, 1, "`edge.trusted_proxies` comes with a later version"),
+        ("[limits]\nburst = 3", 1, 2, "`limits` comes with a later version"),
+        ("[log]\naccess = true", 1, 2, "`log` comes with a later version"),
+        ("[audit]\non_pressure = \"shed\"", 2, 15, "comes with a later version"),
+        (
+            "[[hook]]\non = [\"cut\"]\nexec = [\"a\"]\nurl = \"https://a\"",
+            4,
+            1,
+            "`hook.url` comes with a later version",
+        ),
+        // Types.
+        ("edge = 3", 1, 8, "`edge` is a table, and this is a number"),
+        ("[edge]\nhead_timeout = 10", 2, 16, "for seconds write \"10s\""),
+        ("[edge]\nmax_body = 1048576", 2, 12, "for bytes write \"1MiB\""),
+        ("[edge]\nmax_fields = \"7\"", 2, 14, "a whole number"),
+        ("[edge]\nmax_fields = -7", 2, 14, "below zero"),
+        ("[edge]\nmax_fields = 99999999999999999999", 2, 14, "too large"),
+        ("[edge]\nlisten = [8080]", 2, 11, "a list of texts or tables"),
+        ("[admin]\ninsecure = \"yes\"", 2, 12, "without quotes"),
+        ("[takedown]\nlists = [\"a\", 3]", 2, 15, "a list of texts"),
+        ("[hook]\non = []", 1, 1, "[[hook]]"),
+        // Values.
+        ("[edge]\nhead_timeout = \"10\"", 2, 16, "write \"10s\""),
+        ("[edge]\nhead_timeout = \"0s\"", 2, 16, "\"0s\" is too little; write \"1ms\" to \"1h\""),
+        ("[edge]\nmax_head = \"2MiB\"", 2, 12, "\"2MiB\" is too much; write \"1KiB\" to \"1MiB\""),
+        ("[edge]\nmax_connections = 0", 2, 19, "0 is too little"),
+        ("[edge]\nlisten = []", 2, 10, "listens nowhere"),
+        ("[edge]\nlisten = [\"localhost:80\"]", 2, 11, "write \"127.0.0.1:80\""),
+        ("[edge]\nlisten = [\":80\"]", 2, 11, "write \"0.0.0.0:80\""),
+        ("[edge]\nlisten = [\"127.0.0.1:80\", \"127.0.0.1:80\"]", 2, 27, "twice"),
+        ("[edge]\nlisten = [{ adr = \"127.0.0.1:80\", addr = \"127.0.0.1:81\" }]", 2, 13, "did you mean `addr`?"),
+        ("[edge]\nlisten = [{ tls = { cert = \"/dev/null\", key = \"/dev/null\" } }]", 2, 11, "no `addr`"),
+        ("[edge]\nlisten = [{ addr = \"127.0.0.1:80\", tls = { cert = \"/dev/null\" } }]", 2, 42, "no `key`"),
+        (
+            "[edge]\nlisten = [{ addr = \"127.0.0.1:80\", tls = { cert = \"/nowhere.pem\", key = \"/dev/null\" } }]",
+            2,
+            51,
+            "`/nowhere.pem` can't be opened",
+        ),
+        ("[admin]\nlisten = \"127.0.0.1:8080\"", 2, 10, "a listener of the edge already"),
+        ("[admin]\nlisten = \"0.0.0.0:9090\"", 2, 10, "admin.insecure = true"),
+        ("[cache]\nmemory = \"4KiB\"", 2, 10, "\"4KiB\" is too little"),
+        ("[cache]\nmemory = \"1MiB\"\nmax_object = \"2MiB\"", 3, 14, "\"2MiB\" is too much"),
+        ("[takedown]\nlists = [\"a\", \"./a\"]", 2, 15, "named twice"),
+        ("[takedown]\nlists = [\"\"]", 2, 10, "is not a path"),
+        ("[takedown]\noperator_url = \"operator.example\"", 2, 16, "is not a URL"),
+        ("[takedown]\noperator_url = \"https://a/>; rel=x\"", 2, 16, "is not a URL"),
+        ("[takedown]\ndisclose = \"ful\"", 2, 12, "did you mean \"full\"?"),
+        ("[audit]\nsync = \"always\"", 2, 8, "write \"interval\" or \"segment\" or \"line\""),
+        ("[audit]\nurl_query = \"truncated\"", 2, 13, "not a choice"),
+        ("[[hook]]\non = [\"block-aded\"]\nexec = [\"a\"]", 2, 7, "did you mean \"block-added\"?"),
+        ("[[hook]]\non = [\"notice-filed\"]\nexec = [\"a\"]", 2, 7, "comes with a later version"),
+        ("[[hook]]\non = [\"filled\"]\nexec = [\"a\"]", 2, 7, "read it from the log"),
+        ("[[hook]]\non = [\"cut\"]\nexec = []", 3, 8, "no program"),
+        ("[[hook]]\non = [\"cut\"]", 1, 1, "no `exec`"),
+        ("[[hook]]\nname = \"dead\"\non = [\"cut\"]\nexec = [\"a\"]", 2, 8, "can't be the name"),
+    ] {
+        wrong(text, line, column, said);
+    }
+}
+
+#[test]
+fn names_the_place_of_each_fault_of_a_site() {
+    let origin = "origin = \"http://127.0.0.1:3000\"";
+    for (text, line, column, said) in [
+        ("hosts = [\"x.example\"]".to_owned(), 1, 1, "this [[site]] has no `origin`"),
+        (origin.to_owned(), 1, 1, "this [[site]] has no `hosts`"),
+        (format!("{origin}\nhosts = []"), 3, 9, "this site has no host"),
+        (format!("{origin}\nhosts = [\"x.example\", \"y.*\"]"), 3, 23, "`y.*` is not a host"),
+        (format!("{origin}\nhosts = [\"x.example:80\"]"), 3, 10, "leave out the port"),
+        (format!("{origin}\nhosts = [\"http://x.example\"]"), 3, 10, "leave out the scheme"),
+        (format!("{origin}\nhosts = [\"A.example.\"]"), 5, 10, "remove it here or in line 3"),
+        (format!("{origin}\nhosts = [\".a.example\"]"), 5, 10, "remove it here or in line 3"),
+        (format!("{origin}\nhosts = [\"x.example\"]\nname = \"a.example\""), 5, 1, "or the one in line 4"),
+        (format!("{origin}\nhosts = [\"x.example\"]\nname = \"\""), 4, 8, "can't be the name"),
+        (format!("{origin}\nhosts = [\"x.example\"]\nname = \"a\\u001b\""), 4, 8, "can't be the name"),
+        (format!("{origin}\nhosts = [\"x.example\"]\nsame_content = true"), 4, 1, "later version"),
+        (format!("{origin}\nhosts = [\"x.example\"]\nhost_header = \"x\""), 4, 1, "later version"),
+        (format!("{origin}\nhosts = [\"x.example\"]\nallow = []"), 4, 1, "`site.allow` comes with a later version"),
+        (format!("{origin}\nhosts = [\"x.example\"]\npass_fields = [\"a b\"]"), 4, 16, "not the name of a field"),
+        (format!("{origin}\nhosts = [\"x.example\"]\npass_fields = [\"TE\"]"), 4, 16, "can't be passed"),
+        (format!("{origin}\nhosts = [\"x.example\"]\nmax_origin_connections = 0"), 4, 26, "too little"),
+        ("hosts = [\"x.example\"]\norigin = \"127.0.0.1:3000\"".to_owned(), 3, 10, "no scheme"),
+        (
+            "hosts = [\"x.example\"]\norigin = \"https://a\"".to_owned(),
+            3,
+            10,
+            "an https origin comes with a later version",
+        ),
+        (
+            "hosts = [\"x.example\"]\norigin = [\"http://a\", \"http://b\"]".to_owned(),
+            3,
+            23,
+            "several origins comes with a later",
+        ),
+        ("hosts = [\"x.example\"]\norigin = []".to_owned(), 3, 10, "no origin"),
+        ("hosts = [\"x.example\"]\norigin = \"http://a/b\"".to_owned(), 3, 10, "it has a path"),
+    ] {
+        let told = told(&format!("[[site]]\n{text}\n{SITE}"));
+        assert_eq!(told.len(), 1, "{text}\n{told:#?}");
+        assert!(told[0].starts_with(&format!("{line}:{column} ")), "{text}\n{}", told[0]);
+        assert!(told[0].contains(said), "{text}\n{}", told[0]);
+    }
+}
+
+#[test]
+fn a_config_without_a_site_is_none() {
+    assert!(told("")[0].starts_with("1:1 there is no [[site]]; add [[site]]"));
+    assert!(told("[edge]\n")[0].contains("there is no [[site]]"));
+    assert!(told("site = []\n")[0].starts_with("1:8 there is no site"));
+    let told = told("[site]\nhosts = [\"a\"]\norigin = \"http://a\"\n");
+    assert_eq!(told.len(), 1);
+    assert!(told[0].contains("write [[site]]"), "{}", told[0]);
+}
+
+#[test]
+fn tells_all_faults_at_once_in_their_order() {
+    let told = told(
+        "[edge]\nmax_head = \"1\"\nlisten = [\"x\", \"y\"]\nzz = 1\n[cache]\nmemory = true\n[[site]]\norigin = \"a\"\n",
+    );
+    let places: Vec<&str> = told.iter().filter_map(|fault| fault.split(' ').next()).collect();
+    assert_eq!(places, ["2:12", "3:11", "3:16", "4:1", "6:10", "7:1", "8:10"], "{told:#?}");
+}
+
+#[test]
+fn shows_a_bounded_number_of_faults() {
+    let text: String = (0..5000).map(|number| format!("x{number} = 1\n")).collect();
+    let shown = read(&text).unwrap_err().to_string();
+    assert!(shown.ends_with("… and 4901 more"), "{}", shown.len());
+}
+
+#[test]
+fn text_that_is_not_toml_is_shown_in_its_place() {
+    for (text, line, column, said) in [
+        ("[edge]\nlisten = 127.0.0.1\n", 2, 15, "between quotes"),
+        ("[cache]\nmemory = 256MiB\n", 2, 10, "between quotes"),
+        ("[edge]\nlisten = [\"127.0.0.1:80\"\n[cache]\n", 3, 1, "a bracket before this place is not closed"),
+        ("[cache]\nmemory = \"1GiB\"\nmemory = \"2GiB\"\n", 3, 1, "keep one of the two"),
+        ("[cache]\nmemory\n", 2, 7, ""),
+    ] {
+        let told = told(text);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].starts_with(&format!("{line}:{column} ")) && told[0].contains(said), "{text}\n{}", told[0]);
+    }
+}
+
+#[test]
+fn a_fault_is_rendered_with_its_line() {
+    let text = format!("# a comment\n[cache]\nmemry = \"1GiB\"\n{SITE}");
+    let shown = read(&text).unwrap_err().to_string();
+    let wanted = "seawall.toml:3:1: `memry` is not a key of [cache]\n    3 | memry = \"1GiB\"\n      | ^^^^^\n      \
+                  = did you mean `memory`?";
+    assert_eq!(shown, wanted);
+}
+
+#[test]
+fn loads_from_the_folder_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("seawall.toml");
+    assert!(matches!(load(&path), Err(Errors::Unreadable { .. })));
+    std::fs::write(&path, format!("[takedown]\nlists = [\"l\"]\n{SITE}")).unwrap();
+    let meant = load(&path).unwrap();
+    assert_eq!(meant.state, folder.path().join("state"));
+    assert_eq!(meant.takedown.lists, [folder.path().join("l")]);
+    std::fs::write(&path, b"# caf\xe9\n").unwrap();
+    let shown = load(&path).unwrap_err().to_string();
+    assert!(shown.contains("seawall.toml:1:6: this is not UTF-8"), "{shown}");
+}
+
+#[test]
+fn hooks_alike_have_names_of_their_own() {
+    let hook = "[[hook]]\non = [\"cut\"]\nexec = [\"a\"]\n";
+    let names = |text: &str| good(text).hooks.into_iter().map(|hook| hook.name).collect::<Vec<_>>();
+    let two = names(&format!("{hook}{hook}{SITE}"));
+    assert_eq!(two[1], format!("{}-2", two[0]));
+    assert_eq!(names(&format!("{SITE}{hook}"))[0], two[0]);
+    let named = "[[hook]]\nname = \"n\"\non = [\"cut\"]\nexec = [\"a\"]\n";
+    assert!(told(&format!("{named}{named}{SITE}"))[0].starts_with("6:8 a hook has the name `n` already"));
+}
+
+#[test]
+fn an_admin_listener_is_exposed_knowingly() {
+    for address in ["127.0.0.1:9090", "127.8.8.8:9090", "[::1]:9090", "[::ffff:127.0.0.1]:9090"] {
+        assert!(!good(&format!("[admin]\nlisten = \"{address}\"\n{SITE}")).admin.is_exposed(), "{address}");
+    }
+    let meant = good(&format!("[admin]\nlisten = \"0.0.0.0:9090\"\ninsecure = true\n{SITE}"));
+    assert!(meant.admin.is_exposed() && describe(&meant).contains("0.0.0.0:9090 is in clear"));
+}
+
+#[test]
+fn describes_surprises_first() {
+    let text = format!("{SITE}store_set_cookie = true\nname = \"shop\"\n");
+    let shown = describe(&good(&text));
+    let before = |one: &str, other: &str| {
+        let place = |text: &str| shown.find(text).unwrap_or_else(|| panic!("no {text} in\n{shown}"));
+        assert!(place(one) < place(other), "{shown}");
+    };
+    for surprise in ["a full disk", "gzip_proxied any;", "site shop stores answers with Set-Cookie", "only live edits"]
+    {
+        before(surprise, "\nedge\n");
+    }
+    before("\nedge\n", "\nsite shop\n");
+    assert!(shown.ends_with('\n'));
+}
+
+#[test]
+fn a_single_site_takes_any_host() {
+    let [listen, admin] = ["0.0.0.0:0", "127.0.0.1:0"].map(|address| address.parse::<SocketAddr>().unwrap());
+    let make = |to: &str, admin, memory| single(vec![listen], to, admin, vec!["l".into()], "/s".into(), memory);
+    let meant = make("http://127.0.0.1:3000", admin, 8 << 20).unwrap();
+    assert_eq!(meant.sites[0].hosts, [HostPattern::Any]);
+    assert_eq!((meant.cache.memory, meant.cache.max_object), (8 << 20, 1 << 20));
+    assert!(meant.takedown.lists[0].is_absolute());
+    assert!(make("https://a", admin, 8 << 20).is_err());
+    assert!(make("http://a", "0.0.0.0:9090".parse().unwrap(), 8 << 20).is_err());
+    assert!(make("http://a", admin, 3).is_err());
+    assert!(single(Vec::new(), "http://a", admin, Vec::new(), "/s".into(), 8 << 20).is_err());
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in "(\\[{1,2}(edge|site|hook|audit)\\]{1,2}\n|(listen|hosts|origin|name|exec|memory) = ([\"\\[0-9a-z*.:/{}, ]{0,12}|\"[^\"]{0,9}\")\n|.{0,12}\n){0,8}") {
+        if let Err(errors) = read(&text) {
+            let _ = errors.to_string();
+        }
+    }
+}

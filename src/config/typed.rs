@@ -1,0 +1,294 @@
+//! The config as it is written: every key with its type, nothing checked beyond that, no defaults.
+
+use std::time::Duration;
+
+use toml::de::DeTable;
+
+use super::errors::{Faults, Span, Wrong};
+use super::reader::{At, Reader, Section};
+
+/// Keys that the design has and this version does not, each with its table. A table that is not
+/// here at all stands under the top of the file.
+const LATER: &[(&str, &str)] = &[
+    ("", "limits"),
+    ("", "log"),
+    ("edge", "trusted_proxies"),
+    ("site", "connections_per_address"),
+    ("site", "requests_per_address"),
+    ("site", "burst"),
+    ("site", "limits"),
+    ("site", "allow"),
+    ("site", "deny"),
+    ("site", "same_content"),
+    ("site", "host_header"),
+    ("hook", "url"),
+    ("hook", "secret_file"),
+];
+
+pub(super) const SITE_HELP: &str =
+    "add [[site]] with hosts = [\"photos.example\"] and origin = \"http://127.0.0.1:3000\"";
+
+/// Every `Option` is `None` where the key is missing, or stands there with a value that is a fault.
+#[derive(Debug)]
+pub(super) struct File {
+    pub(super) edge: Edge,
+    pub(super) admin: Admin,
+    pub(super) cache: Cache,
+    pub(super) takedown: Takedown,
+    /// `state.dir`
+    pub(super) state: Option<At<String>>,
+    pub(super) audit: Audit,
+    pub(super) sites: Option<At<Vec<Site>>>,
+    pub(super) hooks: Option<At<Vec<Hook>>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Edge {
+    pub(super) listen: Option<At<Vec<Listen>>>,
+    pub(super) head_timeout: Option<At<Duration>>,
+    pub(super) idle_timeout: Option<At<Duration>>,
+    pub(super) drain: Option<At<Duration>>,
+    pub(super) max_head: Option<At<u64>>,
+    pub(super) max_target: Option<At<u64>>,
+    pub(super) max_fields: Option<At<u64>>,
+    pub(super) max_body: Option<At<u64>>,
+    pub(super) max_connections: Option<At<u64>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Listen {
+    pub(super) addr: At<String>,
+    pub(super) tls: Option<Tls>,
+}
+
+#[derive(Debug)]
+pub(super) struct Tls {
+    pub(super) cert: At<String>,
+    pub(super) key: At<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct Admin {
+    pub(super) listen: Option<At<String>>,
+    pub(super) tls: Option<Tls>,
+    pub(super) insecure: Option<At<bool>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Cache {
+    pub(super) memory: Option<At<u64>>,
+    pub(super) max_object: Option<At<u64>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Takedown {
+    pub(super) lists: Option<At<Vec<At<String>>>>,
+    pub(super) operator_url: Option<At<String>>,
+    pub(super) disclose: Option<At<String>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Audit {
+    pub(super) segment_size: Option<At<u64>>,
+    pub(super) segment_age: Option<At<Duration>>,
+    pub(super) sync: Option<At<String>>,
+    pub(super) on_pressure: Option<At<String>>,
+    pub(super) high_water: Option<At<u64>>,
+    pub(super) wait: Option<At<Duration>>,
+    pub(super) client: Option<At<String>>,
+    pub(super) url_query: Option<At<String>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Site {
+    pub(super) at: Span,
+    pub(super) name: Option<At<String>>,
+    pub(super) hosts: Option<At<Vec<At<String>>>>,
+    pub(super) origin: Option<At<Vec<At<String>>>>,
+    pub(super) connect_timeout: Option<At<Duration>>,
+    pub(super) first_byte_timeout: Option<At<Duration>>,
+    pub(super) between_bytes_timeout: Option<At<Duration>>,
+    pub(super) max_origin_connections: Option<At<u64>>,
+    pub(super) repr_digest: Option<At<bool>>,
+    pub(super) pass_fields: Option<At<Vec<At<String>>>>,
+    pub(super) store_set_cookie: Option<At<bool>>,
+    pub(super) client_refresh: Option<At<bool>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Hook {
+    pub(super) name: Option<At<String>>,
+    pub(super) on: Option<At<Vec<At<String>>>>,
+    pub(super) exec: Option<At<Vec<At<String>>>>,
+}
+
+/// What could be read of `text`, beside what is wrong with the rest; faults alone where it is not TOML.
+pub(super) fn read(text: &str) -> Result<(File, Faults<'_>), Faults<'_>> {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        return Err(not_toml(text, &errors));
+    }
+    let mut reader = Reader::new(text, LATER);
+    let file = File::read(reader.top(table.get_ref()));
+    Ok((file, reader.finish()))
+}
+
+/// The first error alone: a bracket left open makes nonsense of all that follows.
+fn not_toml<'t>(text: &'t str, errors: &[toml::de::Error]) -> Faults<'t> {
+    let mut faults = Faults::of(text);
+    if let Some(first) = errors.first() {
+        let open = errors.iter().any(|error| error.message().starts_with("unclosed"));
+        let help = match (open, first.message()) {
+            (true, _) => "a bracket before this place is not closed",
+            (false, message) if message.contains("must be quoted") || message.starts_with("invalid") => {
+                "texts stand between quotes, and a \\ in them is written \\\\"
+            }
+            (false, message) if message.starts_with("duplicate key") => "keep one of the two",
+            (false, _) => "this is not TOML: see https://toml.io",
+        };
+        faults.add(&first.span().unwrap_or(0..0), Wrong::new(first.message(), help));
+    }
+    faults
+}
+
+impl File {
+    fn read(mut top: Section<'_, '_, '_>) -> File {
+        top.require("site", SITE_HELP);
+        let file = File {
+            edge: top.table("edge", Edge::read),
+            admin: top.table("admin", Admin::read),
+            cache: top.table("cache", Cache::read),
+            takedown: top.table("takedown", Takedown::read),
+            state: top.table("state", |mut state| {
+                let dir = state.text("dir");
+                state.end();
+                dir
+            }),
+            audit: top.table("audit", Audit::read),
+            sites: top.tables("site", Site::read),
+            hooks: top.tables("hook", Hook::read),
+        };
+        top.end();
+        file
+    }
+}
+
+impl Edge {
+    fn read(mut edge: Section<'_, '_, '_>) -> Edge {
+        let read = Edge {
+            listen: edge.texts_or_tables("listen", "edge.listen", |addr| Listen { addr, tls: None }, Listen::read),
+            head_timeout: edge.duration("head_timeout"),
+            idle_timeout: edge.duration("idle_timeout"),
+            drain: edge.duration("drain"),
+            max_head: edge.size("max_head"),
+            max_target: edge.size("max_target"),
+            max_fields: edge.number("max_fields"),
+            max_body: edge.size("max_body"),
+            max_connections: edge.number("max_connections"),
+        };
+        edge.end();
+        read
+    }
+}
+
+impl Listen {
+    fn read(mut listen: Section<'_, '_, '_>) -> Option<Listen> {
+        listen.require("addr", "write { addr = \"0.0.0.0:8443\", tls = { cert = \"a.pem\", key = \"a.key\" } }");
+        let addr = listen.text("addr");
+        let tls = listen.inner("tls", "edge.listen.tls", Tls::read);
+        listen.end();
+        Some(Listen { addr: addr?, tls })
+    }
+}
+
+impl Tls {
+    fn read(mut tls: Section<'_, '_, '_>) -> Option<Tls> {
+        tls.require("cert", "name the PEM file with the certificate and those above it");
+        tls.require("key", "name the PEM file with the private key");
+        let (cert, key) = (tls.text("cert"), tls.text("key"));
+        tls.end();
+        Some(Tls { cert: cert?, key: key? })
+    }
+}
+
+impl Admin {
+    fn read(mut admin: Section<'_, '_, '_>) -> Admin {
+        let read = Admin {
+            listen: admin.text("listen"),
+            tls: admin.inner("tls", "admin.tls", Tls::read),
+            insecure: admin.flag("insecure"),
+        };
+        admin.end();
+        read
+    }
+}
+
+impl Cache {
+    fn read(mut cache: Section<'_, '_, '_>) -> Cache {
+        let read = Cache { memory: cache.size("memory"), max_object: cache.size("max_object") };
+        cache.end();
+        read
+    }
+}
+
+impl Takedown {
+    fn read(mut takedown: Section<'_, '_, '_>) -> Takedown {
+        let read = Takedown {
+            lists: takedown.texts("lists"),
+            operator_url: takedown.text("operator_url"),
+            disclose: takedown.text("disclose"),
+        };
+        takedown.end();
+        read
+    }
+}
+
+impl Audit {
+    fn read(mut audit: Section<'_, '_, '_>) -> Audit {
+        let read = Audit {
+            segment_size: audit.size("segment_size"),
+            segment_age: audit.duration("segment_age"),
+            sync: audit.text("sync"),
+            on_pressure: audit.text("on_pressure"),
+            high_water: audit.number("high_water"),
+            wait: audit.duration("wait"),
+            client: audit.text("client"),
+            url_query: audit.text("url_query"),
+        };
+        audit.end();
+        read
+    }
+}
+
+impl Site {
+    fn read(mut site: Section<'_, '_, '_>) -> Site {
+        site.require("hosts", "write hosts = [\"photos.example\"], or hosts = [\"*\"] for any host");
+        site.require("origin", "write origin = \"http://127.0.0.1:3000\"");
+        let read = Site {
+            at: site.at.clone(),
+            name: site.text("name"),
+            hosts: site.texts("hosts"),
+            origin: site.texts("origin"),
+            connect_timeout: site.duration("connect_timeout"),
+            first_byte_timeout: site.duration("first_byte_timeout"),
+            between_bytes_timeout: site.duration("between_bytes_timeout"),
+            max_origin_connections: site.number("max_origin_connections"),
+            repr_digest: site.flag("repr_digest"),
+            pass_fields: site.texts("pass_fields"),
+            store_set_cookie: site.flag("store_set_cookie"),
+            client_refresh: site.flag("client_refresh"),
+        };
+        site.end();
+        read
+    }
+}
+
+impl Hook {
+    fn read(mut hook: Section<'_, '_, '_>) -> Hook {
+        hook.require("on", "write on = [\"block-added\", \"block-lifted\"]");
+        hook.require("exec", "write exec = [\"/usr/local/bin/told\", \"argument\"]");
+        let read = Hook { name: hook.text("name"), on: hook.texts("on"), exec: hook.texts("exec") };
+        hook.end();
+        read
+    }
+}

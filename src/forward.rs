@@ -1,0 +1,100 @@
+//! What is passed on of a message's head, towards origins and towards clients.
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::uri::Uri;
+use http::{Request, Version};
+use terms::wire::fields;
+use terms::{Ask, Body, Url};
+
+use crate::sites::Site;
+
+pub static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+
+/// Fields by which frameworks let a request say that it is another one, or comes from elsewhere. An
+/// origin that believes them answers for a URL that was never judged.
+static STEERING: [&str; 17] = [
+    "forwarded",
+    "front-end-https",
+    "true-client-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "x-host",
+    "x-http-host-override",
+    "x-http-method",
+    "x-http-method-override",
+    "x-http-path-override",
+    "x-method-override",
+    "x-original-host",
+    "x-original-uri",
+    "x-original-url",
+    "x-real-ip",
+    "x-request-id",
+    "x-rewrite-url",
+];
+
+/// The request that an origin gets: the target and `Host` as they came, and `fields` less what belongs
+/// to the client's hop, less what steers.
+pub fn request(ask: &Ask, url: &Url, mut fields: HeaderMap, body: Body, site: &Site, via: &str) -> Request<Body> {
+    fields::strip_hop_by_hop(&mut fields);
+    // 100-continue was met here already.
+    fields.remove(header::EXPECT);
+    drop_steering(&mut fields, &site.pass_fields);
+    fields.insert(header::HOST, url.authority().clone());
+    set(&mut fields, &X_FORWARDED_FOR, &ask.peer.address.ip().to_canonical().to_string());
+    set(&mut fields, &X_FORWARDED_PROTO, ask.peer.scheme.as_str());
+    fields.insert(X_FORWARDED_HOST.clone(), url.authority().clone());
+    set(&mut fields, &X_REQUEST_ID, &ask.id.to_string());
+    fields::append(&mut fields, header::VIA, &hop(ask.version, via));
+    if body_is_absent(&body) {
+        fields.remove(header::CONTENT_LENGTH);
+    }
+    let mut request = Request::new(body);
+    *request.method_mut() = ask.method.clone();
+    *request.uri_mut() = Uri::from(url.target().clone());
+    *request.headers_mut() = fields;
+    request
+}
+
+fn body_is_absent(body: &Body) -> bool {
+    matches!(body, Body::Empty)
+}
+
+fn drop_steering(fields: &mut HeaderMap, let_through: &[HeaderName]) {
+    let steers = |name: &HeaderName| name.as_str().starts_with("x-forwarded-") || STEERING.contains(&name.as_str());
+    let dropped: Vec<HeaderName> =
+        fields.keys().filter(|name| steers(name) && !let_through.contains(name)).cloned().collect();
+    for name in dropped {
+        fields.remove(name);
+    }
+}
+
+/// What goes on of an answer's fields: less what belongs to the origin's hop, with this one in `Via`.
+pub fn reply(mut fields: HeaderMap, version: Version, via: &str) -> HeaderMap {
+    fields::strip_hop_by_hop(&mut fields);
+    fields::append(&mut fields, header::VIA, &hop(version, via));
+    fields
+}
+
+/// The hop that `Via` tells of a message that came in `version` (RFC 9110 section 7.6.3).
+pub fn hop(version: Version, via: &str) -> String {
+    let version = match version {
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_2 => "2.0",
+        _ => "1.1",
+    };
+    format!("{version} {via}")
+}
+
+fn set(fields: &mut HeaderMap, name: &HeaderName, text: &str) {
+    if let Ok(value) = HeaderValue::from_str(text) {
+        // A field that the site lets through has the client's word kept, and ours behind it.
+        if fields.contains_key(name) {
+            fields::append(fields, name.clone(), text);
+        } else {
+            fields.insert(name.clone(), value);
+        }
+    }
+}

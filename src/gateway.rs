@@ -1,0 +1,117 @@
+//! The life of a request: this page, top to bottom.
+//!
+//! What is asked is read once; the block list is asked before the cache; one fetch serves all who
+//! wait for it; and whatever was found leaves by one exit, the guard.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use block::{Blocks, Clearance, Lane};
+use cache::{Cache, Landed, Lookup};
+use http::{Request, Response};
+use terms::{Answer, Ask, Body, Clock, Peer, Refusal, Url};
+
+use crate::fetch::Fetcher;
+use crate::sites::{Site, Sites};
+use crate::witness::{Cleared, Witness, Witnessed};
+
+pub struct Gateway {
+    sites: ArcSwap<Sites>,
+    blocks: Arc<Blocks>,
+    cache: Cache,
+    fetcher: Fetcher,
+    witness: Arc<Witness>,
+    clock: Clock,
+}
+
+impl Gateway {
+    pub fn new(sites: Sites, blocks: Arc<Blocks>, cache: Cache, witness: Arc<Witness>, clock: Clock) -> Gateway {
+        let fetcher = Fetcher::new(cache.clone(), blocks.clone(), witness.clone(), clock.clone());
+        Gateway { sites: ArcSwap::from_pointee(sites), blocks, cache, fetcher, witness, clock }
+    }
+
+    /// Answers a request, and has its record made when the answer has left.
+    pub async fn serve(&self, request: Request<Body>, peer: Peer, lane: &Lane) -> Response<Witnessed> {
+        let (ask, body) = Ask::read(request, peer, self.clock.now());
+        let mut watch = Abandonment { witness: &self.witness, answered: false };
+        let site = self.sites.load().find(&ask);
+        let outcome = self.answer(&ask, site.as_ref(), body, lane).await;
+        watch.answered = true;
+        self.witness.respond(&ask, site.as_deref().ok(), outcome, self.blocks.version())
+    }
+
+    async fn answer(
+        &self,
+        ask: &Ask,
+        site: Result<&Arc<Site>, &Refusal>,
+        body: Body,
+        lane: &Lane,
+    ) -> Result<Cleared, Refusal> {
+        let site = site.map_err(Clone::clone)?; // 421, or 400: a URL that can't be named
+        let url = ask.url.as_ref().map_err(|error| Refusal::BadUrl(*error))?;
+        site.admit(ask, self.witness.via())?; // 501, 508, 417
+        let clearance = self.blocks.judge(url, ask.began.wall).map_err(Refusal::Blocked)?; // 451
+        self.witness.room().await?; // 503: no answer without evidence
+        let landed = match self.cache.look_up(ask, url, &site.caching, ask.began)? {
+            Lookup::Fresh(hit) => Landed::Entry(hit),
+            Lookup::Filling(flight) => flight.landed().await?,
+            Lookup::Miss(fill) => self.fetcher.start(site, ask, url, fill, clearance).landed().await?,
+            Lookup::Pass(pass) => Landed::Pass(pass),
+        };
+        let answer = match landed {
+            Landed::Entry(hit) => hit.answer(ask, &site.caching, self.clock.now()),
+            Landed::Private(answer) => answer,
+            Landed::Pass(pass) => self.fetcher.pass(site, ask, url, body, pass).await?,
+        };
+        self.guard(clearance, url, answer, lane)
+    }
+
+    /// The one exit: judges what only the answer tells, and registers the answer, so that a rule that
+    /// comes into force while it is under way cuts it.
+    fn guard(&self, clearance: Clearance, url: &Arc<Url>, answer: Answer, lane: &Lane) -> Result<Cleared, Refusal> {
+        let now = self.clock.wall();
+        let proof = &answer.origin_proof;
+        let ticket = self.blocks.enter(lane, clearance, url, proof, now).map_err(Refusal::Blocked)?;
+        Ok(Cleared { ticket, list: lane.list(ticket).unwrap_or(clearance.list), answer })
+    }
+
+    /// Answers a head that was refused before it became a request; recorded if enough of it could be
+    /// read.
+    pub fn refuse(&self, readable: Option<Request<()>>, peer: Peer, refusal: Refusal) -> Response<Witnessed> {
+        match readable {
+            Some(request) => {
+                let (ask, ()) = Ask::read(request, peer, self.clock.now());
+                let site = self.sites.load().find(&ask);
+                self.witness.respond(&ask, site.as_deref().ok(), Err(refusal), self.blocks.version())
+            }
+            None => self.witness.respond_unread(&refusal),
+        }
+    }
+
+    /// The lane of a new connection.
+    pub fn lane(&self) -> Arc<Lane> {
+        self.blocks.lane()
+    }
+
+    pub fn sites(&self) -> Arc<Sites> {
+        self.sites.load_full()
+    }
+
+    pub fn set_sites(&self, sites: Sites) {
+        self.sites.store(Arc::new(sites));
+    }
+}
+
+/// Counts the client that leaves before it is answered: then the future that serves it is dropped.
+struct Abandonment<'a> {
+    witness: &'a Witness,
+    answered: bool,
+}
+
+impl Drop for Abandonment<'_> {
+    fn drop(&mut self) {
+        if !self.answered {
+            self.witness.abandoned();
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Seawall: a caching reverse proxy that stops serving a noticed URL at once, and proves it.
+//!
+//! Two pages are the product: [`gateway`] is the life of a request, [`takedown`] the life of a notice.
+//! Everything else is a room that one of them calls. In reading order, each knowing those before it:
+//!
+//! - the rooms, crates of their own: `terms` (the vocabulary, and the one canonicaliser), `disk`, `net`;
+//!   `block` (rules, index, guard), `cache`, `origin`, `audit` (the evidence), `hooks`;
+//! - [`telemetry`], [`sites`], [`forward`], [`pages`]: what the pages lean on;
+//! - [`witness`] (from an outcome to its record), [`fetch`] (from a miss to an entry), [`receipt`];
+//! - the two pages;
+//! - the doors: [`server`] for clients, [`admin`] for operators;
+//! - [`config`], and the roof: [`app`] (parts that run, the one reload, the one drain) and [`cli`].
+//!
+//! What is absent on purpose stands in `ARCHITECTURE.md`.
+
+pub mod admin;
+pub mod app;
+pub mod cli;
+pub mod config;
+pub mod fetch;
+pub mod forward;
+pub mod gateway;
+pub mod pages;
+pub mod receipt;
+pub mod server;
+pub mod sites;
+pub mod takedown;
+pub mod telemetry;
+pub mod why;
+pub mod witness;

@@ -1,0 +1,253 @@
+//! What people and programs read when they are refused.
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use terms::{Answer, Body, Refusal, Ruling};
+
+/// How much of a notice a blocked client is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Disclose {
+    /// Its id and its reason.
+    #[default]
+    Full,
+    Id,
+    None,
+}
+
+/// What the pages of one node have in common.
+#[derive(Clone, Debug)]
+pub struct Pages {
+    /// `<URL>; rel="blocked-by"` (RFC 7725 section 4).
+    blocked_by: HeaderValue,
+    disclose: Disclose,
+}
+
+const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'");
+/// Seconds after which asking again may help.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
+
+impl Pages {
+    /// `operator_url` must be fit to stand between `<` and `>`.
+    pub fn new(operator_url: &str, disclose: Disclose) -> Pages {
+        let link = format!("<{operator_url}>; rel=\"blocked-by\"");
+        let blocked_by = HeaderValue::try_from(link).unwrap_or(HeaderValue::from_static(""));
+        Pages { blocked_by, disclose }
+    }
+
+    /// The answer to a refusal, in the form that `asked` prefers.
+    pub fn refusal(&self, refusal: &Refusal, asked: Option<&HeaderMap>) -> Answer {
+        let words = Words::of(refusal, self.disclose);
+        let mut fields = HeaderMap::with_capacity(12);
+        let page = match prefers_json(asked) {
+            true => (HeaderValue::from_static("application/problem+json"), words.json()),
+            false => (HeaderValue::from_static("text/html; charset=utf-8"), words.html()),
+        };
+        fields.insert(header::CONTENT_TYPE, page.0);
+        fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        fields.insert(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
+        fields.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        match refusal {
+            Refusal::Blocked(_) => {
+                fields.insert(header::LINK, self.blocked_by.clone());
+            }
+            Refusal::Pressure | Refusal::OriginBusy | Refusal::Draining => {
+                fields.insert(header::RETRY_AFTER, RETRY_AFTER);
+            }
+            Refusal::BadBody(_) | Refusal::BodyTooLarge | Refusal::ClientTooSlow => {}
+            _ => {}
+        }
+        let mut answer = Answer::made_here(refusal.status(), fields, Body::from(page.1));
+        answer.close = matches!(refusal, Refusal::BadBody(_) | Refusal::BodyTooLarge | Refusal::ClientTooSlow);
+        answer
+    }
+}
+
+/// What is said, before it takes a form.
+struct Words<'a> {
+    status: http::StatusCode,
+    title: &'static str,
+    detail: String,
+    notices: Vec<&'a str>,
+    reason: Option<&'a str>,
+}
+
+impl<'a> Words<'a> {
+    fn of(refusal: &'a Refusal, disclose: Disclose) -> Words<'a> {
+        let status = refusal.status();
+        let title = status.canonical_reason().unwrap_or("Error");
+        match refusal {
+            Refusal::Blocked(ruling) => Words::of_ruling(ruling, disclose, title),
+            other => Words { status, title, detail: sentence(&told(other)), notices: Vec::new(), reason: None },
+        }
+    }
+
+    fn of_ruling(ruling: &'a Ruling, disclose: Disclose, title: &'static str) -> Words<'a> {
+        let (notices, reason) = match disclose {
+            Disclose::Full => (ruling.notices.iter().map(|id| &**id).collect(), ruling.reason.as_deref()),
+            Disclose::Id => (ruling.notices.iter().map(|id| &**id).collect(), None),
+            Disclose::None => (Vec::new(), None),
+        };
+        let detail = match ruling.status {
+            terms::BlockStatus::UnavailableForLegalReasons => "This address is not served here, for legal reasons.",
+            terms::BlockStatus::Gone => "What was at this address is gone.",
+            terms::BlockStatus::NotFound => "There is nothing at this address.",
+            terms::BlockStatus::Forbidden => "This address is not served.",
+        };
+        Words { status: ruling.status.code(), title, detail: detail.to_owned(), notices, reason }
+    }
+
+    /// RFC 9457.
+    fn json(&self) -> String {
+        let mut problem = serde_json::json!({
+            "type": "about:blank",
+            "title": self.title,
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+        });
+        if let Some(first) = self.notices.first() {
+            problem["notice"] = (*first).into();
+        }
+        if self.notices.len() > 1 {
+            problem["notices"] = self.notices.clone().into();
+        }
+        if let Some(reason) = self.reason {
+            problem["reason"] = reason.into();
+        }
+        let mut text = problem.to_string();
+        text.push('\n');
+        text
+    }
+
+    fn html(&self) -> String {
+        let mut page = format!(
+            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n\
+             <title>{code} {title}</title>\n\
+             <style>body{{font:1rem/1.5 system-ui,sans-serif;max-width:36rem;margin:4rem auto;padding:0 1rem}}</style>\n\
+             <h1>{code} {title}</h1>\n<p>{detail}</p>\n",
+            code = self.status.as_u16(),
+            title = escape(self.title),
+            detail = escape(&self.detail),
+        );
+        for notice in &self.notices {
+            page.push_str(&format!("<p>Notice: {}</p>\n", escape(notice)));
+        }
+        if let Some(reason) = self.reason {
+            page.push_str(&format!("<p>Reason: {}</p>\n", escape(reason)));
+        }
+        page.push_str("</html>\n");
+        page
+    }
+}
+
+/// What a stranger is told: an origin's address and what went wrong there are the operator's business.
+fn told(refusal: &Refusal) -> String {
+    match refusal {
+        Refusal::OriginUnreachable(_) => "the origin can't be reached".to_owned(),
+        Refusal::OriginBroken(_) => "the origin's answer can't be read".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", chars.as_str())
+}
+
+/// Text as it may stand in HTML, in content and in quoted attributes.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other if other.is_control() => escaped.push('\u{fffd}'),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+/// Whether a client would rather have JSON than HTML (RFC 9110 section 12.5.1); HTML wins a tie.
+fn prefers_json(asked: Option<&HeaderMap>) -> bool {
+    let mut json: f32 = -1.0;
+    let mut html: f32 = -1.0;
+    let accept = HeaderName::from_static("accept");
+    for range in asked.into_iter().flat_map(|fields| terms::wire::fields::tokens(fields, &accept)) {
+        let mut parts = range.split(';').map(str::trim);
+        let media = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let weight =
+            parts.find_map(|part| part.strip_prefix("q=").or(part.strip_prefix("Q="))?.parse().ok()).unwrap_or(1.0);
+        match media.as_str() {
+            "application/problem+json" | "application/json" | "application/*" => json = json.max(weight),
+            "text/html" | "application/xhtml+xml" | "text/*" => html = html.max(weight),
+            _ => {}
+        }
+    }
+    json > 0.0 && json > html
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use terms::ruling::RuleOrigin;
+
+    fn blocked(notice: &str, reason: &str) -> Refusal {
+        Refusal::Blocked(Arc::new(Ruling {
+            rule: "https://h.example/a".into(),
+            notices: Arc::new([notice.into()]),
+            reason: Some(reason.into()),
+            status: terms::BlockStatus::default(),
+            origin: RuleOrigin::File { file: "list.txt".into(), line: 1 },
+            list: 1,
+        }))
+    }
+
+    fn page(disclose: Disclose, refusal: &Refusal, accept: &str) -> (HeaderMap, String) {
+        let asked = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_str(accept).unwrap())]);
+        let answer = Pages::new("urn:uuid:1", disclose).refusal(refusal, Some(&asked));
+        let Body::Whole(bytes) = answer.body else { panic!("a page has a body") };
+        (answer.fields, String::from_utf8(bytes.to_vec()).unwrap())
+    }
+
+    #[test]
+    fn what_strangers_wrote_is_escaped() {
+        let refusal = blocked("N<1>\"", "<script>alert('x')</script>\u{7}");
+        let (_, html) = page(Disclose::Full, &refusal, "text/html");
+        assert!(html.contains("N&lt;1&gt;&quot;") && !html.contains("<script>") && !html.contains('\u{7}'), "{html}");
+        let (_, json) = page(Disclose::Full, &refusal, "application/json");
+        let problem: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(problem["reason"], "<script>alert('x')</script>\u{7}");
+    }
+
+    #[test]
+    fn a_blocked_client_is_told_as_much_as_the_operator_lets() {
+        let refusal = blocked("N-17", "DMCA 512(c)");
+        for (disclose, notice, reason) in
+            [(Disclose::Full, true, true), (Disclose::Id, true, false), (Disclose::None, false, false)]
+        {
+            let (fields, html) = page(disclose, &refusal, "text/html");
+            assert_eq!((html.contains("N-17"), html.contains("DMCA")), (notice, reason));
+            assert_eq!(fields[header::CACHE_CONTROL], "no-store");
+            assert_eq!(fields[header::LINK], "<urn:uuid:1>; rel=\"blocked-by\"");
+        }
+    }
+
+    #[test]
+    fn the_form_is_what_the_client_prefers() {
+        for (accept, json) in [
+            ("*/*", false),
+            ("text/html,application/json;q=0.9", false),
+            ("application/problem+json", true),
+            ("application/json, text/html;q=0.5", true),
+            ("application/json;q=0", false),
+            ("image/png", false),
+        ] {
+            let (fields, _) = page(Disclose::Full, &Refusal::UnknownHost, accept);
+            assert_eq!(fields[header::CONTENT_TYPE] == "application/problem+json", json, "{accept}");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Listeners: a permit before each accept, a backoff when the system has no more to give.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use net::{Backoff, Draining};
+use terms::Peer;
+use terms::url::Scheme;
+use terms::wire::head;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+
+use super::connection;
+use crate::gateway::Gateway;
+use crate::telemetry::EdgeNumbers;
+
+/// What clients may do and how long they may take.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    pub head: head::Limits,
+    pub max_body: u64,
+    pub max_connections: usize,
+    pub head_timeout: Duration,
+    pub idle_timeout: Duration,
+}
+
+/// What all connections of the edge share.
+pub struct Edge {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) numbers: Arc<EdgeNumbers>,
+    limits: ArcSwap<Limits>,
+    permits: Arc<Semaphore>,
+}
+
+impl Edge {
+    pub fn new(gateway: Arc<Gateway>, limits: Limits, numbers: Arc<EdgeNumbers>) -> Edge {
+        let permits = Arc::new(Semaphore::new(limits.max_connections));
+        Edge { gateway, numbers, limits: ArcSwap::from_pointee(limits), permits }
+    }
+
+    /// The limits for connections that are accepted from now on.
+    pub(super) fn limits(&self) -> Arc<Limits> {
+        self.limits.load_full()
+    }
+
+    /// Connections that stand keep the limits that they were accepted with.
+    pub fn set_limits(&self, limits: Limits) {
+        let (before, now) = (self.limits.load().max_connections, limits.max_connections);
+        self.limits.store(Arc::new(limits));
+        self.permits.add_permits(now.saturating_sub(before));
+        let surplus = u32::try_from(before.saturating_sub(now)).unwrap_or(u32::MAX);
+        if surplus > 0 {
+            let permits = self.permits.clone();
+            // Taken back as connections end.
+            tokio::spawn(async move {
+                if let Ok(taken) = permits.acquire_many_owned(surplus).await {
+                    taken.forget();
+                }
+            });
+        }
+    }
+}
+
+/// How connections are told to come to an end: kindly, and then at once.
+#[derive(Clone)]
+pub struct Stop {
+    pub draining: Draining,
+    pub ending: Draining,
+}
+
+/// A bound address, not accepting yet.
+pub struct Listener {
+    socket: TcpListener,
+    tls: Option<TlsAcceptor>,
+    address: SocketAddr,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("can't listen on {address}: {source}")]
+pub struct ListenError {
+    pub address: SocketAddr,
+    pub source: std::io::Error,
+}
+
+/// Connections that the kernel completes ahead of us.
+const BACKLOG: i32 = 4096;
+
+impl Listener {
+    pub fn bind(address: SocketAddr, tls: Option<Arc<ServerConfig>>) -> Result<Listener, ListenError> {
+        let bind = || {
+            let domain = socket2::Domain::for_address(address);
+            let socket = socket2::Socket::new(domain, socket2::Type::STREAM.nonblocking(), None)?;
+            // Without it a restart waits for the connections of the run before to be forgotten.
+            socket.set_reuse_address(true)?;
+            socket.bind(&address.into())?;
+            socket.listen(BACKLOG)?;
+            TcpListener::from_std(socket.into())
+        };
+        let socket = bind().map_err(|source| ListenError { address, source })?;
+        let address = socket.local_addr().unwrap_or(address);
+        Ok(Listener { socket, tls: tls.map(TlsAcceptor::from), address })
+    }
+
+    /// The address that was bound: a port of 0 has become a real one.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The socket itself, for a door that accepts in its own way.
+    pub fn into_socket(self) -> TcpListener {
+        self.socket
+    }
+
+    pub fn scheme(&self) -> Scheme {
+        match self.tls {
+            Some(_) => Scheme::Https,
+            None => Scheme::Http,
+        }
+    }
+}
+
+/// Accepts until drained. At the cap of connections accepting pauses: the kernel's queue holds the rest.
+pub async fn serve(listener: Listener, edge: Arc<Edge>, stop: Stop) {
+    let mut backoff = Backoff::new(Duration::from_millis(5), Duration::from_secs(1));
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = stop.draining.signaled() => return,
+            accepted = accept(&listener, &edge) => accepted,
+        };
+        match accepted {
+            Ok((stream, address, permit)) => {
+                backoff.reset();
+                let live = (permit, stop.draining.enter(), edge.numbers.connection());
+                let peer = Peer { address, scheme: listener.scheme() };
+                let (edge, stop, tls) = (edge.clone(), stop.clone(), listener.tls.clone());
+                tokio::spawn(async move {
+                    let _live = live;
+                    greet(stream, peer, tls, edge, stop).await;
+                });
+            }
+            Err(error) => {
+                let wait = backoff.step();
+                tracing::warn!(address = %listener.address, %error, ?wait, "can't accept; trying again");
+                tokio::time::sleep(wait).await;
+            }
+        }
+    }
+}
+
+async fn accept(
+    listener: &Listener,
+    edge: &Edge,
+) -> std::io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+    let permit = edge.permits.clone().acquire_owned().await.map_err(std::io::Error::other)?;
+    let (stream, address) = listener.socket.accept().await?;
+    Ok((stream, address, permit))
+}
+
+async fn greet(stream: TcpStream, peer: Peer, tls: Option<TlsAcceptor>, edge: Arc<Edge>, stop: Stop) {
+    // Answers go out in one write each; waiting for more would only delay them.
+    let _ = stream.set_nodelay(true);
+    let Some(tls) = tls else { return connection::drive(stream, peer, edge, stop).await };
+    match timeout(edge.limits().head_timeout, tls.accept(stream)).await {
+        Ok(Ok(stream)) => connection::drive(stream, peer, edge, stop).await,
+        Ok(Err(error)) => {
+            edge.numbers.refused("tls-handshake");
+            tracing::debug!(%error, "TLS handshake failed");
+        }
+        Err(_) => edge.numbers.refused("tls-handshake"),
+    }
+}

@@ -1,0 +1,311 @@
+//! How far the answer on a connection has come, counted where the bytes leave.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use block::{Blocked, Lane};
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+use memchr::memmem;
+use parking_lot::Mutex;
+use terms::{Body, BodyError};
+
+use crate::witness::{Draft, End, Outcome};
+
+/// An answer whose bytes are on their way.
+struct Current {
+    draft: Draft,
+    ticket: Option<u64>,
+    framing: Framing,
+    /// Bytes written on the connection when the answer's head was complete.
+    body_from: Option<u64>,
+    /// The last bytes written of a head that is not complete.
+    head_tail: Vec<u8>,
+    /// Body bytes that hyper took.
+    taken: u64,
+    /// What the framing adds to them.
+    overhead: u64,
+    ended: bool,
+    failed: Option<BodyError>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Framing {
+    Length(u64),
+    Chunked,
+    /// The end of the connection ends the body.
+    Close,
+}
+
+/// An answer of which the kernel has everything, and the peer maybe not.
+struct Sent {
+    ticket: u64,
+    /// Bytes written on the connection at its end.
+    end: u64,
+    draft: Draft,
+}
+
+/// A peer that has not acknowledged this much is asked about before the next answer; below it, small
+/// answers pile up in the register and are asked about together.
+const ASK_ABOVE: u64 = 64 * 1024;
+const ASK_ABOVE_ANSWERS: usize = 8;
+
+#[derive(Default)]
+struct State {
+    written: u64,
+    current: Option<Current>,
+    sent: VecDeque<Sent>,
+}
+
+/// Shared by the three that know something of an answer: the IO type, the body that hyper polls, and
+/// the task that may cut the connection. All run in one task, so the lock never waits.
+pub(super) struct Progress {
+    lane: Arc<Lane>,
+    state: Mutex<State>,
+}
+
+impl Progress {
+    pub(super) fn new(lane: Arc<Lane>) -> Progress {
+        Progress { lane, state: Mutex::default() }
+    }
+
+    /// An answer begins: nothing of it has been written.
+    pub(super) fn begin(&self, draft: Draft, framing: Framing) {
+        let ticket = draft.ticket();
+        self.state.lock().current = Some(Current {
+            draft,
+            ticket,
+            framing,
+            body_from: None,
+            head_tail: Vec::new(),
+            taken: 0,
+            overhead: 0,
+            ended: false,
+            failed: None,
+        });
+    }
+
+    /// `count` bytes at the start of `buffers` were written.
+    pub(super) fn wrote(&self, buffers: &[IoSlice<'_>], count: usize) {
+        let mut state = self.state.lock();
+        let before = state.written;
+        state.written += count as u64;
+        if let Some(current) = &mut state.current
+            && current.body_from.is_none()
+        {
+            current.find_body(before, buffers, count);
+        }
+    }
+
+    /// The kernel has all that hyper had. Says whether that completed an answer.
+    pub(super) fn flushed(&self) -> bool {
+        let mut state = self.state.lock();
+        if !state.current.as_ref().is_some_and(|current| current.ended) {
+            return false;
+        }
+        let Some(current) = state.current.take() else { return false };
+        let end = state.written;
+        let Current { mut draft, ticket, taken, .. } = current;
+        let list = ticket.and_then(|ticket| self.lane.list(ticket));
+        draft.end(End { bytes: taken, complete: true, outcome: Outcome::AsAnswered, list });
+        if let Some(ticket) = ticket {
+            state.sent.push_back(Sent { ticket, end, draft });
+        }
+        true
+    }
+
+    /// Whether so much is not known to have arrived that the kernel should be asked.
+    pub(super) fn should_ask(&self) -> bool {
+        let state = self.state.lock();
+        match state.sent.front() {
+            Some(first) => state.sent.len() > ASK_ABOVE_ANSWERS || state.written - first.end > ASK_ABOVE,
+            None => false,
+        }
+    }
+
+    /// The kernel holds `unsent` bytes: what stands before them has arrived.
+    pub(super) fn arrived(&self, unsent: u64) {
+        let mut state = self.state.lock();
+        let acknowledged = state.written.saturating_sub(unsent);
+        while state.sent.front().is_some_and(|sent| sent.end <= acknowledged) {
+            if let Some(sent) = state.sent.pop_front() {
+                self.lane.arrived(sent.ticket);
+            }
+        }
+    }
+
+    /// Whether one of `blocked` is the answer that is being written.
+    pub(super) fn is_current(&self, blocked: &[Blocked]) -> bool {
+        let ticket = self.state.lock().current.as_ref().and_then(|current| current.ticket);
+        blocked.iter().any(|one| Some(one.ticket) == ticket)
+    }
+
+    /// The connection is being reset with `unsent` bytes in the kernel: they are thrown away.
+    pub(super) fn cut(&self, blocked: &[Blocked], unsent: u64) {
+        let mut state = self.state.lock();
+        let mut thrown = unsent;
+        if let Some(current) = state.current.take() {
+            let ruling = blocked.iter().find(|one| Some(one.ticket) == current.ticket);
+            let held = current.body_held(state.written, thrown);
+            thrown = thrown.saturating_sub(current.written(state.written));
+            let outcome = match ruling {
+                Some(one) => Outcome::Cut(one.ruling.clone()),
+                None => Outcome::Broken,
+            };
+            current.close(held, outcome, &self.lane);
+        }
+        // The newest bytes are the ones that the kernel still held.
+        let mut end_of_next = state.written;
+        while let Some(sent) = state.sent.pop_back() {
+            let before = state.sent.back().map_or(0, |sent| sent.end);
+            let lost = thrown.min(end_of_next.min(sent.end).saturating_sub(before));
+            thrown -= lost;
+            end_of_next = before;
+            if lost > 0
+                && let Some(one) = blocked.iter().find(|one| one.ticket == sent.ticket)
+            {
+                sent.draft.cut_after_record(&one.ruling, lost);
+            }
+        }
+    }
+
+    /// The connection is over, with `unsent` bytes that nobody will get.
+    pub(super) fn close(&self, unsent: u64) {
+        let mut state = self.state.lock();
+        let written = state.written;
+        if let Some(current) = state.current.take() {
+            let held = current.body_held(written, unsent);
+            let outcome = match current.failed {
+                Some(BodyError::Cut) => Outcome::CutAtSource,
+                Some(_) => Outcome::Broken,
+                None => Outcome::AsAnswered,
+            };
+            current.close(held, outcome, &self.lane);
+        }
+        for sent in state.sent.drain(..) {
+            self.lane.arrived(sent.ticket);
+        }
+    }
+
+    /// The body that hyper polls, watched.
+    pub(super) fn watch(self: &Arc<Self>, body: Body) -> Watched {
+        Watched { body, progress: self.clone() }
+    }
+
+    fn took(&self, count: usize) {
+        if let Some(current) = &mut self.state.lock().current {
+            current.taken += count as u64;
+            // hyper asks no further behind the last byte of a known length.
+            current.ended |= current.framing == Framing::Length(current.taken);
+            if current.framing == Framing::Chunked {
+                current.overhead += chunk_overhead(count);
+            }
+        }
+    }
+
+    fn ended(&self, failed: Option<BodyError>) {
+        if let Some(current) = &mut self.state.lock().current {
+            current.ended = failed.is_none() && current.failed.is_none();
+            if failed.is_some() {
+                current.failed = failed;
+            }
+        }
+    }
+}
+
+/// Size line, and the CR LF behind the data (RFC 9112 section 7.1).
+fn chunk_overhead(count: usize) -> u64 {
+    let digits = (usize::BITS - count.leading_zeros()).div_ceil(4);
+    u64::from(digits) + 4
+}
+
+impl Current {
+    /// Looks for the end of the head in what was just written; a 1xx head before it does not count.
+    fn find_body(&mut self, before: u64, buffers: &[IoSlice<'_>], count: usize) {
+        let already = self.head_tail.len();
+        let mut left = count;
+        for buffer in buffers {
+            let part = &buffer[..buffer.len().min(left)];
+            self.head_tail.extend_from_slice(part);
+            left -= part.len();
+            while let Some(end) = memmem::find(&self.head_tail, b"\r\n\r\n") {
+                let end = end + 4;
+                if !self.head_tail.starts_with(b"HTTP/1.1 1") {
+                    self.body_from = Some(before + (end - already.min(end)) as u64);
+                    self.head_tail = Vec::new();
+                    return;
+                }
+                self.head_tail.drain(..end);
+            }
+            if left == 0 {
+                return;
+            }
+        }
+    }
+
+    /// Bytes of this answer that were written, its head not counted.
+    fn written(&self, written: u64) -> u64 {
+        self.body_from.map_or(0, |from| written.saturating_sub(from))
+    }
+
+    /// Body bytes that hyper took and that never left: those it holds, and `unsent` in the kernel.
+    /// Framing counts as part of the chunk before it.
+    fn body_held(&self, written: u64, unsent: u64) -> u64 {
+        let in_hyper = (self.taken + self.overhead).saturating_sub(self.written(written));
+        in_hyper + unsent.min(self.written(written))
+    }
+
+    fn close(mut self, held: u64, outcome: Outcome, lane: &Lane) {
+        let list = self.ticket.and_then(|ticket| lane.list(ticket));
+        self.draft.end(End { bytes: self.taken.saturating_sub(held), complete: false, outcome, list });
+        if let Some(ticket) = self.ticket {
+            lane.arrived(ticket);
+        }
+    }
+}
+
+/// A body that tells how far it has come.
+pub(super) struct Watched {
+    body: Body,
+    progress: Arc<Progress>,
+}
+
+impl http_body::Body for Watched {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(data) = frame.data_ref() {
+                    self.progress.took(data.len());
+                }
+            }
+            Poll::Ready(Some(Err(error))) => self.progress.ended(Some(error.clone())),
+            Poll::Ready(None) => self.progress.ended(None),
+            Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        // hyper asks `is_end_stream` and then drops a body without polling it to its end.
+        if http_body::Body::is_end_stream(&self.body) {
+            self.progress.ended(None);
+        }
+    }
+}

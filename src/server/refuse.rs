@@ -1,0 +1,107 @@
+//! Answers to heads that hyper never sees.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
+use terms::wire::head::BadHead;
+use terms::{Body, Peer, Refusal};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::timeout;
+
+use super::accept::Edge;
+use super::connection::Transport;
+use crate::witness::{End, Outcome};
+
+/// Why a head got no further.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Reason {
+    BadHead(BadHead),
+    TooSlow,
+}
+
+impl Reason {
+    fn refusal(self) -> Refusal {
+        match self {
+            Reason::TooSlow => Refusal::ClientTooSlow,
+            Reason::BadHead(BadHead::TooLarge) => Refusal::HeadTooLarge,
+            Reason::BadHead(BadHead::TargetTooLong) => Refusal::TargetTooLong,
+            Reason::BadHead(bad) => Refusal::BadHead(bad.message()),
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Reason::TooSlow => "head-timeout",
+            Reason::BadHead(bad) => bad.reason(),
+        }
+    }
+}
+
+/// A peer that takes longer than this to accept a refusal doesn't get it.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Writes the refusal of a head, and its record if method and host can be read in `head`.
+pub(super) async fn answer(stream: &mut impl Transport, reason: Reason, head: &[u8], edge: &Edge, peer: Peer) {
+    edge.numbers.refused(reason.word());
+    let response = edge.gateway.refuse(readable(head), peer, reason.refusal());
+    let (parts, witnessed) = response.into_parts();
+    let Body::Whole(page) = witnessed.body else { return };
+    let mut bytes = format!("HTTP/1.1 {}\r\n", parts.status).into_bytes();
+    for (name, value) in &parts.headers {
+        bytes.extend_from_slice(name.as_str().as_bytes());
+        bytes.extend_from_slice(b": ");
+        bytes.extend_from_slice(value.as_bytes());
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes.extend_from_slice(format!("content-length: {}\r\nconnection: close\r\n\r\n", page.len()).as_bytes());
+    bytes.extend_from_slice(&page);
+    let written = timeout(PATIENCE, stream.write_all(&bytes)).await.is_ok_and(|result| result.is_ok());
+    if let Some(mut draft) = witnessed.draft {
+        let bytes = if written { page.len() as u64 } else { 0 };
+        draft.end(End { bytes, complete: written, outcome: Outcome::AsAnswered, list: None });
+    }
+}
+
+/// Bytes of an unread request that are taken in before a connection is closed: closing on unread bytes
+/// makes the kernel send a reset, which can overtake the answer.
+const LINGER_BYTES: usize = 256 * 1024;
+
+pub(super) async fn linger(stream: &mut impl Transport) {
+    let drained = async {
+        if stream.shutdown().await.is_err() {
+            return;
+        }
+        let mut scratch = [0; 4096];
+        let mut left = LINGER_BYTES;
+        while left > 0 {
+            match stream.read(&mut scratch).await {
+                Ok(0) | Err(_) => return,
+                Ok(count) => left = left.saturating_sub(count),
+            }
+        }
+    };
+    // A peer that keeps sending has had its time to read.
+    let _ = timeout(PATIENCE, drained).await;
+}
+
+/// What can be read of a head that was refused: method, target and host, if there is just one.
+fn readable(head: &[u8]) -> Option<Request<()>> {
+    let mut lines = head.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
+    let mut words = lines.next()?.split(|&byte| byte == b' ');
+    let method = Method::from_bytes(words.next()?).ok()?;
+    let target = Uri::try_from(words.next()?).ok()?;
+    let mut fields = HeaderMap::new();
+    for line in lines {
+        let Some(colon) = memchr::memchr(b':', line) else { continue };
+        let name = HeaderName::from_bytes(line[..colon].trim_ascii()).ok();
+        if name == Some(header::HOST) {
+            fields.append(header::HOST, HeaderValue::from_bytes(line[colon + 1..].trim_ascii()).ok()?);
+        }
+    }
+    if !fields.contains_key(header::HOST) && target.host().is_none() {
+        return None;
+    }
+    let mut request = Request::builder().method(method).uri(target).body(()).ok()?;
+    *request.headers_mut() = fields;
+    Some(request)
+}

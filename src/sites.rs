@@ -1,0 +1,168 @@
+//! Sites: whose host it is, and what holds for it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+use cache::Caching;
+use http::{HeaderName, Method, header};
+use origin::Origin;
+use terms::wire::fields;
+use terms::{Ask, Refusal};
+
+use crate::telemetry::SiteNumbers;
+
+/// Hosts that a site answers for. The names in it are canonical, as [`terms::url::host`] makes them.
+///
+/// A wildcard stands for one label, as in a certificate (RFC 9525 section 6.3): `*.photos.example`
+/// covers `a.photos.example`, neither `photos.example` nor `a.b.photos.example`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum HostPattern {
+    /// `*`
+    Any,
+    /// `photos.example`
+    Exact(String),
+    /// `*.photos.example`
+    Under(String),
+    /// `.photos.example`: `photos.example` and `*.photos.example`.
+    Tree(String),
+}
+
+impl HostPattern {
+    /// The same hosts in patterns of which no two overlap unless they are equal or one is `Any`.
+    pub fn parts(&self) -> Vec<HostPattern> {
+        match self {
+            HostPattern::Tree(name) => vec![HostPattern::Exact(name.clone()), HostPattern::Under(name.clone())],
+            other => vec![other.clone()],
+        }
+    }
+}
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            HostPattern::Any => f.write_str("*"),
+            HostPattern::Exact(name) => f.write_str(name),
+            HostPattern::Under(name) => write!(f, "*.{name}"),
+            HostPattern::Tree(name) => write!(f, ".{name}"),
+        }
+    }
+}
+
+/// One site: its rules, and the way to its origin.
+pub struct Site {
+    pub name: Arc<str>,
+    pub hosts: Vec<HostPattern>,
+    pub caching: Caching,
+    pub origin: Origin,
+    /// Fields of requests that go to the origin though they are dropped otherwise.
+    pub pass_fields: Vec<HeaderName>,
+    pub numbers: Arc<SiteNumbers>,
+}
+
+impl Site {
+    /// What is refused before the block list is asked. `via` is how this node names itself.
+    pub fn admit(&self, ask: &Ask, via: &str) -> Result<(), Refusal> {
+        if ask.method == Method::CONNECT || ask.method == Method::TRACE {
+            return Err(Refusal::MethodNotServed);
+        }
+        if ask.present.via && fields::tokens(&ask.fields, &header::VIA).any(|hop| received_by(hop) == Some(via)) {
+            return Err(Refusal::Loop);
+        }
+        if ask.present.expect && !ask.fields[header::EXPECT].as_bytes().eq_ignore_ascii_case(b"100-continue") {
+            return Err(Refusal::UnknownExpectation);
+        }
+        Ok(())
+    }
+}
+
+/// `1.1 name (comment)`: the name (RFC 9110 section 7.6.3).
+fn received_by(hop: &str) -> Option<&str> {
+    hop.split_ascii_whitespace().nth(1)
+}
+
+/// What is found by host: by an exact name first, then by a wildcard, then what any host finds.
+pub struct ByHost<T> {
+    exact: HashMap<String, T>,
+    /// By what stands behind the first label.
+    under: HashMap<String, T>,
+    any: Option<T>,
+}
+
+impl<T: Clone> ByHost<T> {
+    pub fn new<'p>(entries: impl IntoIterator<Item = (&'p [HostPattern], T)>) -> ByHost<T> {
+        let mut all = ByHost { exact: HashMap::new(), under: HashMap::new(), any: None };
+        for (patterns, value) in entries {
+            for pattern in patterns.iter().flat_map(HostPattern::parts) {
+                match pattern {
+                    HostPattern::Any => all.any = Some(value.clone()),
+                    HostPattern::Exact(name) | HostPattern::Tree(name) => {
+                        all.exact.insert(name, value.clone());
+                    }
+                    HostPattern::Under(name) => {
+                        all.under.insert(name, value.clone());
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    /// What is found for a canonical host.
+    pub fn find(&self, host: &str) -> Option<&T> {
+        let under = || host.split_once('.').and_then(|(_, rest)| self.under.get(rest));
+        self.exact.get(host).or_else(under).or(self.any.as_ref())
+    }
+}
+
+/// All sites.
+pub struct Sites {
+    all: Vec<Arc<Site>>,
+    by_host: ByHost<Arc<Site>>,
+}
+
+impl Sites {
+    pub fn new(all: Vec<Arc<Site>>) -> Sites {
+        let by_host = ByHost::new(all.iter().map(|site| (&site.hosts[..], site.clone())));
+        Sites { all, by_host }
+    }
+
+    pub fn all(&self) -> &[Arc<Site>] {
+        &self.all
+    }
+
+    /// The site of a canonical host.
+    pub fn of_host(&self, host: &str) -> Option<&Arc<Site>> {
+        self.by_host.find(host)
+    }
+
+    pub fn find(&self, ask: &Ask) -> Result<Arc<Site>, Refusal> {
+        let url = ask.url.as_ref().map_err(|error| Refusal::BadUrl(*error))?;
+        self.of_host(url.host()).cloned().ok_or(Refusal::UnknownHost)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_comes_before_a_wildcard_and_that_before_any() {
+        let name = |text: &str| text.to_owned();
+        let sites = ByHost::new([
+            (&[HostPattern::Any][..], "any"),
+            (&[HostPattern::Under(name("x.example"))], "under"),
+            (&[HostPattern::Exact(name("a.x.example")), HostPattern::Tree(name("y.example"))], "exact"),
+        ]);
+        for (host, site) in [
+            ("a.x.example", "exact"),
+            ("b.x.example", "under"),
+            ("x.example", "any"),
+            ("y.example", "exact"),
+            ("a.y.example", "exact"),
+            ("a.b.y.example", "any"),
+        ] {
+            assert_eq!(sites.find(host), Some(&site), "{host}");
+        }
+    }
+}

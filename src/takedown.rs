@@ -1,0 +1,321 @@
+//! The life of a notice: this page, top to bottom.
+//!
+//! An edit is made durable, compiled, put in force; what is under way is cut; copies are purged; log
+//! and hooks are told. A list that changes, and a rule whose hour comes, join that way where they are
+//! in force. A crash anywhere on it is mended by walking the rest of it again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use audit::Log;
+use block::edits::{AddError, Added, BadCursor, Draft, Event, Page};
+use block::sources::{Board, SourceStatus};
+use block::{Blocks, Change, Edits, Explanation, Index, Sources};
+use cache::Cache;
+use hooks::Hooks;
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use terms::{Clock, Digest, Timestamp, Url};
+use tokio::sync::Notify;
+
+use crate::receipt::{Freed, Receipt, Taken};
+use crate::witness::event;
+
+pub struct Takedown {
+    blocks: Arc<Blocks>,
+    /// The store of live edits, from which their part of the index is derived.
+    edits: Edits,
+    sources: Arc<Mutex<Sources>>,
+    board: Board,
+    cache: Cache,
+    log: Log,
+    hooks: Arc<Hooks>,
+    clock: Clock,
+    /// Held from the store to the publication, so that no older rules overtake newer ones. Holds when
+    /// other rules came in force last.
+    since: Mutex<Timestamp>,
+    list_errors: AtomicU64,
+    /// Rings when the next boundary of a rule's time may have moved.
+    boundaries: Notify,
+}
+
+/// What came of asking for a block.
+pub enum Done {
+    /// In force now, by this receipt.
+    Now(Value),
+    /// It was in force already, by this one.
+    Before(Value),
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum TakedownError {
+    #[error(transparent)]
+    Add(#[from] AddError),
+    #[error("the state folder can't be written: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+impl Takedown {
+    pub fn new(
+        blocks: Arc<Blocks>,
+        edits: Edits,
+        sources: Arc<Mutex<Sources>>,
+        cache: Cache,
+        log: Log,
+        hooks: Arc<Hooks>,
+        clock: Clock,
+    ) -> Takedown {
+        let board = sources.lock().board();
+        let since = Mutex::new(clock.wall());
+        let list_errors = AtomicU64::new(0);
+        Takedown {
+            blocks,
+            edits,
+            sources,
+            board,
+            cache,
+            log,
+            hooks,
+            clock,
+            since,
+            list_errors,
+            boundaries: Notify::new(),
+        }
+    }
+
+    /// Puts an edit in force. When this returns, the edit is durable, holds for every request that
+    /// begins from now on, what it covers and was under way is cut, and copies are gone. The same edit
+    /// under the same id gives its receipt again.
+    pub fn block(&self, draft: Draft) -> Result<Done, TakedownError> {
+        let mut since = self.since.lock();
+        match self.edits.add(draft, self.clock.wall())? {
+            Added::Same(_, Some(receipt)) => Ok(Done::Before(receipt)),
+            Added::Same(event, None) => self.carry_out(&event, &mut since).map(Done::Before),
+            Added::New(event) => self.carry_out(&event, &mut since).map(Done::Now),
+        }
+    }
+
+    /// Lifts an edit by its id, or one rule by the rule's; gives a receipt. `None`: nothing has that id.
+    pub fn lift(&self, id: &str) -> Result<Option<Value>, TakedownError> {
+        let mut since = self.since.lock();
+        match self.edits.lift(id, self.clock.wall())? {
+            Some(event) => self.carry_out(&event, &mut since).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The way of an edit that is durable.
+    fn carry_out(&self, edit: &Event, since: &mut Timestamp) -> Result<Value, TakedownError> {
+        let last_served = self.log.last_served(|url| edit.rules.iter().any(|one| one.rule.covers(url)));
+        let taken = self.put_in_force(since)?;
+        let receipt = json!(Receipt::of(edit, taken, last_served));
+        match self.tell(edit.kind.as_str(), &edit.id, taken.at, &receipt) {
+            Ok(()) => self.edits.settle(edit, Some(receipt.clone()))?,
+            // In force all the same; what is pending is told again later.
+            Err(error) => tracing::error!(id = edit.edit, "in force, but not told of: {error}"),
+        }
+        Ok(receipt)
+    }
+
+    /// Compiles, publishes, cuts, purges, in this order: from the publication on nothing new is served,
+    /// the cut stops what is under way, and purging is housekeeping that no answer waits for.
+    fn put_in_force(&self, since: &mut Timestamp) -> Result<Taken, TakedownError> {
+        let index = self.blocks.publish(self.edits.table(), self.board.tables())?;
+        let at = self.clock.wall();
+        *since = at;
+        let cut = self.blocks.cut(at);
+        let purged = self.purge_blocked(&index, at);
+        self.boundaries.notify_one();
+        Ok(Taken { list: index.version(), at, cut, purged })
+    }
+
+    fn purge_blocked(&self, index: &Index, now: Timestamp) -> Freed {
+        let by_digest = |url: &Url, digest: &Digest| index.judge_digest(url, digest, now).is_some();
+        let covers = |url: &Url, digest: Option<Digest>| {
+            index.judge(url, now).is_some() || digest.is_some_and(|digest| by_digest(url, &digest))
+        };
+        self.cache.purge(&covers).into()
+    }
+
+    /// Writes an event to the log, where it is durable when this returns, and to the outbox of every
+    /// hook that hears of its kind.
+    fn tell(&self, kind: &'static str, id: &str, at: Timestamp, data: &Value) -> Result<(), Untold> {
+        self.log.append(event(kind, data.clone()))?;
+        Ok(self.hooks.enqueue(id, kind, at, data)?)
+    }
+
+    /// Lists changed on disk, or could not be taken.
+    pub fn lists_changed(&self, changes: &[Change]) {
+        let mut since = self.since.lock();
+        let altered = changes.iter().any(Change::alters_rules);
+        let taken = if altered { self.put_in_force(&mut since) } else { Ok(self.unchanged()) };
+        drop(since);
+        match taken {
+            Ok(taken) => changes.iter().for_each(|change| self.tell_of_list(change, taken)),
+            Err(error) => tracing::error!("changed lists are not in force, until they change again: {error}"),
+        }
+    }
+
+    fn unchanged(&self) -> Taken {
+        Taken { list: self.blocks.version(), at: self.clock.wall(), cut: 0, purged: Freed::default() }
+    }
+
+    fn tell_of_list(&self, change: &Change, taken: Taken) {
+        let what = change.to_string();
+        let mut data = json!({ "file": change.file().display().to_string(), "what": what, "list": taken.list });
+        let kind = match change {
+            Change::Applied { .. } | Change::Lifted { .. } => {
+                tracing::info!(list = taken.list, cut = taken.cut, "{what}");
+                data["in_force_at"] = json!(taken.at);
+                data["cut"] = json!(taken.cut);
+                data["purged"] = json!(taken.purged);
+                "list-applied"
+            }
+            Change::Restored { .. } => return tracing::info!("{what}"),
+            _ => {
+                tracing::error!("{what}");
+                self.list_errors.fetch_add(1, Relaxed);
+                "list-refused"
+            }
+        };
+        self.tell_or_say(kind, taken.at, &data);
+    }
+
+    fn tell_or_say(&self, kind: &'static str, at: Timestamp, data: &Value) {
+        let id = format!("{kind}-{}-{}", at.micros(), uuid::Uuid::new_v4().simple());
+        if let Err(error) = self.tell(kind, &id, at, data) {
+            tracing::error!(kind, %data, "not told of: {error}");
+        }
+    }
+
+    /// Reads the lists again by the operator's word. Says what came of it.
+    pub fn reload_lists(&self, lists: &[std::path::PathBuf], accept_shrink: bool) -> Vec<String> {
+        let changes = self.sources.lock().reload(lists, accept_shrink, &self.clock);
+        self.lists_changed(&changes);
+        changes.iter().map(ToString::to_string).collect()
+    }
+
+    pub fn reloaded(&self, changed: &[String]) {
+        self.tell_or_say("reloaded", self.clock.wall(), &json!({ "changed": changed }));
+    }
+
+    /// Walks the rest of the way for edits that were durable when an earlier run ended, and tells what
+    /// changed in the lists since.
+    pub fn resume(&self, changes: &[Change]) -> Result<(), TakedownError> {
+        self.tell_pending()?;
+        changes.iter().for_each(|change| self.tell_of_list(change, self.unchanged()));
+        Ok(())
+    }
+
+    fn tell_pending(&self) -> Result<(), TakedownError> {
+        for edit in self.edits.pending() {
+            let mut since = self.since.lock();
+            self.carry_out(&edit, &mut since)?;
+        }
+        Ok(())
+    }
+
+    /// Removes the copies of a URL, in every spelling and variant.
+    pub fn purge(&self, url: &Url) -> Freed {
+        let freed = Freed::from(self.cache.purge(&|stored, _| stored.is_same(url)));
+        let data = json!({ "url": self.log.url(url), "objects": freed.objects, "bytes": freed.bytes });
+        self.tell_or_say("purged", self.clock.wall(), &data);
+        freed
+    }
+
+    /// Puts rules in force whose hour has come, takes those out whose hour is over, and tells what
+    /// could not be told before. Runs for as long as the edge.
+    pub async fn keep_time(self: Arc<Self>) {
+        loop {
+            let boundary = self.blocks.index().next_boundary(self.clock.wall());
+            let wait = boundary.map_or(RETRY, |at| at.since(self.clock.wall()).min(RETRY));
+            tokio::select! {
+                () = self.boundaries.notified() => continue,
+                () = tokio::time::sleep(wait) => {}
+            }
+            let takedown = self.clone();
+            let is_due = boundary.is_some_and(|at| at <= self.clock.wall());
+            // A failure is told by the one who meets it, and met again with the next look.
+            let _ = tokio::task::spawn_blocking(move || takedown.keep_up(is_due)).await;
+        }
+    }
+
+    fn keep_up(&self, is_due: bool) {
+        if is_due {
+            let taken = self.put_in_force(&mut self.since.lock());
+            match taken {
+                Ok(taken) => {
+                    let data = json!({ "what": "the time of a rule came or went", "list": taken.list,
+                        "in_force_at": taken.at, "cut": taken.cut, "purged": taken.purged });
+                    self.tell_or_say("list-applied", taken.at, &data);
+                }
+                Err(error) => tracing::error!("a rule's time came, and the index can't be published: {error}"),
+            }
+        }
+        if let Err(error) = self.tell_pending() {
+            tracing::error!("what is in force is not told of yet: {error}");
+        }
+    }
+}
+
+/// How often is looked whether something is still to be told.
+const RETRY: Duration = Duration::from_secs(30);
+
+/// Why log or hooks did not take an event.
+#[derive(Debug, thiserror::Error)]
+enum Untold {
+    #[error(transparent)]
+    Log(#[from] audit::Down),
+    #[error("the hooks' outbox can't be written: {0}")]
+    Hooks(#[from] std::io::Error),
+}
+
+/// The rules in force, in numbers.
+pub struct Lists {
+    pub version: u64,
+    pub hash: Digest,
+    pub rules: u64,
+    pub live: u64,
+    /// Since other rules came in force.
+    pub age: Duration,
+    pub errors: u64,
+    pub troubles: u64,
+}
+
+impl Takedown {
+    pub fn explain(&self, url: &Url) -> Explanation {
+        self.blocks.index().explain(url, self.clock.wall())
+    }
+
+    pub fn blocks(&self, after: Option<&str>, limit: usize) -> Result<Page, BadCursor> {
+        self.edits.list(after, limit)
+    }
+
+    pub fn sources(&self) -> Arc<Vec<SourceStatus>> {
+        self.board.status()
+    }
+
+    /// What lists show something else than is in force, a sentence each.
+    pub fn list_troubles(&self) -> Vec<String> {
+        let told = |source: &SourceStatus| Some(format!("{}: {}", source.file.display(), source.trouble.as_ref()?));
+        self.sources().iter().filter_map(told).collect()
+    }
+
+    pub fn lists(&self) -> Lists {
+        let index = self.blocks.index();
+        Lists {
+            version: index.version(),
+            hash: index.hash(),
+            rules: index.rules() as u64,
+            live: self.edits.table().len() as u64,
+            age: self.clock.wall().since(*self.since.lock()),
+            errors: self.list_errors.load(Relaxed),
+            troubles: self.list_troubles().len() as u64,
+        }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.wall()
+    }
+}

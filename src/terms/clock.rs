@@ -1,0 +1,147 @@
+//! Time as a value. Only this module asks the system what time it is.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Microseconds since 1970-01-01 UTC; written as RFC 3339 with six decimals and `Z`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    pub const fn from_micros(micros: i64) -> Timestamp {
+        Timestamp(micros)
+    }
+
+    pub const fn from_secs(secs: i64) -> Timestamp {
+        Timestamp(secs.saturating_mul(1_000_000))
+    }
+
+    pub const fn micros(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds, rounded down.
+    pub const fn secs(self) -> i64 {
+        self.0.div_euclid(1_000_000)
+    }
+
+    pub fn plus(self, span: Duration) -> Timestamp {
+        Timestamp(self.0.saturating_add(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)))
+    }
+
+    /// How much later this is than `earlier`; zero if it is not.
+    pub fn since(self, earlier: Timestamp) -> Duration {
+        Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    pub fn to_system_time(self) -> SystemTime {
+        match u64::try_from(self.0) {
+            Ok(micros) => UNIX_EPOCH + Duration::from_micros(micros),
+            Err(_) => UNIX_EPOCH,
+        }
+    }
+
+    pub fn from_system_time(time: SystemTime) -> Timestamp {
+        match time.duration_since(UNIX_EPOCH) {
+            Ok(span) => Timestamp(i64::try_from(span.as_micros()).unwrap_or(i64::MAX)),
+            Err(_) => Timestamp(0),
+        }
+    }
+
+    /// Reads a date (`2027-01-31`, meaning 00:00 UTC) or an RFC 3339 time with an offset.
+    pub fn parse(text: &str) -> Option<Timestamp> {
+        if let Ok(time) = text.parse::<jiff::Timestamp>() {
+            return Some(Timestamp(time.as_microsecond()));
+        }
+        if text.len() != "YYYY-MM-DD".len() {
+            return None;
+        }
+        let midnight: jiff::Timestamp = format!("{text}T00:00:00Z").parse().ok()?;
+        Some(Timestamp(midnight.as_microsecond()))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_microsecond(self.0) {
+            Ok(time) => write!(f, "{time:.6}"),
+            Err(_) => f.write_str("9999-12-31T23:59:59.999999Z"),
+        }
+    }
+}
+
+impl serde::Serialize for Timestamp {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Timestamp {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(deserializer)?;
+        Timestamp::parse(&text).ok_or_else(|| serde::de::Error::custom("neither a date nor an RFC 3339 time"))
+    }
+}
+
+/// One instant by both clocks: the one people read, and the one that never steps.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    pub wall: Timestamp,
+    pub steady: Instant,
+}
+
+/// Where the time comes from: the system, or a test that moves it by hand.
+#[derive(Clone, Default)]
+pub struct Clock(Option<Arc<AtomicI64>>);
+
+impl Clock {
+    pub fn system() -> Clock {
+        Clock(None)
+    }
+
+    /// A clock that stands at `start` until [`Clock::advance`] moves it.
+    pub fn manual(start: Timestamp) -> Clock {
+        Clock(Some(Arc::new(AtomicI64::new(start.0))))
+    }
+
+    /// Moves a manual clock; the system's is not moved.
+    pub fn advance(&self, span: Duration) {
+        if let Some(hand) = &self.0 {
+            hand.fetch_add(i64::try_from(span.as_micros()).unwrap_or(i64::MAX), Ordering::Relaxed);
+        }
+    }
+
+    pub fn now(&self) -> Moment {
+        Moment { wall: self.wall(), steady: Instant::now() }
+    }
+
+    pub fn wall(&self) -> Timestamp {
+        match &self.0 {
+            Some(hand) => Timestamp(hand.load(Ordering::Relaxed)),
+            None => Timestamp::from_system_time(SystemTime::now()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_rfc_3339_with_six_decimals() {
+        assert_eq!(Timestamp::from_micros(0).to_string(), "1970-01-01T00:00:00.000000Z");
+        assert_eq!(Timestamp::from_micros(1_790_000_000_000_001).to_string(), "2026-09-21T14:13:20.000001Z");
+    }
+
+    #[test]
+    fn reads_dates_and_times() {
+        let midnight = Timestamp::parse("2027-01-31");
+        assert_eq!(midnight, Timestamp::parse("2027-01-31T00:00:00Z"));
+        assert_eq!(midnight, Timestamp::parse("2027-01-31T01:00:00+01:00"));
+        for text in ["", "tomorrow", "2027-13-01", "2027-01-31T00:00", "2027-1-3"] {
+            assert_eq!(Timestamp::parse(text), None, "{text}");
+        }
+    }
+}

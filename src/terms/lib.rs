@@ -1,0 +1,27 @@
+//! The vocabulary of the house: values that every room may speak of.
+//!
+//! No I/O and no runtime. The one place that reads the system clock is [`clock`], the one place
+//! that canonicalises a URL is [`url`].
+
+pub mod answer;
+pub mod ask;
+pub mod body;
+#[doc(hidden)]
+pub mod checks;
+pub mod clock;
+pub mod digest;
+pub mod record;
+pub mod refusal;
+pub mod ruling;
+pub mod url;
+pub mod wire;
+
+pub use answer::{Answer, Proof};
+pub use ask::{Ask, Peer, RequestId};
+pub use body::{Body, BodyError};
+pub use clock::{Clock, Moment, Timestamp};
+pub use digest::{Digest, Hasher};
+pub use record::{CacheUse, Departures, Record, Verdict};
+pub use refusal::Refusal;
+pub use ruling::{BlockStatus, Ruling};
+pub use url::{Folded, Url, UrlError, UrlKey};

@@ -1,0 +1,133 @@
+//! What the log says of one answer.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::{Method, StatusCode};
+
+use crate::{Digest, RequestId, Ruling, Timestamp, Url};
+
+/// What came of an ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Verdict {
+    Served,
+    Blocked,
+    /// Stopped on its way by a rule that came into force.
+    Cut,
+    Failed,
+}
+
+impl Verdict {
+    pub const ALL: [Verdict; 4] = [Verdict::Served, Verdict::Blocked, Verdict::Cut, Verdict::Failed];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Verdict::Served => "served",
+            Verdict::Blocked => "blocked",
+            Verdict::Cut => "cut",
+            Verdict::Failed => "failed",
+        }
+    }
+}
+
+/// What the cache had to do with an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CacheUse {
+    Hit,
+    Miss,
+    Stale,
+    Revalidated,
+    Collapsed,
+    Pass,
+    Tunnel,
+    /// The answer was made here.
+    None,
+}
+
+impl CacheUse {
+    pub const ALL: [CacheUse; 8] = [
+        CacheUse::Hit,
+        CacheUse::Miss,
+        CacheUse::Stale,
+        CacheUse::Revalidated,
+        CacheUse::Collapsed,
+        CacheUse::Pass,
+        CacheUse::Tunnel,
+        CacheUse::None,
+    ];
+
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            CacheUse::Hit => "hit",
+            CacheUse::Miss => "miss",
+            CacheUse::Stale => "stale",
+            CacheUse::Revalidated => "revalidated",
+            CacheUse::Collapsed => "collapsed",
+            CacheUse::Pass => "pass",
+            CacheUse::Tunnel => "tunnel",
+            CacheUse::None => "none",
+        }
+    }
+}
+
+/// How an answer differs from the origin's word: a small set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Departures(u8);
+
+impl Departures {
+    /// `Repr-Digest` was added.
+    pub const REPR_DIGEST: Departures = Departures(1);
+    /// An answer with `Set-Cookie` was stored.
+    pub const STORED_SET_COOKIE: Departures = Departures(2);
+
+    const NAMES: [(Departures, &'static str); 2] =
+        [(Departures::REPR_DIGEST, "repr-digest"), (Departures::STORED_SET_COOKIE, "stored-set-cookie")];
+
+    pub fn add(&mut self, other: Departures) {
+        self.0 |= other.0;
+    }
+
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        Self::NAMES.into_iter().filter(move |(one, _)| self.0 & one.0 != 0).map(|(_, name)| name)
+    }
+}
+
+/// The part of a representation that was asked for and sent: `first-last/length`, inclusive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    pub first: u64,
+    pub last: u64,
+    pub length: u64,
+}
+
+/// One answer on the edge, compact: the log's writer turns it into a line.
+#[derive(Debug, Clone)]
+pub struct Record {
+    pub began: Timestamp,
+    pub ended: Timestamp,
+    pub site: Option<Arc<str>>,
+    pub id: RequestId,
+    pub method: Method,
+    /// `None` where the URL can't be named.
+    pub url: Option<Arc<Url>>,
+    pub status: StatusCode,
+    pub verdict: Verdict,
+    pub ruling: Option<Arc<Ruling>>,
+    /// The version of the index the answer was last judged by.
+    pub list: u64,
+    pub cache: CacheUse,
+    /// The number of the fetch that made the bytes.
+    pub fill: Option<u64>,
+    pub origin_digest: Option<Digest>,
+    pub digest: Option<Digest>,
+    pub departures: Departures,
+    pub range: Option<Part>,
+    /// Body bytes handed to the kernel; at a cut, less what it still held.
+    pub bytes: u64,
+    pub complete: bool,
+    pub client: IpAddr,
+}

@@ -1,0 +1,99 @@
+//! Every way in which an ask is not answered with what it asked for.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+
+use crate::{Ruling, UrlError};
+
+/// Closed on purpose: one variant a way to fail, and one `match` to a status.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Refusal {
+    #[error("a block list rule covers this URL")]
+    Blocked(Arc<Ruling>),
+    #[error("no site here has this host")]
+    UnknownHost,
+    #[error("the URL can't be named: {0}")]
+    BadUrl(#[from] UrlError),
+    #[error("{0}")]
+    BadHead(&'static str),
+    #[error("the request's body could not be read: {0}")]
+    BadBody(&'static str),
+    #[error("the request's body is larger than this edge takes")]
+    BodyTooLarge,
+    #[error("the request's head is larger than this edge takes")]
+    HeadTooLarge,
+    #[error("the request's target is longer than this edge takes")]
+    TargetTooLong,
+    #[error("the request did not arrive in time")]
+    ClientTooSlow,
+    #[error("this method is not served here")]
+    MethodNotServed,
+    #[error("the only expectation served here is 100-continue")]
+    UnknownExpectation,
+    #[error("this request passed through this node already")]
+    Loop,
+    #[error("only a stored answer was asked for, and none can be used")]
+    OnlyIfCached,
+    #[error("the evidence log is behind, and an answer without evidence is not given")]
+    Pressure,
+    #[error("the origin has no connection free, and the queue for one is full")]
+    OriginBusy,
+    #[error("the origin can't be reached: {0}")]
+    OriginUnreachable(Arc<str>),
+    #[error("the origin's answer can't be read: {0}")]
+    OriginBroken(Arc<str>),
+    #[error("the origin did not answer in time")]
+    OriginTimeout,
+    #[error("this edge is stopping")]
+    Draining,
+    #[error("an error of this edge's own; its log says more")]
+    Internal,
+}
+
+impl Refusal {
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Refusal::Blocked(ruling) => ruling.status.code(),
+            Refusal::UnknownHost => StatusCode::MISDIRECTED_REQUEST,
+            Refusal::BadUrl(_) | Refusal::BadHead(_) | Refusal::BadBody(_) => StatusCode::BAD_REQUEST,
+            Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Refusal::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            Refusal::TargetTooLong => StatusCode::URI_TOO_LONG,
+            Refusal::ClientTooSlow => StatusCode::REQUEST_TIMEOUT,
+            Refusal::MethodNotServed => StatusCode::NOT_IMPLEMENTED,
+            Refusal::UnknownExpectation => StatusCode::EXPECTATION_FAILED,
+            Refusal::Loop => StatusCode::LOOP_DETECTED,
+            Refusal::OnlyIfCached | Refusal::OriginTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Refusal::Pressure | Refusal::OriginBusy | Refusal::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::OriginUnreachable(_) | Refusal::OriginBroken(_) => StatusCode::BAD_GATEWAY,
+            Refusal::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// One stable word for metrics and logs.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Refusal::Blocked(_) => "blocked",
+            Refusal::UnknownHost => "unknown-host",
+            Refusal::BadUrl(_) => "bad-url",
+            Refusal::BadHead(_) => "bad-head",
+            Refusal::BadBody(_) => "bad-body",
+            Refusal::BodyTooLarge => "body-too-large",
+            Refusal::HeadTooLarge => "head-too-large",
+            Refusal::TargetTooLong => "target-too-long",
+            Refusal::ClientTooSlow => "client-too-slow",
+            Refusal::MethodNotServed => "method-not-served",
+            Refusal::UnknownExpectation => "unknown-expectation",
+            Refusal::Loop => "loop",
+            Refusal::OnlyIfCached => "only-if-cached",
+            Refusal::Pressure => "pressure",
+            Refusal::OriginBusy => "origin-busy",
+            Refusal::OriginUnreachable(_) => "origin-unreachable",
+            Refusal::OriginBroken(_) => "origin-broken",
+            Refusal::OriginTimeout => "origin-timeout",
+            Refusal::Draining => "draining",
+            Refusal::Internal => "internal",
+        }
+    }
+}

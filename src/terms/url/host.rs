@@ -1,0 +1,61 @@
+//! Hosts: DNS names in A-labels, IPv4 addresses, IPv6 addresses in brackets.
+
+use std::net::Ipv6Addr;
+
+use super::UrlError;
+
+/// RFC 1035 section 2.3.4, less the dot at the end.
+const MAX_NAME: usize = 253;
+const MAX_LABEL: usize = 63;
+
+/// The canonical form of a host without a port: lower case, U-labels as A-labels (RFC 5891), one dot
+/// at the end dropped.
+pub fn host(text: &str) -> Result<String, UrlError> {
+    let mut name = canonical(text)?;
+    if name.ends_with('.') {
+        name.pop();
+    }
+    Ok(name)
+}
+
+/// Splits an authority without userinfo. The host keeps a dot at its end, which an origin could tell
+/// apart; the port is `None` where none is named or the colon stands alone.
+pub(super) fn host_and_port(authority: &str) -> Result<(String, Option<u16>), UrlError> {
+    let name_end = match authority.strip_prefix('[') {
+        Some(rest) => rest.find(']').ok_or(UrlError::BadHost)? + 2,
+        None => authority.find(':').unwrap_or(authority.len()),
+    };
+    let (name, rest) = authority.split_at(name_end);
+    let port = match rest.strip_prefix(':') {
+        None if rest.is_empty() => None,
+        None => return Err(UrlError::BadHost),
+        Some("") => None,
+        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Some(digits.parse().map_err(|_| UrlError::BadPort)?)
+        }
+        Some(_) => return Err(UrlError::BadPort),
+    };
+    Ok((canonical(name)?, port))
+}
+
+fn canonical(text: &str) -> Result<String, UrlError> {
+    if text.is_empty() {
+        return Err(UrlError::NoHost);
+    }
+    if let Some(address) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        let address: Ipv6Addr = address.parse().map_err(|_| UrlError::BadHost)?;
+        return Ok(format!("[{address}]"));
+    }
+    let mut name = text.to_ascii_lowercase();
+    if !name.is_ascii() || name.split('.').any(|label| label.starts_with("xn--")) {
+        name = idna::domain_to_ascii(&name).map_err(|_| UrlError::BadHost)?;
+    }
+    let labels = name.strip_suffix('.').unwrap_or(&name);
+    let fits = labels.len() <= MAX_NAME
+        && labels.split('.').all(|label| {
+            !label.is_empty()
+                && label.len() <= MAX_LABEL
+                && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+        });
+    if fits { Ok(name) } else { Err(UrlError::BadHost) }
+}

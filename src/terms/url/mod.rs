@@ -1,0 +1,257 @@
+//! The one canonicaliser: what a URL *is*, for the cache, for the block lists and for the log.
+//!
+//! Two parsers that disagree are a way round the list, so a target is parsed once, here, and two
+//! values come of that one parse:
+//!
+//! - [`UrlKey`], the cache's identity. It keeps scheme, host, port and target as they came (RFC 9110
+//!   section 4.2.3 without the optional equivalences): the cache must not merge what an origin tells
+//!   apart.
+//! - [`Folded`], the looser canonical text. It merges every spelling that some server could take for
+//!   the same resource: rules are compiled from it and requests judged by it.
+//!
+//! The raw target goes to the origin as it came (RFC 9110 section 7.7).
+
+mod fold;
+mod host;
+
+use std::collections::hash_map::RandomState;
+use std::fmt;
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::OnceLock;
+
+use http::header::{HOST, HeaderMap, HeaderValue};
+use http::uri::{PathAndQuery, Uri};
+use siphasher::sip128::{Hasher128, SipHasher13};
+
+pub use fold::Folded;
+pub use host::host;
+
+/// The longest URL that is read, in bytes. Edges take shorter ones; this bounds lists and commands.
+pub const MAX_URL: usize = 64 * 1024;
+
+/// Whether a connection is encrypted. It plays no part in matching rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Scheme {
+    Http,
+    Https,
+}
+
+impl Scheme {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        }
+    }
+
+    const fn default_port(self) -> u16 {
+        match self {
+            Scheme::Http => 80,
+            Scheme::Https => 443,
+        }
+    }
+}
+
+/// Why a URL can't be named. Such a request is answered 400: no guess is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UrlError {
+    #[error("it is longer than {MAX_URL} bytes")]
+    TooLong,
+    #[error("its scheme is neither http nor https")]
+    Scheme,
+    #[error("it names no host")]
+    NoHost,
+    #[error("it names more than one host")]
+    TwoHosts,
+    #[error("its host is not a DNS name or an address")]
+    BadHost,
+    #[error("its port is not a number up to 65535")]
+    BadPort,
+    #[error("a % in it is not followed by two hexadecimal digits")]
+    BadEscape,
+    #[error("it holds a control character")]
+    Control,
+    #[error("it holds a blank or another character that must be percent-encoded")]
+    BadCharacter,
+    #[error("it holds bytes that are not UTF-8")]
+    NotUtf8,
+    #[error("its target is not a path")]
+    NotAPath,
+}
+
+/// The identity of a resource in the cache: a keyed 128-bit hash, good for this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UrlKey(u128);
+
+impl UrlKey {
+    fn of(scheme: Scheme, host: &str, port: Option<u16>, target: &str) -> UrlKey {
+        let mut hasher = keyed_hasher();
+        scheme.hash(&mut hasher);
+        hasher.write(host.as_bytes());
+        hasher.write_u8(0xff);
+        hasher.write_u16(port.unwrap_or(scheme.default_port()));
+        hasher.write(target.as_bytes());
+        UrlKey(hasher.finish128().as_u128())
+    }
+}
+
+impl Hash for UrlKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.0 as u64);
+    }
+}
+
+/// A 128-bit hasher under a key that this process drew at random, so that nobody outside can choose
+/// texts that collide.
+pub fn keyed_hasher() -> SipHasher13 {
+    static KEYS: OnceLock<(u64, u64)> = OnceLock::new();
+    let (first, second) = *KEYS.get_or_init(|| (RandomState::new().hash_one(0_u8), RandomState::new().hash_one(1_u8)));
+    SipHasher13::new_with_keys(first, second)
+}
+
+/// A URL, parsed once.
+#[derive(Clone)]
+pub struct Url {
+    key: UrlKey,
+    folded: Folded,
+    others: Vec<Folded>,
+    target: PathAndQuery,
+    authority: HeaderValue,
+}
+
+impl Url {
+    /// Reads where a request points: its target, and the one host that it names.
+    ///
+    /// An absolute-form target and `Host` must agree (RFC 9112 section 3.2.2 lets a proxy prefer the
+    /// target; a request that says two things is refused here).
+    pub fn of_request(scheme: Scheme, uri: &Uri, fields: &HeaderMap) -> Result<Url, UrlError> {
+        let target = uri.path_and_query().ok_or(UrlError::NotAPath)?;
+        if !target.as_str().starts_with('/') {
+            return Err(UrlError::NotAPath);
+        }
+        let mut hosts = fields.get_all(HOST).iter();
+        let named = hosts.next();
+        if hosts.next().is_some() {
+            return Err(UrlError::TwoHosts);
+        }
+        let (host, port, authority) = match (uri.authority(), named) {
+            (None, None) => return Err(UrlError::NoHost),
+            (None, Some(value)) => {
+                let (host, port) = host::host_and_port(text_of(value)?)?;
+                (host, port, value.clone())
+            }
+            (Some(authority), named) => {
+                let (host, port) = host::host_and_port(authority.as_str())?;
+                if let Some(value) = named
+                    && host::host_and_port(text_of(value)?)? != (host.clone(), port)
+                {
+                    return Err(UrlError::TwoHosts);
+                }
+                (host, port, HeaderValue::from_str(authority.as_str()).map_err(|_| UrlError::BadHost)?)
+            }
+        };
+        Url::assemble(scheme, host, port, target.clone(), authority)
+    }
+
+    /// Reads a URL as an operator writes it: http or https, the scheme may be missing (https then), a
+    /// fragment and userinfo are dropped, letters beyond ASCII may stand as themselves.
+    pub fn parse(text: &str) -> Result<Url, UrlError> {
+        if text.len() > MAX_URL {
+            return Err(UrlError::TooLong);
+        }
+        let (scheme, rest) = split_scheme(text)?;
+        let rest = rest.split('#').next().unwrap_or_default();
+        let end = rest.find(['/', '?', '\\']).unwrap_or(rest.len());
+        let (authority, target) = rest.split_at(end);
+        let authority = authority.rsplit('@').next().unwrap_or_default();
+        let (host, port) = host::host_and_port(authority)?;
+        let target = fold::wire_target(target)?;
+        let target = PathAndQuery::try_from(target).map_err(|_| UrlError::BadCharacter)?;
+        let authority = match port {
+            Some(port) => format!("{host}:{port}"),
+            None => host.clone(),
+        };
+        let authority = HeaderValue::try_from(authority).map_err(|_| UrlError::BadHost)?;
+        Url::assemble(scheme, host, port, target, authority)
+    }
+
+    fn assemble(
+        scheme: Scheme,
+        host: String,
+        port: Option<u16>,
+        target: PathAndQuery,
+        authority: HeaderValue,
+    ) -> Result<Url, UrlError> {
+        let host_as_named = host.as_str();
+        let key = UrlKey::of(scheme, host_as_named, port, target.as_str());
+        let (folded, others) = fold::fold(host.trim_end_matches('.'), target.as_str())?;
+        Ok(Url { key, folded, others, target, authority })
+    }
+
+    pub fn key(&self) -> UrlKey {
+        self.key
+    }
+
+    /// The canonical URL as people and logs see it: always `https://`, no port.
+    pub fn canonical(&self) -> &str {
+        self.folded.as_str()
+    }
+
+    pub fn folded(&self) -> &Folded {
+        &self.folded
+    }
+
+    /// The canonical host: lower-case A-labels without a dot at the end, or an address.
+    pub fn host(&self) -> &str {
+        self.folded.host()
+    }
+
+    /// Every way in which a server could read this URL, the usual one first. There is more than one
+    /// only where `..` stands after separators that servers read differently.
+    pub fn readings(&self) -> impl Iterator<Item = &Folded> {
+        std::iter::once(&self.folded).chain(&self.others)
+    }
+
+    /// The target in origin-form, as it came, without a fragment.
+    pub fn target(&self) -> &PathAndQuery {
+        &self.target
+    }
+
+    /// Host and port as they came, for the `Host` that the origin sees.
+    pub fn authority(&self) -> &HeaderValue {
+        &self.authority
+    }
+
+    /// The same resource in any spelling.
+    pub fn is_same(&self, other: &Url) -> bool {
+        self.readings().any(|one| other.readings().any(|two| one == two))
+    }
+}
+
+impl fmt::Debug for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.canonical())
+    }
+}
+
+fn text_of(value: &HeaderValue) -> Result<&str, UrlError> {
+    std::str::from_utf8(value.as_bytes()).map_err(|_| UrlError::NotUtf8)
+}
+
+fn split_scheme(text: &str) -> Result<(Scheme, &str), UrlError> {
+    for (name, scheme) in [("https://", Scheme::Https), ("http://", Scheme::Http)] {
+        if let Some(start) = text.get(..name.len())
+            && start.eq_ignore_ascii_case(name)
+        {
+            return Ok((scheme, &text[name.len()..]));
+        }
+    }
+    let before_path = text.split(['/', '?', '#']).next().unwrap_or_default();
+    if text[before_path.len()..].starts_with("//") && before_path.ends_with(':') {
+        return Err(UrlError::Scheme);
+    }
+    Ok((Scheme::Https, text))
+}
+
+#[cfg(test)]
+mod tests;

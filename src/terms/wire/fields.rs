@@ -1,0 +1,107 @@
+//! Header fields: those that belong to one hop, and lists in values.
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+/// Fields that belong to one connection (RFC 9110 section 7.6.1), and those that would steer the next
+/// hop's framing. `Trailer` goes too: trailers are not passed on.
+static HOP_BY_HOP: [HeaderName; 9] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// Removes what belongs to the hop that the message came over, the fields that its `Connection` names
+/// included. `Content-Length` stays: it says what the content is.
+pub fn strip_hop_by_hop(fields: &mut HeaderMap) {
+    if fields.contains_key(header::CONNECTION) {
+        let named: Vec<HeaderName> = tokens(fields, &header::CONNECTION)
+            .filter_map(|token| HeaderName::from_bytes(token.as_bytes()).ok())
+            .filter(|name| *name != header::CONTENT_LENGTH && *name != header::HOST)
+            .collect();
+        for name in named {
+            fields.remove(name);
+        }
+    }
+    for name in &HOP_BY_HOP {
+        fields.remove(name);
+    }
+}
+
+/// The members of a comma-separated list over all lines of a field, blanks trimmed, empty ones left
+/// out (RFC 9110 section 5.6.1). Not for lists with quoted strings.
+pub fn tokens<'a>(fields: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    fields
+        .get_all(name)
+        .iter()
+        .filter_map(|value: &HeaderValue| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(str::trim)
+        .filter(|token| !token.is_empty())
+}
+
+/// Adds `member` to a list field: to the end of its last line, or as its first.
+pub fn append(fields: &mut HeaderMap, name: HeaderName, member: &str) {
+    let joined = match fields.get_all(&name).iter().next_back() {
+        None => member.to_owned(),
+        Some(_) => {
+            let mut all: Vec<String> = fields
+                .get_all(&name)
+                .iter()
+                .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
+                .collect();
+            all.push(member.to_owned());
+            all.join(", ")
+        }
+    };
+    if let Ok(value) = HeaderValue::try_from(joined) {
+        fields.insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(lines: &[(&str, &str)]) -> HeaderMap {
+        lines
+            .iter()
+            .map(|(name, value)| {
+                (HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_str(value).unwrap())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_belongs_to_the_hop_goes_and_the_rest_stays() {
+        let mut some = fields(&[
+            ("connection", "keep-alive, x-private"),
+            ("keep-alive", "timeout=5"),
+            ("x-private", "1"),
+            ("te", "trailers"),
+            ("content-length", "3"),
+            ("x-public", "2"),
+        ]);
+        strip_hop_by_hop(&mut some);
+        assert_eq!(some, fields(&[("content-length", "3"), ("x-public", "2")]));
+    }
+
+    #[test]
+    fn connection_cannot_name_away_the_framing() {
+        let mut some = fields(&[("connection", "content-length, host"), ("content-length", "3"), ("host", "h")]);
+        strip_hop_by_hop(&mut some);
+        assert_eq!(some, fields(&[("content-length", "3"), ("host", "h")]));
+    }
+
+    #[test]
+    fn a_member_joins_the_list() {
+        let mut some = fields(&[("via", "1.0 a"), ("via", "1.1 b")]);
+        append(&mut some, header::VIA, "1.1 c");
+        assert_eq!(some, fields(&[("via", "1.0 a, 1.1 b, 1.1 c")]));
+    }
+}

@@ -1,0 +1,386 @@
+//! Live blocks by the admin API: receipts, durability, and who may.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Edge, HOST, Origin, Page, eventually};
+
+fn page() -> Origin {
+    Origin::with("*", Page::stored("hello"))
+}
+
+fn post(edge: &Edge, body: &Value) -> (u16, Value) {
+    let answer = edge.api("POST", "/api/v1/blocks", Some(body));
+    (answer.status, answer.json())
+}
+
+#[test]
+fn a_block_is_in_force_for_every_request_that_begins_after_its_receipt() {
+    let origin = page();
+    let edge = Edge::before(&origin).hosts("[\"*\"]").start();
+    let mut client = edge.connect();
+    for n in 0..30 {
+        let path = format!("/{n}");
+        assert_eq!(client.get(HOST, &path).status, 200);
+        edge.block(&format!("https://photos.example{path}"), "N-1");
+        assert_eq!(client.get(HOST, &path).status, 451, "{path}");
+    }
+}
+
+#[test]
+fn the_receipt_says_what_was_done() {
+    let origin = page();
+    let edge = Edge::plain(&origin);
+    edge.get("/a");
+    let hit = edge.get("/a");
+    edge.record_of(&hit);
+    let before = edge.list_version();
+    let body = json!({
+        "rules": ["https://photos.example/a", "*.pirate.example"],
+        "notice": "N-17",
+        "reason": "DMCA 512(c)",
+    });
+    let (status, receipt) = post(&edge, &body);
+    assert_eq!(status, 201, "{receipt}");
+    assert!(receipt["id"].is_string());
+    assert_eq!(receipt["notice"], "N-17");
+    assert!(receipt["list"].as_u64().unwrap() > before);
+    receipt["in_force_at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    let rules: Vec<&str> =
+        receipt["rules"].as_array().unwrap().iter().map(|rule| rule["rule"].as_str().unwrap()).collect();
+    assert_eq!(rules, ["https://photos.example/a", "*.pirate.example"]);
+    assert!(receipt["rules"].as_array().unwrap().iter().all(|rule| rule["id"].is_string()));
+    assert_eq!(receipt["purged"]["objects"], 1, "{receipt}");
+    assert!(receipt["purged"]["bytes"].as_u64() >= Some(5), "{receipt}");
+    assert_eq!(receipt["cut"], 0);
+    assert!(receipt["last_served"].is_object(), "{receipt}");
+    edge.must_block("https://photos.example/a", receipt["list"].as_u64().unwrap(), None);
+
+    let answer = edge.ask("GET", "/a", &[("Accept", "application/problem+json")]);
+    assert_eq!((answer.status, &answer.json()["notice"]), (451, &"N-17".into()));
+    let event = edge.event("block-added");
+    assert!(event.to_string().contains(receipt["id"].as_str().unwrap()), "{event}");
+}
+
+#[test]
+fn what_was_never_served_has_no_last_served() {
+    let origin = page();
+    let edge = Edge::plain(&origin);
+    let receipt = edge.block("https://photos.example/never", "N-1");
+    assert_eq!(receipt["last_served"], Value::Null);
+    assert_eq!(receipt["purged"], json!({ "objects": 0, "bytes": 0 }));
+}
+
+#[test]
+fn every_kind_of_rule_may_be_given_with_its_attributes() {
+    let origin = page();
+    let edge = Edge::before(&origin).hosts("[\"*\"]").start();
+    let (status, receipt) = post(
+        &edge,
+        &json!({
+            "rules": ["https://photos.example/p/*", "pirate2.example", "!https://photos.example/p/ok"],
+            "status": 410,
+        }),
+    );
+    assert_eq!(status, 201, "{receipt}");
+    let mut client = edge.connect();
+    assert_eq!(client.get(HOST, "/p/x").status, 410);
+    assert_eq!(client.get(HOST, "/p/ok").status, 200);
+    assert_eq!(client.get("pirate2.example", "/").status, 410);
+    let (status, receipt) = post(&edge, &json!({ "rules": ["https://photos.example/q"], "query": "exact" }));
+    assert_eq!(status, 201, "{receipt}");
+    assert_eq!((client.get(HOST, "/q").status, client.get(HOST, "/q?x").status), (451, 200));
+    let (status, receipt) = post(&edge, &json!({ "rules": ["https://photos.example/r"], "until": "2020-01-01" }));
+    assert_eq!(status, 201, "{receipt}");
+    assert_eq!(client.get(HOST, "/r").status, 200);
+}
+
+#[test]
+fn what_can_not_be_a_rule_is_refused_as_a_whole() {
+    let origin = page();
+    let edge = Edge::plain(&origin);
+    for body in [
+        json!({ "rules": ["https://photos.example/a", "https://photos.example/b*"] }),
+        json!({ "rules": ["https://photos.example/a", ""] }),
+        json!({ "rules": ["https://photos.example/a\nhttps://photos.example/b"] }),
+        json!({ "rules": [] }),
+        json!({ "rules": "https://photos.example/a" }),
+        json!({ "rules": ["https://photos.example/a"], "colour": "red" }),
+        json!({ "rules": ["https://photos.example/a"], "status": 200 }),
+        json!({ "rules": ["https://photos.example/a"], "geo": "DE" }),
+        json!({ "notice": "N-1" }),
+        json!(["https://photos.example/a"]),
+    ] {
+        let answer = edge.api("POST", "/api/v1/blocks", Some(&body));
+        assert!((400..=422).contains(&answer.status), "{body}: {} {}", answer.status, answer.text());
+        assert_eq!(answer.field("Content-Type"), Some("application/problem+json"), "{body}");
+        assert!(answer.json()["detail"].is_string(), "{body}: {}", answer.text());
+    }
+    let garbage = edge.api_with(
+        "POST",
+        "/api/v1/blocks",
+        Some(&Value::String("not an object".into())),
+        &[("Authorization", &format!("Bearer {}", edge.token()))],
+    );
+    assert_eq!(garbage.status, 400, "{}", garbage.text());
+    assert_eq!(edge.get("/a").status, 200, "nothing was applied");
+}
+
+#[test]
+fn the_same_id_is_the_same_block() {
+    let origin = page();
+    let edge = Edge::plain(&origin);
+    let body = json!({ "id": "case-7", "rules": ["https://photos.example/a"], "notice": "N-1" });
+    let (first, receipt) = post(&edge, &body);
+    let (again, repeated) = post(&edge, &body);
+    assert_eq!((first, again), (201, 200));
+    assert_eq!((&receipt["id"], &receipt["rules"]), (&repeated["id"], &repeated["rules"]));
+    assert_eq!(receipt["id"], "case-7");
+    let (other, problem) =
+        post(&edge, &json!({ "id": "case-7", "rules": ["https://photos.example/b"], "notice": "N-1" }));
+    assert_eq!(other, 409, "{problem}");
+    assert_eq!(edge.get("/b").status, 200);
+    assert_eq!(blocks(&edge).len(), 1);
+}
+
+fn blocks(edge: &Edge) -> Vec<Value> {
+    let mut all = Vec::new();
+    let mut after = String::new();
+    loop {
+        let page = edge.api("GET", &format!("/api/v1/blocks?limit=3&after={after}"), None);
+        assert_eq!(page.status, 200, "{}", page.text());
+        let page = page.json();
+        let these = page["blocks"].as_array().unwrap();
+        assert!(these.len() <= 3, "{page}");
+        all.extend(these.iter().cloned());
+        match &page["next"] {
+            Value::String(next) => after = next.clone(),
+            Value::Number(next) => after = next.to_string(),
+            Value::Null => return all,
+            other => panic!("{other}"),
+        }
+    }
+}
+
+#[test]
+fn blocks_are_listed_page_by_page() {
+    let origin = page();
+    let edge = Edge::plain(&origin);
+    let receipts: Vec<Value> =
+        (0..8).map(|n| edge.block(&format!("https://photos.example/{n}"), &format!("N-{n}"))).collect();
+    let listed = blocks(&edge);
+    assert_eq!(listed.len(), 8);
+    for receipt in &receipts {
+        let rule = &receipt["rules"][0];
+        let one = listed.iter().find(|block| block["id"] == rule["id"]).expect("it is listed");
+        assert_eq!(
+            (&one["rule"], &one["receipt"], &one["notice"]),
+            (&rule["rule"], &receipt["id"], &receipt["notice"])
+        );
+        assert_eq!(one["reason"], "a test");
+        one["at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
+    }
+}
+
+#[test]
+fn a_block_is_lifted_by_its_rules_id_or_its_receipts() {
+    let origin = page();
+    let edge = Edge::plain(&origin);
+    let (_, receipt) = post(
+        &edge,
+        &json!({ "rules": ["https://photos.example/a", "https://photos.example/b", "https://photos.example/c"] }),
+    );
+    let first = receipt["rules"][0]["id"].as_str().unwrap();
+    let lifted = edge.api("DELETE", &format!("/api/v1/blocks/{first}"), None);
+    assert_eq!(lifted.status, 200, "{}", lifted.text());
+    assert!(lifted.json()["id"].is_string(), "a receipt: {}", lifted.text());
+    let mut client = edge.connect();
+    let mut statuses = || ["/a", "/b", "/c"].map(|path| client.get(HOST, path).status);
+    assert_eq!(statuses(), [200, 451, 451]);
+    let all = edge.api("DELETE", &format!("/api/v1/blocks/{}", receipt["id"].as_str().unwrap()), None);
+    assert_eq!(all.status, 200, "{}", all.text());
+    assert_eq!(statuses(), [200, 200, 200]);
+    assert_eq!(edge.api("DELETE", &format!("/api/v1/blocks/{first}"), None).status, 404);
+    assert_eq!(edge.api("DELETE", "/api/v1/blocks/never-was", None).status, 404);
+    assert_eq!(edge.event("block-lifted")["event"], "block-lifted");
+    assert!(blocks(&edge).is_empty());
+}
+
+#[test]
+fn a_block_survives_kill_9_right_after_its_receipt() {
+    let origin = page();
+    let mut edge = Edge::plain(&origin);
+    for round in 0..3 {
+        let receipt = edge.block(&format!("https://photos.example/{round}"), "N-1");
+        edge.kill();
+        edge.start_again();
+        for past in 0..=round {
+            assert_eq!(edge.get(&format!("/{past}")).status, 451, "after round {round}");
+        }
+        assert!(edge.list_version() >= receipt["list"].as_u64().unwrap());
+        let id = receipt["id"].as_str().unwrap().to_owned();
+        eventually("its event is in the log", || {
+            edge.log().iter().any(|line| line["event"] == "block-added" && line.to_string().contains(&id))
+        });
+    }
+}
+
+#[test]
+fn a_lift_survives_kill_9_right_after_its_receipt() {
+    let origin = page();
+    let mut edge = Edge::plain(&origin);
+    let receipt = edge.block("https://photos.example/a", "N-1");
+    let id = receipt["id"].as_str().unwrap();
+    assert_eq!(edge.api("DELETE", &format!("/api/v1/blocks/{id}"), None).status, 200);
+    edge.kill();
+    edge.start_again();
+    assert_eq!(edge.get("/a").status, 200);
+}
+
+#[test]
+fn a_repeated_id_is_known_over_a_restart() {
+    let origin = page();
+    let mut edge = Edge::plain(&origin);
+    let body = json!({ "id": "case-7", "rules": ["https://photos.example/a"] });
+    assert_eq!(post(&edge, &body).0, 201);
+    edge.restart();
+    assert_eq!(post(&edge, &body).0, 200);
+    assert_eq!(blocks(&edge).len(), 1);
+}
+
+#[test]
+fn why_says_which_edit_decides() {
+    let origin = page();
+    let edge = Edge::plain(&origin);
+    let receipt = edge.block("https://photos.example/a", "N-17");
+    let why = edge.api("GET", "/api/v1/why?url=https%3A%2F%2Fphotos.example%2F%2561", None);
+    assert_eq!(why.status, 200, "{}", why.text());
+    assert!(why.text().contains("https://photos.example/a") && why.text().contains("N-17"), "{}", why.text());
+    assert!(why.text().contains(receipt["rules"][0]["id"].as_str().unwrap()), "{}", why.text());
+}
+
+#[test]
+fn status_says_how_the_edge_is() {
+    let origin = page();
+    let edge = Edge::before(&origin).rules("https://photos.example/x\nhttps://photos.example/y\n").start();
+    edge.get("/a");
+    eventually("the object is counted", || edge.metric("seawall_cache_objects") == 1.0);
+    let status = edge.api("GET", "/api/v1/status", None);
+    assert_eq!(status.status, 200);
+    let json = status.json();
+    for name in ["version", "node", "run"] {
+        assert!(!json[name].is_null(), "{name} in {json}");
+    }
+    let text = status.text();
+    assert!(text.contains("list.txt") || text.contains("blocklist.d"), "{text}");
+    assert!(text.contains("uptime") && text.contains("objects"), "{text}");
+}
+
+// Who may.
+
+#[test]
+fn the_api_wants_the_token() {
+    let origin = page();
+    let edge = Edge::plain(&origin);
+    let body = json!({ "rules": ["https://photos.example/a"] });
+    let wrong = format!("Bearer {}x", edge.token());
+    let basic = format!("Basic {}", edge.token());
+    for fields in [
+        vec![],
+        vec![("Authorization", "Bearer ")],
+        vec![("Authorization", wrong.as_str())],
+        vec![("Authorization", basic.as_str())],
+    ] {
+        for (method, target, body) in [
+            ("POST", "/api/v1/blocks", Some(&body)),
+            ("GET", "/api/v1/blocks", None),
+            ("DELETE", "/api/v1/blocks/x", None),
+            ("GET", "/api/v1/status", None),
+            ("POST", "/api/v1/purge", Some(&body)),
+            ("POST", "/api/v1/reload", None),
+            ("GET", "/api/v1/why?url=https://photos.example/", None),
+        ] {
+            let answer = edge.api_with(method, target, body, &fields);
+            assert_eq!(answer.status, 401, "{method} {target} with {fields:?}");
+            assert_eq!(answer.field("Content-Type"), Some("application/problem+json"));
+            assert!(answer.field("WWW-Authenticate").is_some_and(|value| value.starts_with("Bearer")));
+        }
+    }
+    assert_eq!(edge.get("/a").status, 200);
+    let mode = std::os::unix::fs::PermissionsExt::mode(
+        &std::fs::metadata(edge.path("state/admin.token")).unwrap().permissions(),
+    );
+    assert_eq!(mode & 0o777, 0o600);
+    let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(edge.path("state")).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o700);
+}
+
+#[test]
+fn health_and_metrics_are_open() {
+    let origin = page();
+    let edge = Edge::plain(&origin);
+    assert_eq!(edge.api_with("GET", "/livez", None, &[]).status, 200);
+    let ready = edge.readyz();
+    assert_eq!((ready.status, ready.text().lines().next()), (200, Some("ready")));
+    edge.get("/a");
+    let metrics = edge.api_with("GET", "/metrics", None, &[]).text();
+    for name in [
+        "seawall_requests_total",
+        "seawall_list_version",
+        "seawall_list_age_seconds",
+        "seawall_list_errors_total",
+        "seawall_abandoned_total",
+        "seawall_cut_total",
+        "seawall_cache_bytes",
+        "seawall_cache_objects",
+        "seawall_audit_queue",
+        "seawall_audit_shed_total",
+        "seawall_hooks_dead",
+        "seawall_reload_failed",
+    ] {
+        assert!(metrics.lines().any(|line| line.starts_with(name)), "{name} in\n{metrics}");
+    }
+    assert_eq!(edge.metric_where("seawall_requests_total", &["site=\"photos\"", "verdict=\"served\""]), 1.0);
+    // One refused before it could be read.
+    edge.send("GET /a HTTP/1.1\nHost: photos.example\n\n");
+    assert!(edge.metric("seawall_refused_total") >= 1.0);
+}
+
+#[test]
+fn host_is_checked_against_rebinding() {
+    let origin = page();
+    let edge = Edge::plain(&origin);
+    let port = edge.admin.port();
+    let bearer = format!("Bearer {}", edge.token());
+    for host in ["evil.example".to_owned(), format!("evil.example:{port}"), format!("127.0.0.1.evil.example:{port}")] {
+        let answer = edge.api_with("GET", "/api/v1/status", None, &[("Authorization", &bearer), ("Host", &host)]);
+        assert!(matches!(answer.status, 400 | 403 | 421), "{host}: {}", answer.status);
+    }
+    for host in [format!("127.0.0.1:{port}"), format!("localhost:{port}")] {
+        let answer = edge.api_with("GET", "/api/v1/status", None, &[("Authorization", &bearer), ("Host", &host)]);
+        assert_eq!(answer.status, 200, "{host}");
+    }
+}
+
+#[test]
+fn what_the_api_does_not_have_is_a_problem_too() {
+    let origin = page();
+    let edge = Edge::plain(&origin);
+    let unknown = edge.api("GET", "/api/v1/nothing", None);
+    assert_eq!((unknown.status, unknown.field("Content-Type")), (404, Some("application/problem+json")));
+    let method = edge.api("PUT", "/api/v1/blocks", None);
+    assert_eq!(method.status, 405);
+    let purge = edge.api("POST", "/api/v1/purge", Some(&json!({ "link": "https://photos.example/a" })));
+    assert!((400..=422).contains(&purge.status), "{}", purge.status);
+}
+
+#[test]
+fn an_edge_has_no_admin_pages_and_the_admin_listener_no_records() {
+    let origin = Origin::start();
+    let edge = Edge::before(&origin).hosts("[\"*\"]").start();
+    assert_eq!(edge.get("/metrics").status, 404, "the origin's answer");
+    assert_eq!(edge.get("/api/v1/status").status, 404);
+    edge.api("GET", "/api/v1/status", None);
+    let last = edge.get("/last");
+    edge.record_of(&last);
+    assert_eq!(edge.log().iter().filter(|line| line["event"].is_null()).count(), 3);
+}

@@ -1,0 +1,209 @@
+//! The config: what `check` says, and that the examples can be run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::harness::{Edge, Origin, Page, eventually, seawall};
+
+fn check(text: &str) -> crate::harness::process::Output {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("seawall.toml"), text).unwrap();
+    seawall(&["check", "-c", "seawall.toml"], folder.path())
+}
+
+const SITE: &str = "[[site]]\nhosts = [\"photos.example\"]\norigin = \"http://127.0.0.1:3000\"\n";
+
+#[test]
+fn the_smallest_config_is_a_site() {
+    let good = check(SITE);
+    assert_eq!(good.code, 0, "{}", good.all());
+    // What is in force is printed, defaults as well.
+    for shown in ["127.0.0.1:8080", "127.0.0.1:9090", "photos.example", "256"] {
+        assert!(good.stdout.contains(shown), "{shown} in {}", good.stdout);
+    }
+}
+
+#[test]
+fn errors_show_line_column_source_and_what_to_write() {
+    for (text, place, source, help) in [
+        (format!("[cache]\nmemry = \"1GiB\"\n{SITE}"), "seawall.toml:2:1", "memry = \"1GiB\"", "memory"),
+        (
+            format!("[edge]\nlisten = [\"127.0.0.1:8080\"]\n  drian = \"3s\"\n{SITE}"),
+            "seawall.toml:3:3",
+            "drian",
+            "drain",
+        ),
+        (format!("[edge]\nhead_timeout = \"3 parsecs\"\n{SITE}"), "seawall.toml:2:16", "3 parsecs", "s"),
+        (format!("[cache]\nmemory = 5\n{SITE}"), "seawall.toml:2:10", "memory = 5", "MiB"),
+        (format!("[cash]\n{SITE}"), "seawall.toml:1:2", "[cash]", "cache"),
+        ("[[site]]\nhosts = [\"a\"]\n".to_owned(), "seawall.toml:1", "[[site]]", "origin"),
+        (format!("{SITE}orgin = \"x\"\n"), "seawall.toml:4:1", "orgin", "origin"),
+        (format!("{SITE}hosts = [\"b\"]\n"), "seawall.toml:4:1", "hosts", "hosts"),
+        (format!("[audit]\nclient = \"ful\"\n{SITE}"), "seawall.toml:2:10", "ful", "full"),
+        (format!("[admin]\nlisten = \"0.0.0.0:9090\"\n{SITE}"), "seawall.toml:2:10", "0.0.0.0", "insecure"),
+        ("[edge\n".to_owned(), "seawall.toml:1", "[edge", ""),
+    ] {
+        let bad = check(&text);
+        assert_eq!(bad.code, 78, "{text}\n{}", bad.all());
+        for part in [place, source, help] {
+            assert!(bad.all().contains(part), "`{part}` for\n{text}\n{}", bad.all());
+        }
+    }
+}
+
+#[test]
+fn all_errors_are_shown_at_once() {
+    let bad = check(&format!("[cache]\nmemry = \"1GiB\"\n[edge]\ndrian = \"1s\"\n{SITE}"));
+    assert!(bad.all().contains(":2:1") && bad.all().contains(":4:1"), "{}", bad.all());
+}
+
+#[test]
+fn a_list_with_a_bad_line_is_named_with_file_line_and_column() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("blocklist.d")).unwrap();
+    fs::write(folder.path().join("seawall.toml"), format!("[takedown]\nlists = [\"blocklist.d\"]\n{SITE}")).unwrap();
+    let list = folder.path().join("blocklist.d/list.txt");
+    for (line, what) in [
+        ("https://photos.example/a colour=red", "colour"),
+        ("https://photos.example/a*", "*"),
+        ("https://photos.example/a status=200", "200"),
+        ("https://photos.example/a until=soon", "soon"),
+        ("https://photos.example/a geo=DE", "geo"),
+        ("sha256:123", "sha256"),
+        ("not a rule at all", "not"),
+        ("https://photos.example/%zz", "%"),
+        ("https://photos.example/a notice=\"open", "notice"),
+    ] {
+        fs::write(&list, format!("# first\nhttps://photos.example/good\n{line}\n")).unwrap();
+        let bad = seawall(&["check", "-c", "seawall.toml"], folder.path());
+        assert_eq!(bad.code, 78, "{line}: {}", bad.all());
+        let said = bad.all();
+        assert!(said.contains("list.txt") && said.contains(what), "{line}: {said}");
+        assert!(said.contains(":3:") || said.contains("line 3"), "{line}: {said}");
+        assert!(said.contains(line), "the source line: {said}");
+    }
+    fs::write(&list, "https://photos.example/good\n").unwrap();
+    assert_eq!(seawall(&["check", "-c", "seawall.toml"], folder.path()).code, 0);
+}
+
+#[test]
+fn a_config_that_is_not_there_is_78() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [&["check"][..], &["run"], &["check", "-c", "nowhere.toml"], &["run", "-c", "nowhere.toml"]] {
+        let missing = seawall(arguments, folder.path());
+        assert_eq!(missing.code, 78, "{arguments:?}: {}", missing.all());
+    }
+}
+
+#[test]
+fn a_bad_config_starts_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("seawall.toml"), format!("[cache]\nmemry = \"1GiB\"\n{SITE}")).unwrap();
+    let refused = seawall(&["run", "-c", "seawall.toml"], folder.path());
+    assert_eq!(refused.code, 78);
+    assert!(!folder.path().join("state").exists(), "it left a state folder");
+}
+
+fn repository() -> PathBuf {
+    // The manifest's folder; from a copy of the tests it is where they really stand.
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").canonicalize().unwrap();
+    tests.parent().unwrap().to_owned()
+}
+
+#[test]
+fn the_commented_config_can_be_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = repository().join("config/seawall.toml").display().to_string();
+    let good = seawall(&["check", "-c", &config], folder.path());
+    assert_eq!(good.code, 0, "{}", good.all());
+}
+
+#[test]
+fn every_key_in_the_commented_config_is_one() {
+    let text = fs::read_to_string(repository().join("config/seawall.toml")).unwrap();
+    // `#key = value` stands for a key with its default.
+    let uncommented: String = text
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(rest) if rest.starts_with(|first: char| first.is_ascii_lowercase()) && rest.contains(" = ") => rest,
+            _ => line,
+        })
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert_ne!(text, uncommented);
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("blocklist.d")).unwrap();
+    fs::write(folder.path().join("seawall.toml"), &uncommented).unwrap();
+    let good = seawall(&["check", "-c", "seawall.toml"], folder.path());
+    assert_eq!(good.code, 0, "{}", good.all());
+}
+
+#[test]
+fn the_readmes_config_can_be_run() {
+    let Ok(readme) = fs::read_to_string(repository().join("README.md")) else { return };
+    let block = readme.split("```toml\n").nth(1).expect("a block of TOML").split("```").next().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("blocklist.d")).unwrap();
+    fs::write(folder.path().join("seawall.toml"), block).unwrap();
+    let good = seawall(&["check", "-c", "seawall.toml"], folder.path());
+    assert_eq!(good.code, 0, "{}", good.all());
+}
+
+// Reload.
+
+#[test]
+fn a_reload_takes_new_sites_and_drops_no_request() {
+    let (origin, other) = (Origin::with("*", Page::ok("one")), Origin::with("*", Page::ok("two")));
+    let edge = Edge::plain(&origin);
+    let mut client = edge.connect();
+    assert_eq!(client.get("other.example", "/").status, 421);
+    let site =
+        format!("[[site]]\nname = \"other\"\nhosts = [\"other.example\"]\norigin = \"http://{}\"\n", other.address);
+    edge.set_config(&(edge.config() + &site));
+    let reloaded = edge.seawall(&["reload"]);
+    assert_eq!(reloaded.code, 0, "{}", reloaded.all());
+    assert_eq!(client.get("other.example", "/").text(), "two", "on the same connection");
+    assert_eq!(edge.event("reloaded")["event"], "reloaded");
+}
+
+#[test]
+fn a_bad_reload_keeps_what_was_good_and_says_so() {
+    let origin = Origin::with("*", Page::ok("one"));
+    let edge = Edge::plain(&origin);
+    let good = edge.config();
+    edge.set_config(&good.replace("[cache]", "[cache]\nmemry = \"1GiB\""));
+    let refused = edge.seawall(&["reload"]);
+    assert_eq!(refused.code, 1, "{}", refused.all());
+    assert!(refused.all().contains("memry"), "{}", refused.all());
+    assert_eq!(edge.metric("seawall_reload_failed"), 1.0);
+    assert_eq!(edge.get("/").text(), "one");
+    edge.set_config(&good);
+    assert_eq!(edge.seawall(&["reload"]).code, 0);
+    assert_eq!(edge.metric("seawall_reload_failed"), 0.0);
+}
+
+#[test]
+fn what_needs_a_restart_is_refused_by_name() {
+    let origin = Origin::with("*", Page::ok("one"));
+    let edge = Edge::plain(&origin);
+    edge.set_config(
+        &edge
+            .config()
+            .replace("dir = \"state\"", "dir = \"elsewhere\"")
+            .replace("name = \"photos\"", "name = \"renamed\""),
+    );
+    let refused = edge.seawall(&["reload"]);
+    assert_eq!(refused.code, 1, "{}", refused.all());
+    assert!(refused.all().contains("state"), "it is named: {}", refused.all());
+    assert_eq!(edge.record_of(&edge.get("/"))["site"], "photos", "the old config stays whole");
+}
+
+#[test]
+fn a_reload_by_hup_that_fails_raises_the_metric() {
+    let origin = Origin::with("*", Page::ok("one"));
+    let edge = Edge::plain(&origin);
+    edge.set_config("[nonsense");
+    edge.running().signal(rustix::process::Signal::HUP);
+    eventually("the metric", || edge.metric("seawall_reload_failed") == 1.0);
+    assert_eq!(edge.get("/").text(), "one");
+}

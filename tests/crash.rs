@@ -1,0 +1,95 @@
+//! Kill -9 under load: the evidence holds, and so does every block that was acknowledged.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+
+use crate::harness::client::{End, request};
+use crate::harness::{Client, Edge, HOST, Origin, Page, eventually, noise, seawall};
+
+#[test]
+fn kill_9_under_load_three_times() {
+    let origin = Origin::with("*", Page::stored(noise(20_000, 1)));
+    let mut edge = Edge::before(&origin).audit("segment_age = \"1s\"\n").start();
+    let acknowledged = Mutex::new(Vec::new());
+    for round in 0..3 {
+        load_and_kill(&mut edge, round, &acknowledged);
+        // Beside no running edge, and after a crash, the log can be read.
+        let audit = edge.audit().display().to_string();
+        let torn = seawall(&["audit", "verify", &audit], edge.folder());
+        assert_eq!(torn.code, 0, "what a crash leaves is no tampering: {}", torn.all());
+        edge.start_again();
+        let verified = seawall(&["audit", "verify", &audit], edge.folder());
+        assert_eq!(verified.code, 0, "round {round}: {}", verified.all());
+        let mut client = edge.connect();
+        for path in acknowledged.lock().unwrap().iter() {
+            assert_eq!(client.get(HOST, path).status, 451, "{path} was acknowledged before round {round}'s end");
+        }
+    }
+    let log = edge.log();
+    let recovered: Vec<_> = log.iter().filter(|line| line["event"] == "recovered").collect();
+    assert_eq!(recovered.len(), 3, "each recovery is told");
+    assert!(acknowledged.lock().unwrap().len() >= 3);
+    for path in acknowledged.lock().unwrap().iter() {
+        let rule = format!("https://photos.example{path}");
+        let told = log.iter().any(|line| line["event"] == "block-added" && line.to_string().contains(&rule));
+        assert!(told, "the block of {path} is in the log");
+    }
+}
+
+/// Clients ask, an operator blocks; in the midst of it the edge is killed.
+fn load_and_kill(edge: &mut Edge, round: usize, acknowledged: &Mutex<Vec<String>>) {
+    let (stop, asked, blocked) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
+    let (address, admin, token) = (edge.address, edge.admin, edge.token());
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                let mut client = Client::connect(address);
+                while !stop.load(SeqCst) && client.get(HOST, &format!("/{}", asked.load(SeqCst) % 50)).end == End::Whole
+                {
+                    asked.fetch_add(1, SeqCst);
+                }
+            });
+        }
+        scope.spawn(|| {
+            for n in 0.. {
+                let path = format!("/blocked/{round}/{n}");
+                let body = format!("{{\"rules\": [\"https://photos.example{path}\"], \"notice\": \"N-{round}\"}}");
+                let fields = [("Authorization", format!("Bearer {token}")), ("Content-Length", body.len().to_string())];
+                let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
+                let Some(mut client) = Client::try_connect(admin) else { return };
+                client.send(request("POST", &admin.to_string(), "/api/v1/blocks", &fields) + &body);
+                let answer = client.head();
+                if answer.end != End::Whole {
+                    return;
+                }
+                assert_eq!(answer.status, 201);
+                acknowledged.lock().unwrap().push(path);
+                blocked.fetch_add(1, SeqCst);
+            }
+        });
+        eventually("load", || asked.load(SeqCst) > 300 && blocked.load(SeqCst) > 3);
+        edge.kill();
+        stop.store(true, SeqCst);
+    });
+}
+
+#[test]
+fn a_torn_last_line_is_cut_and_the_cut_is_recorded() {
+    use std::io::Write;
+    let origin = Origin::with("/a", Page::stored("x"));
+    let mut edge = Edge::plain(&origin);
+    let answer = edge.get("/a");
+    edge.record_of(&answer);
+    edge.kill();
+    let open = crate::harness::evidence::segments(&edge.audit()).pop().unwrap();
+    assert!(!open.is_sealed);
+    let mut file = std::fs::OpenOptions::new().append(true).open(&open.path).unwrap();
+    file.write_all(b"{\"node\":\"half a li").unwrap();
+    drop(file);
+    let audit = edge.audit().display().to_string();
+    assert_eq!(seawall(&["audit", "verify", &audit], edge.folder()).code, 0, "a torn tail is no tampering");
+    edge.start_again();
+    let recovered = edge.event("recovered");
+    assert!(recovered.to_string().contains("18"), "it says how many bytes were cut: {recovered}");
+    assert!(edge.log().iter().any(|line| line["id"] == answer.id()), "what was whole is there");
+}

@@ -1,0 +1,201 @@
+//! The cut: what is under way when a rule comes into force stops, and nothing else does.
+
+use serde_json::Value;
+
+use crate::harness::client::{Answer, End, request};
+use crate::harness::{Client, Edge, Gate, HOST, Origin, Page, eventually, noise};
+
+const BODY: usize = 3_000_000;
+const READERS: usize = 20;
+/// What may arrive after the block, beside what the client's own kernel took in before.
+const SLACK: usize = 128 * 1024;
+const URL: &str = "https://photos.example/large";
+
+/// A client that asked, has read the first bytes, and reads no more.
+struct Reader {
+    client: Client,
+    head: Answer,
+    got: Vec<u8>,
+}
+
+impl Reader {
+    fn start(edge: &Edge, path: &str) -> Reader {
+        let mut client = Client::connect_narrow(edge.address, 4096);
+        client.send(request("GET", HOST, path, &[]));
+        let head = client.head();
+        assert_eq!(head.status, 200);
+        let mut got = Vec::new();
+        assert_eq!(client.take(1000, &mut got), End::Whole);
+        Reader { client, head, got }
+    }
+
+    /// Reads on after the block: little comes, then a reset.
+    fn assert_cut(&mut self, body: &[u8]) {
+        let before = self.got.len();
+        let end = self.client.rest(&mut self.got);
+        let came = self.got.len() - before;
+        let most = SLACK + self.client.receive_buffer();
+        assert!(came <= most, "{came} bytes came after the block, not at most {most}");
+        assert_eq!(end, End::Reset, "after {came} bytes");
+        assert!(body.starts_with(&self.got), "what came is the body's beginning");
+    }
+}
+
+fn readers(edge: &Edge) -> Vec<Reader> {
+    (0..READERS).map(|_| Reader::start(edge, "/large")).collect()
+}
+
+/// Each is recorded as cut, or as an answer whose last bytes were thrown away.
+fn assert_recorded_as_cut(edge: &Edge, readers: &[Reader], list: u64) {
+    for reader in readers {
+        let id = reader.head.id();
+        let record = edge.record_of(&reader.head);
+        if record["verdict"] == "cut" {
+            assert_eq!(record["notice"], "N-17", "{record}");
+            assert!(record["rule"].is_string(), "{record}");
+            assert!(record["list"].as_u64() >= Some(list), "{record}");
+            assert_eq!(record["complete"], false, "{record}");
+            let bytes = record["bytes"].as_u64().unwrap() as usize;
+            assert!(bytes < BODY, "{record}");
+            // The kernel throws away what was not acknowledged; what the client's kernel took in, or what was
+            // just on its way, left.
+            let most = reader.got.len() + SLACK + reader.client.receive_buffer();
+            assert!(reader.got.len() <= bytes && bytes <= most, "{} arrived: {record}", reader.got.len());
+            assert!(record["digest"].is_null(), "a digest of a part: {record}");
+        } else {
+            assert!(record["list"].as_u64() < Some(list), "{record}");
+            eventually("an event that names the answer", || {
+                edge.log().iter().any(|line| line["event"] == "cut" && line.to_string().contains(id))
+            });
+        }
+    }
+}
+
+fn assert_neighbours_unharmed(edge: &Edge, mut neighbours: Vec<Reader>, body: &[u8]) {
+    for neighbour in &mut neighbours {
+        let left = body.len() - neighbour.got.len();
+        assert_eq!(neighbour.client.take(left, &mut neighbour.got), End::Whole);
+        assert!(neighbour.got == body);
+        assert_eq!(neighbour.client.get(HOST, "/small").text(), "small", "its connection goes on");
+    }
+    assert_eq!(edge.get("/other").status, 200);
+}
+
+#[test]
+fn slow_readers_of_a_stored_body_are_cut_by_a_live_block() {
+    let (body, other) = (noise(BODY, 1), noise(BODY, 2));
+    let origin = Origin::with("/large", Page::stored(&body));
+    origin.on("/other", Page::stored(&other));
+    origin.on("/small", Page::stored("small"));
+    let edge = Edge::plain(&origin);
+    edge.get("/large");
+    let mut cut = readers(&edge);
+    let neighbours: Vec<Reader> = (0..3).map(|_| Reader::start(&edge, "/other")).collect();
+    assert_eq!(origin.count("/large"), 1, "they are hits");
+
+    let receipt = edge.block(URL, "N-17");
+    let list = receipt["list"].as_u64().unwrap();
+    edge.must_block(URL, list, None);
+    for reader in &mut cut {
+        reader.assert_cut(&body);
+    }
+    assert_eq!(receipt["cut"], READERS, "{receipt}");
+    assert_recorded_as_cut(&edge, &cut, list);
+    assert!(edge.metric("seawall_cut_total") >= READERS as f64);
+    assert_neighbours_unharmed(&edge, neighbours, &other);
+    assert_eq!(edge.get("/large").status, 451);
+}
+
+#[test]
+fn slow_readers_of_an_arriving_body_are_cut_by_a_line_in_a_list() {
+    let (body, other) = (noise(BODY, 3), noise(BODY, 4));
+    let gate = Gate::default();
+    let origin = Origin::with("/large", Page::stored(&body).hold(BODY / 2, &gate));
+    origin.on("/other", Page::stored(&other));
+    origin.on("/small", Page::stored("small"));
+    let edge = Edge::plain(&origin);
+    let mut cut = readers(&edge);
+    let neighbours: Vec<Reader> = (0..3).map(|_| Reader::start(&edge, "/other")).collect();
+    assert_eq!(origin.count("/large"), 1, "they share one fetch");
+
+    let list = edge.until_list_after(|| edge.list().append(&format!("{URL} notice=N-17")));
+    edge.must_block(URL, list, None);
+    eventually("all are cut", || edge.metric("seawall_cut_total") >= READERS as f64);
+    for reader in &mut cut {
+        reader.assert_cut(&body);
+    }
+    assert_recorded_as_cut(&edge, &cut, list);
+    assert_neighbours_unharmed(&edge, neighbours, &other);
+
+    // Nothing of it was stored.
+    gate.open();
+    edge.list().replace("# nothing\n");
+    origin.on("/large", Page::stored("anew"));
+    assert_eq!(edge.until_status("/large", 200).text(), "anew");
+}
+
+#[test]
+fn an_answer_that_streams_past_the_cache_is_cut() {
+    let body = noise(BODY, 5);
+    let gate = Gate::default();
+    let origin = Origin::with("/large", Page::ok(&body).field("Cache-Control", "no-store").hold(BODY / 2, &gate));
+    let edge = Edge::plain(&origin);
+    let mut reader = Reader::start(&edge, "/large");
+    let receipt = edge.block(URL, "N-17");
+    assert_eq!(receipt["cut"], 1, "{receipt}");
+    reader.assert_cut(&body);
+    assert_recorded_as_cut(&edge, &[reader], receipt["list"].as_u64().unwrap());
+    gate.open();
+}
+
+#[test]
+fn a_reader_that_waits_for_its_answer_is_refused() {
+    let gate = Gate::default();
+    let origin = Origin::start();
+    let waits = gate.clone();
+    origin.on_each("/large", move |_| {
+        waits.pass();
+        Page::stored("too late").into()
+    });
+    let edge = Edge::plain(&origin);
+    let mut client = edge.connect();
+    client.send(request("GET", HOST, "/large", &[]));
+    eventually("the fetch", || origin.connections() == 1);
+    edge.block(URL, "N-17");
+    gate.open();
+    let answer = client.answer("GET");
+    assert!(answer.status == 451 || answer.end == End::Reset, "{answer:?}");
+    assert_ne!(answer.text(), "too late");
+    assert_eq!(edge.get("/large").status, 451);
+}
+
+#[test]
+fn a_digest_rule_cuts_what_is_under_way() {
+    let body = noise(BODY, 6);
+    let origin = Origin::with("/large", Page::stored(&body));
+    origin.on("/copy", Page::stored(&body));
+    let edge = Edge::plain(&origin);
+    for path in ["/large", "/copy"] {
+        edge.get(path);
+    }
+    let mut both = [Reader::start(&edge, "/large"), Reader::start(&edge, "/copy")];
+    let receipt: Value = edge.block(&crate::harness::sha256_hex(&body), "N-17");
+    assert_eq!(receipt["cut"], 2, "{receipt}");
+    for reader in &mut both {
+        reader.assert_cut(&body);
+    }
+    assert_eq!((edge.get("/large").status, edge.get("/copy").status), (451, 451));
+}
+
+#[test]
+fn a_finished_answer_on_an_open_connection_is_no_reason_to_cut_it() {
+    let origin = Origin::with("/large", Page::stored("small"));
+    origin.on("/other", Page::stored("other"));
+    let edge = Edge::plain(&origin);
+    let mut client = edge.connect();
+    assert_eq!(client.get(HOST, "/large").text(), "small");
+    let receipt = edge.block(URL, "N-17");
+    assert_eq!(receipt["cut"], 0, "{receipt}");
+    assert_eq!(client.get(HOST, "/other").text(), "other", "the connection goes on");
+    assert_eq!(client.get(HOST, "/large").status, 451);
+}

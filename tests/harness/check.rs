@@ -1,0 +1,98 @@
+//! What must hold after every test, whatever it was about.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::origin::Served;
+use super::{evidence, seawall};
+
+/// A URL in canonical form, and the list versions in which it is blocked: from the first to before the
+/// second.
+pub type Blocked = (String, u64, Option<u64>);
+
+/// What the test knows of what the log must say.
+pub struct Expected<'a> {
+    pub served: &'a [Served],
+    pub blocked: &'a [Blocked],
+    /// A rule begins or ends within a list version.
+    pub timed: bool,
+}
+
+/// Checks what a stopped edge left behind.
+pub fn everything(folder: &Path, expected: &Expected<'_>, stderr: &str) {
+    assert!(!stderr.contains("panicked at"), "the edge panicked:\n{stderr}");
+    let audit = folder.join("state/audit");
+    let verified = seawall(&["audit", "verify", &audit.display().to_string()], folder);
+    assert_eq!(verified.code, 0, "audit verify: {}", verified.all());
+    evidence::check_chain(&audit);
+    let lines = evidence::lines(&audit);
+    let records: Vec<&Value> = lines.iter().filter(|line| line["event"].is_null()).collect();
+    for record in &records {
+        check_record(record, expected.served);
+        check_verdict(record, expected.blocked);
+    }
+    if !expected.timed {
+        check_one_verdict_a_version(&records);
+    }
+}
+
+fn check_record(record: &Value, served: &[Served]) {
+    let word = |name: &str, known: &[&str]| {
+        let value = record[name].as_str().unwrap_or_else(|| panic!("no {name} in {record}"));
+        assert!(known.contains(&value), "{name} of {record}");
+    };
+    word("verdict", &["served", "blocked", "cut", "failed"]);
+    word("cache", &["hit", "miss", "stale", "revalidated", "collapsed", "pass", "tunnel", "none"]);
+    for name in ["began", "method", "id"] {
+        assert!(record[name].is_string(), "{name} of {record}");
+    }
+    for name in ["status", "list", "bytes"] {
+        assert!(record[name].is_u64(), "{name} of {record}");
+    }
+    assert!(record["complete"].is_boolean(), "complete of {record}");
+    assert!(record["began"].as_str() <= record["time"].as_str(), "it ended before it began: {record}");
+    if record["verdict"] == "blocked" {
+        assert_eq!(record["cache"], "none", "an answer made here: {record}");
+        assert!(record["rule"].is_string(), "no rule in {record}");
+    }
+    if record["status"] == 200 && record["digest"].is_string() && !served.is_empty() {
+        check_digest(record, served);
+    }
+}
+
+/// A digest in the log is one of what the origin served for that target, whole.
+fn check_digest(record: &Value, served: &[Served]) {
+    let digest = record["digest"].as_str().unwrap_or_default();
+    let target = record["url"].as_str().and_then(|url| url.splitn(4, '/').nth(3)).unwrap_or_default();
+    let target = format!("/{target}");
+    let length = served.iter().find_map(|origin| origin.length(&target, digest));
+    let length = length.unwrap_or_else(|| panic!("the origin never served this: {record}"));
+    let is_whole_get = record["method"] == "GET" && record["complete"] == true && record["range"].is_null();
+    if is_whole_get && record["verdict"] == "served" {
+        assert_eq!(record["bytes"], length, "bytes of {record}");
+    }
+}
+
+fn check_verdict(record: &Value, blocked: &[Blocked]) {
+    let Some(list) = record["list"].as_u64() else { return };
+    for (url, from, to) in blocked {
+        let in_force = list >= *from && to.is_none_or(|to| list < to);
+        let is_served = record["verdict"] == "served" && record["url"] == url.as_str();
+        assert!(!(is_served && in_force), "served, though its list version blocks it: {record}");
+    }
+}
+
+/// One list version doesn't both block a URL and serve it.
+fn check_one_verdict_a_version(records: &[&Value]) {
+    let mut verdicts: HashMap<(String, u64), &Value> = HashMap::new();
+    for record in records {
+        let (Some(url), Some(list)) = (record["url"].as_str(), record["list"].as_u64()) else { continue };
+        if record["verdict"] != "served" && record["verdict"] != "blocked" {
+            continue;
+        }
+        let first = *verdicts.entry((url.to_owned(), list)).or_insert(record);
+        assert_eq!(first["verdict"], record["verdict"], "two verdicts in one list version: {first} and {record}");
+    }
+}

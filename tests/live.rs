@@ -1,0 +1,135 @@
+//! A list is edited in every way that people edit files, while requests run through.
+
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use crate::harness::client::End;
+use crate::harness::{Edge, HOST, Origin, Page, at};
+
+const RATE: u32 = 200;
+const WORKERS: u32 = 4;
+/// From an edit on, answers that begin later than this obey it.
+const GRACE: Duration = Duration::from_secs(1);
+
+struct Seen {
+    path: &'static str,
+    began: Instant,
+    status: u16,
+    end: End,
+}
+
+/// From `since` on, `path` is answered with `status`.
+struct Turn {
+    path: &'static str,
+    since: Instant,
+    status: u16,
+}
+
+const PATHS: [&str; 5] = ["/a", "/b", "/c", "/d", "/steady"];
+
+#[test]
+fn every_edit_is_obeyed_and_no_request_fails() {
+    let origin = Origin::with("*", Page::stored("x"));
+    let edge = Edge::before(&origin).rules("# empty\n").start();
+    let (seen, turns) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+    let start = Instant::now();
+    for path in PATHS {
+        turns.lock().unwrap().push(Turn { path, since: start, status: 200 });
+    }
+    let (edge, seen_by_all, turns_by_all) = (&edge, &seen, &turns);
+    std::thread::scope(|scope| {
+        let end = start + Duration::from_millis(10_500);
+        for worker in 0..WORKERS {
+            scope.spawn(move || ask(edge, worker, start, end, seen_by_all));
+        }
+        edit(edge, start, turns_by_all);
+    });
+    judge(&seen.into_inner().unwrap(), &turns.into_inner().unwrap(), start);
+}
+
+fn ask(edge: &Edge, worker: u32, start: Instant, end: Instant, seen: &Mutex<Vec<Seen>>) {
+    let mut client = edge.connect();
+    let mut mine = Vec::new();
+    for turn in 0.. {
+        let number = turn * WORKERS + worker;
+        let due = start + Duration::from_secs(1) * number / RATE;
+        if due > end {
+            break;
+        }
+        at(due);
+        let path = PATHS[number as usize % PATHS.len()];
+        let began = Instant::now();
+        let answer = client.get(HOST, path);
+        mine.push(Seen { path, began, status: answer.status, end: answer.end });
+    }
+    seen.lock().unwrap().extend(mine);
+}
+
+/// Each edit, and what it means.
+fn edit(edge: &Edge, start: Instant, turns: &Mutex<Vec<Turn>>) {
+    let list = edge.list();
+    let say = |path: &'static str, status: u16| {
+        turns.lock().unwrap().push(Turn { path, since: Instant::now(), status });
+    };
+    let step = |milliseconds: u64| at(start + Duration::from_millis(milliseconds));
+    let (a, b) = ("https://photos.example/a notice=N-1\n", "https://photos.example/b notice=N-2\n");
+    let (c, d) = ("https://photos.example/c notice=N-3\n", "https://photos.example/d notice=N-4\n");
+
+    step(500);
+    list.append(a.trim_end());
+    say("/a", 451);
+
+    step(1_800);
+    list.replace(b);
+    say("/a", 200);
+    say("/b", 451);
+
+    // Broken: what was good stays, and nothing of the rest is taken.
+    step(3_100);
+    list.append(&format!("{}https://photos.example/a colour=red", c));
+
+    step(4_400);
+    list.replace(&[b, c].concat());
+    say("/c", 451);
+
+    // Truncated in place to nothing: stays in force.
+    step(5_700);
+    list.truncate();
+
+    // Half written for a while: stays in force, then the whole of it.
+    step(6_700);
+    list.rewrite_slowly(b, || at(Instant::now() + Duration::from_millis(900)), &[c, d].concat());
+    say("/d", 451);
+
+    step(9_000);
+    list.replace(d);
+    say("/b", 200);
+    say("/c", 200);
+}
+
+fn judge(seen: &[Seen], turns: &[Turn], start: Instant) {
+    let enough = RATE as usize * 9;
+    assert!(seen.len() > enough, "{} requests ran through, not over {enough}", seen.len());
+    for one in seen {
+        let when = one.began.duration_since(start);
+        assert_eq!(one.end, End::Whole, "{} at {when:?} failed with {}", one.path, one.status);
+        let mine: Vec<&Turn> = turns.iter().filter(|turn| turn.path == one.path && turn.since <= one.began).collect();
+        let last = mine.last().unwrap();
+        let is_settled = one.began.duration_since(last.since) > GRACE;
+        let allowed = match mine.len().checked_sub(2) {
+            Some(before) if !is_settled => vec![mine[before].status, last.status],
+            _ => vec![last.status],
+        };
+        // An edit is told after it was made: a request in between may obey it already.
+        let next = turns.iter().find(|turn| turn.path == one.path && turn.since > one.began);
+        let is_edge =
+            next.is_some_and(|next| next.since.duration_since(one.began) < GRACE && next.status == one.status);
+        assert!(
+            allowed.contains(&one.status) || is_edge,
+            "{} at {when:?} was answered {}, not {allowed:?}: the edit was {:?} before",
+            one.path,
+            one.status,
+            one.began.duration_since(last.since)
+        );
+    }
+}

@@ -1,0 +1,20 @@
+//! One test binary: the product's promises, each as a script against the real binary.
+
+// A harness that fails is a test that fails.
+#![allow(clippy::unwrap_used)]
+
+mod harness;
+
+mod audit;
+mod bad_input;
+mod blocklist;
+mod blocks_api;
+mod cache;
+mod cli;
+mod config;
+mod crash;
+mod cut;
+mod hooks;
+mod live;
+mod proxy;
+mod tidy;
