@@ -189,11 +189,15 @@ impl Takedown {
         }
     }
 
-    /// Reads the lists again by the operator's word. Says what came of it.
-    pub fn reload_lists(&self, lists: &[std::path::PathBuf], accept_shrink: bool) -> Vec<String> {
+    /// Reads the lists again by the operator's word. Says what changed, or which lists can't be taken:
+    /// what was in force of those stays.
+    pub fn reload_lists(&self, lists: &[std::path::PathBuf], accept_shrink: bool) -> Result<Vec<String>, String> {
         let changes = self.sources.lock().reload(lists, accept_shrink, &self.clock);
         self.lists_changed(&changes);
-        changes.iter().map(ToString::to_string).collect()
+        let is_taken = |change: &&Change| change.alters_rules() || matches!(change, Change::Restored { .. });
+        let (taken, refused): (Vec<&Change>, Vec<&Change>) = changes.iter().partition(is_taken);
+        let told = |changes: Vec<&Change>| changes.iter().map(ToString::to_string).collect::<Vec<_>>();
+        if refused.is_empty() { Ok(told(taken)) } else { Err(told(refused).join("\n")) }
     }
 
     pub fn reloaded(&self, changed: &[String]) {

@@ -273,7 +273,7 @@ fn an_origin_that_closes_early_is_no_whole_answer() {
 fn an_origin_that_sends_too_much_harms_no_next_answer() {
     let extra = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nEVIL";
     let reply = Reply::script([Step::Send(format!("{FRESH}Content-Length: 5\r\n\r\nhello{extra}").into_bytes())]);
-    let answer = from_origin("a second answer that nobody asked for", reply);
+    let answer = from_origin("a second answer that nobody asked for", reply.serves("hello"));
     assert_eq!((answer.status, answer.text().as_str()), (200, "hello"));
 }
 
@@ -282,7 +282,7 @@ fn the_bytes_an_origin_sent_too_much_are_no_answer_to_the_next() {
     let origin = Origin::start();
     let extra = "HTTP/1.1 200 OK\r\nCache-Control: max-age=600\r\nContent-Length: 4\r\n\r\nEVIL";
     let poison = format!("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello{extra}");
-    origin.on("/poison", Reply::script([Step::Send(poison.into_bytes())]));
+    origin.on("/poison", Reply::script([Step::Send(poison.into_bytes())]).serves("hello"));
     origin.on("/b", Page::stored("fine"));
     let edge = Edge::plain(&origin);
     let mut client = edge.connect();

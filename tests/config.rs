@@ -154,7 +154,7 @@ fn the_readmes_config_can_be_run() {
 #[test]
 fn a_reload_takes_new_sites_and_drops_no_request() {
     let (origin, other) = (Origin::with("*", Page::ok("one")), Origin::with("*", Page::ok("two")));
-    let edge = Edge::plain(&origin);
+    let edge = Edge::before(&origin).also(&other).start();
     let mut client = edge.connect();
     assert_eq!(client.get("other.example", "/").status, 421);
     let site =

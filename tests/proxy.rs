@@ -219,7 +219,7 @@ fn an_unknown_host_is_421_and_sites_are_found_by_host() {
     let (origin, other) = (Origin::with("/a", Page::ok("one")), Origin::with("/a", Page::ok("two")));
     let site =
         format!("[[site]]\nname = \"other\"\nhosts = [\"other.example\"]\norigin = \"http://{}\"\n", other.address);
-    let edge = Edge::before(&origin).tables(&site).start();
+    let edge = Edge::before(&origin).also(&other).tables(&site).start();
     let mut client = edge.connect();
     for (host, text) in [
         ("photos.example", "one"),
@@ -232,7 +232,6 @@ fn an_unknown_host_is_421_and_sites_are_found_by_host() {
     for host in ["example", "a.b.photos.example", "www.other.example", "127.0.0.1", "photos.example.org"] {
         assert_eq!(client.get(host, "/a").status, 421, "{host}");
     }
-    drop(edge);
 }
 
 #[test]

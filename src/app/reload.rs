@@ -50,7 +50,7 @@ impl Parts {
         let (takedown, lists) = (self.takedown.clone(), meant.takedown.lists.clone());
         let mut changed = tokio::task::spawn_blocking(move || takedown.reload_lists(&lists, accept_shrink))
             .await
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| error.to_string())??;
         let before = self.gateway.sites();
         let named = |name: &str| before.all().iter().find(|site| &*site.name == name);
         let sites = meant.sites.iter().map(|site| site_of(site, &self.telemetry, named(&site.name).map(Arc::as_ref)));

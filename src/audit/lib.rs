@@ -9,9 +9,9 @@
 //! there are signed checkpoints, a folder that was rewritten from some line to its end is not found
 //! out. And it shows what the software recorded, not what a replaced binary did.
 //!
-//! In reading order: [`line`] makes the bytes, [`segment`] keeps them, [`writer`] is the thread that
-//! does both, fed through [`inlet`]; [`recover`] ends what a crash left, [`pack`] compresses;
-//! [`verify`](mod@verify) and [`query`](mod@query) read.
+//! In reading order: `line` makes the bytes, `segment` keeps them, `writer` is the thread that
+//! does both, fed through `inlet`; `recover` ends what a crash left, `pack` compresses;
+//! `verify` and `query` read.
 
 pub mod chain;
 pub mod files;

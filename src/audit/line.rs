@@ -78,7 +78,7 @@ impl Forms {
     fn client(&self, out: &mut Vec<u8>, address: IpAddr) {
         let address = address.to_canonical();
         match (self.client, address) {
-            (ClientForm::None, _) => return,
+            (ClientForm::None, _) => {}
             (ClientForm::Full, _) => field(out, "client", |out| text::plain(out, address)),
             (ClientForm::Truncated, IpAddr::V4(address)) => {
                 let [a, b, c, _] = address.octets();
@@ -162,7 +162,7 @@ impl Encoder {
         }
         for (name, digest) in [("origin_digest", record.origin_digest), ("digest", record.digest)] {
             if let Some(digest) = digest {
-                field(out, name, |out| text::plain(out, digest));
+                field(out, name, |out| text::digest(out, digest));
             }
         }
         if !record.departures.is_empty() {

@@ -4,11 +4,12 @@
 use std::fmt::Display;
 use std::io::Write as _;
 
-use terms::Timestamp;
+use terms::{Digest, Timestamp};
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
 
 /// A JSON string with its quotes (RFC 8259 section 7); bytes past ASCII stand as they are.
 pub fn string(out: &mut Vec<u8>, text: &str) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
     out.push(b'"');
     let bytes = text.as_bytes();
     let mut from = 0;
@@ -33,6 +34,18 @@ pub fn string(out: &mut Vec<u8>, text: &str) {
 
 pub fn number(out: &mut Vec<u8>, value: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+}
+
+/// A JSON string of `sha256:` and 64 hexadecimal digits.
+pub fn digest(out: &mut Vec<u8>, digest: Digest) {
+    let mut digits = [0; 64];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(digest.as_bytes()) {
+        pair[0] = HEX[usize::from(byte >> 4)];
+        pair[1] = HEX[usize::from(byte & 15)];
+    }
+    out.extend_from_slice(b"\"sha256:");
+    out.extend_from_slice(&digits);
+    out.push(b'"');
 }
 
 /// A JSON string of something whose text needs no escapes.

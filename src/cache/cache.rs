@@ -228,6 +228,17 @@ impl Inner {
         storable
     }
 
+    /// Lets nobody join any more, if nobody is there. Who comes at the last moment is not let down: seats
+    /// of followers are taken under the same lock.
+    pub fn close_if_deserted(&self, underway: &Arc<Underway>) -> bool {
+        let mut table = self.flights.lock();
+        let deserted = !underway.growth.has_readers();
+        if deserted {
+            table.close(underway);
+        }
+        deserted
+    }
+
     /// Takes out one entry.
     pub fn forget(&self, entry: &Arc<Entry>) {
         let _table = self.flights.lock();

@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use http::StatusCode;
 use http::header::{
@@ -10,7 +11,7 @@ use http::header::{
 use terms::{Ask, Moment, Refusal, Url};
 
 use crate::answer::status::Forwarded;
-use crate::entry::{Arrived, Entry, Growth, Halt, Seat};
+use crate::entry::{Arrived, Entry, Halt, Seat};
 use crate::flight::{Flight, Outcome, Underway};
 use crate::policy::{Forward, Unstorable};
 use crate::writer::{Stop, Writer};
@@ -110,7 +111,11 @@ impl Fill {
     /// Resolves when nobody waits for this fetch any more, or a rule broke it off. Before the head is
     /// there, a fetch is not worth going on with for nobody.
     pub async fn stopped(&self) -> Stop {
-        stop_of(poll_fn(|cx| self.growth().poll_halt(cx)).await)
+        let halt = poll_fn(|cx| match self.underway.growth.poll_halt(cx) {
+            Poll::Ready(Halt::Deserted) if !self.cache.close_if_deserted(&self.underway) => Poll::Pending,
+            other => other,
+        });
+        stop_of(halt.await)
     }
 
     /// Says what the origin's head makes of this fetch. `sent` is when the request went out, `received`
@@ -188,10 +193,6 @@ impl Fill {
         self.owed = false;
         self.cache.flights.leave(&mut self.cache.flights.lock(), &self.underway);
         self.underway.tell(outcome);
-    }
-
-    fn growth(&self) -> &Growth {
-        &self.underway.growth
     }
 }
 

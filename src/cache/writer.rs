@@ -122,7 +122,7 @@ impl Writer {
     /// much is missing, or a rule broke it off.
     pub async fn stopped(&self) -> Stop {
         let halt = poll_fn(|cx| match self.growth().poll_halt(cx) {
-            Poll::Ready(Halt::Deserted) if self.is_worth_finishing() => Poll::Pending,
+            Poll::Ready(Halt::Deserted) if self.goes_on_for_nobody() => Poll::Pending,
             other => other,
         });
         stop_of(halt.await)
@@ -215,11 +215,15 @@ impl Writer {
             self.set_orphaned(false);
             return Ok(());
         }
-        if !self.is_worth_finishing() {
+        if !self.goes_on_for_nobody() {
             return Err(Stop::Deserted);
         }
-        self.set_orphaned(true);
+        self.set_orphaned(self.is_worth_finishing());
         Ok(())
+    }
+
+    fn goes_on_for_nobody(&self) -> bool {
+        self.is_worth_finishing() || !self.cache.close_if_deserted(&self.underway)
     }
 
     /// Whether to go on for nobody: half is in, or little is missing, and few others do.

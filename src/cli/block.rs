@@ -1,3 +1,5 @@
+//! `seawall block` and `seawall unblock`: live edits, and their receipts.
+
 use serde_json::{Map, Value, json};
 use terms::{BlockStatus, Timestamp};
 
@@ -83,8 +85,8 @@ impl Block {
     pub fn run(self) -> Result<Exit, Failure> {
         let reply = self.reach.admin()?.ask("POST", "/api/v1/blocks", Some(&self.body()))?;
         let mut output = Output::stdout();
-        let said = if reply.status == 200 { "blocked before" } else { "blocked" };
-        print_receipt(&mut output, said, &reply, self.format.format)?;
+        let done = if reply.status == 200 { Done::BlockedBefore } else { Done::Blocked };
+        print_receipt(&mut output, done, &reply, self.format.format)?;
         output.flush()?;
         Ok(Exit::Done)
     }
@@ -113,7 +115,7 @@ impl Unblock {
         let mut worst = Exit::Done;
         for id in &self.ids {
             match admin.ask("DELETE", &format!("/api/v1/blocks/{}", encoded(id)), None) {
-                Ok(reply) => print_receipt(&mut output, "lifted", &reply, self.format.format)?,
+                Ok(reply) => print_receipt(&mut output, Done::Lifted, &reply, self.format.format)?,
                 Err(failure) if failure.code() == Exit::Failed.code() => {
                     output.flush()?;
                     tell(&format!("seawall: {failure}\n"));
@@ -127,12 +129,26 @@ impl Unblock {
     }
 }
 
-fn print_receipt(output: &mut Output, said: &str, reply: &Reply, format: Format) -> anyhow::Result<()> {
+/// What a receipt is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Done {
+    Blocked,
+    /// The very same edit was made earlier; its receipt is the one of then.
+    BlockedBefore,
+    Lifted,
+}
+
+fn print_receipt(output: &mut Output, done: Done, reply: &Reply, format: Format) -> anyhow::Result<()> {
     match format {
         Format::Text => {
+            let said = match done {
+                Done::Blocked => "blocked",
+                Done::BlockedBefore => "blocked before",
+                Done::Lifted => "lifted",
+            };
             let said = output.paint(Paint::Good, said);
             output.line(said)?;
-            output.pairs(&receipt(&reply.json))
+            output.pairs(&receipt(&reply.json, done))
         }
         Format::Json => output.line(&reply.text),
         Format::Jsonl => output.json(&reply.json, format),
@@ -140,39 +156,42 @@ fn print_receipt(output: &mut Output, said: &str, reply: &Reply, format: Format)
 }
 
 /// A receipt as people read it; what it doesn't hold is left out.
-fn receipt(receipt: &Value) -> Vec<(&'static str, String)> {
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+fn receipt(receipt: &Value, done: Done) -> Vec<(&'static str, String)> {
+    let found = |name: &str| receipt.get(name).filter(|value| !value.is_null());
     let mut pairs = Vec::new();
     let mut add = |name, value: Option<String>| pairs.extend(value.map(|value| (name, value)));
-    add("  receipt", receipt.get("id").map(text));
-    add("  notice", receipt.get("notice").filter(|notice| !notice.is_null()).map(text));
-    if let Some(at) = receipt.get("in_force_at") {
-        let list = receipt.get("list").map(|list| format!(", list version {list}")).unwrap_or_default();
-        add("  in force", Some(format!("{}{list}", text(at))));
-    }
+    add("  receipt", found("id").map(text));
+    add("  notice", found("notice").map(text));
+    add("  reason", found("reason").map(text));
     for rule in receipt.get("rules").and_then(Value::as_array).into_iter().flatten() {
         let id = rule.get("id").map(text).unwrap_or_default();
         add("  rule", rule.get("rule").map(|rule| format!("{} (id {id})", text(rule))));
     }
-    if let Some(purged) = receipt.get("purged") {
+    let list = found("list").map(|list| format!(", list version {list}")).unwrap_or_default();
+    let at = found("in_force_at").map(|at| format!("{}{list}", text(at)));
+    if done == Done::Lifted {
+        add("  lifted at", at);
+        return pairs;
+    }
+    add("  in force", at);
+    if let Some(purged) = found("purged") {
         let number = |name| purged.get(name).and_then(Value::as_u64).unwrap_or(0);
         add("  purged", Some(format!("{}, {}", count(number("objects"), "cached object"), bytes(number("bytes")))));
     }
-    add("  cut", receipt.get("cut").and_then(Value::as_u64).map(|cut| format!("{} under way", count(cut, "answer"))));
-    if let Some(last) = receipt.get("last_served") {
-        add("  last served", Some(last_served(last)));
-    }
+    add("  cut", found("cut").and_then(Value::as_u64).map(|cut| format!("{} under way", count(cut, "answer"))));
+    add("  last served", receipt.get("last_served").map(last_served));
     pairs
 }
 
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
 fn last_served(last: &Value) -> String {
-    let Some(fields) = last.as_object() else { return "not in what the log keeps at hand".to_owned() };
-    let fields = fields.iter().filter(|(_, value)| !value.is_null());
-    let shown = fields.map(|(name, value)| match value.as_str() {
-        Some(text) => format!("{name} {text}"),
-        None => format!("{name} {value}"),
-    });
-    shown.collect::<Vec<_>>().join(", ")
+    let Some(time) = last.get("time") else { return "not in what the log keeps at hand".to_owned() };
+    let part = |name: &str| last.get(name).map(text).unwrap_or_default();
+    let sent = bytes(last.get("bytes").and_then(Value::as_u64).unwrap_or(0));
+    format!("{}, {} with {}, {sent} (record {}.{})", text(time), part("url"), part("status"), part("run"), part("seq"))
 }
 
 #[cfg(test)]
@@ -208,23 +227,27 @@ mod tests {
     fn a_receipt_is_readable() {
         let received = json!({
             "id": "r1", "notice": "N-17", "list": 12, "in_force_at": "2026-11-24T10:00:00.000000Z",
-            "rules": [{"id": "r1-1", "rule": "https://a/b"}, {"id": "r1-2", "rule": "*.c"}],
+            "rules": [{"id": "r1:1", "rule": "https://a/b"}, {"id": "r1:2", "rule": "*.c"}],
             "purged": {"objects": 3, "bytes": 1536}, "cut": 1, "last_served": null,
         });
-        let shown: Vec<String> =
-            receipt(&received).into_iter().map(|(name, value)| format!("{} = {value}", name.trim())).collect();
+        let shown = |done| -> Vec<String> {
+            let pairs = receipt(&received, done).into_iter();
+            pairs.map(|(name, value)| format!("{} = {value}", name.trim())).collect()
+        };
         let wanted = [
             "receipt = r1",
             "notice = N-17",
+            "rule = https://a/b (id r1:1)",
+            "rule = *.c (id r1:2)",
             "in force = 2026-11-24T10:00:00.000000Z, list version 12",
-            "rule = https://a/b (id r1-1)",
-            "rule = *.c (id r1-2)",
             "purged = 3 cached objects, 1.5 KiB",
             "cut = 1 answer under way",
             "last served = not in what the log keeps at hand",
         ];
-        assert_eq!(shown, wanted);
-        assert_eq!(receipt(&json!({})), []);
-        assert_eq!(last_served(&json!({"time": "T", "bytes": 5, "status": null})), "bytes 5, time T");
+        assert_eq!(shown(Done::Blocked), wanted);
+        assert_eq!(shown(Done::Lifted)[4..], ["lifted at = 2026-11-24T10:00:00.000000Z, list version 12"]);
+        assert_eq!(receipt(&json!({}), Done::Blocked), []);
+        let last = json!({"time": "T", "url": "https://a/b", "status": 200, "bytes": 5, "run": 1, "seq": 7});
+        assert_eq!(last_served(&last), "T, https://a/b with 200, 5 B (record 1.7)");
     }
 }

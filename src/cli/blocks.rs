@@ -1,3 +1,5 @@
+//! `seawall blocks`: the live edits in force, page by page.
+
 use anyhow::anyhow;
 use serde_json::{Value, json};
 

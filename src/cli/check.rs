@@ -1,3 +1,5 @@
+//! `seawall check`: a config and its lists, judged before they are put in force.
+
 use std::path::Path;
 use std::sync::Arc;
 

@@ -1,3 +1,5 @@
+//! `seawall proxy`: the edge before one origin, from arguments alone.
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 

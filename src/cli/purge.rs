@@ -1,3 +1,5 @@
+//! `seawall purge`: cached copies removed.
+
 use anyhow::Context;
 use serde_json::{Value, json};
 use terms::Url;

@@ -1,3 +1,5 @@
+//! `seawall reload`: config and lists read again.
+
 use serde_json::{Value, json};
 
 use super::exit::{Exit, Failure};

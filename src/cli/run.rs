@@ -1,3 +1,5 @@
+//! `seawall run`: the edge, from a config.
+
 use crate::app;
 
 use super::exit::{Exit, Failure};

@@ -1,3 +1,5 @@
+//! `seawall status`: what the API tells of the running edge, laid out for people whatever it holds.
+
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -5,7 +7,7 @@ use serde_json::{Map, Value};
 use crate::config::units::show_duration;
 
 use super::exit::{Exit, Failure};
-use super::output::{Format, FormatArg, Output, Paint, bytes};
+use super::output::{Format, FormatArg, Output, Paint, bytes, printable};
 use super::reach::Reach;
 
 /// Look at the running one: version, lists, cache, evidence, origins
@@ -50,7 +52,7 @@ fn print(output: &mut Output, status: &Value) -> anyhow::Result<()> {
 }
 
 fn section(output: &mut Output, name: &str, value: &Value) -> anyhow::Result<()> {
-    let title = output.paint(Paint::Bold, &super::output::printable(&name.replace('_', " ")));
+    let title = output.paint(Paint::Bold, &printable(&readable(name)));
     match value {
         Value::Object(parts) => {
             output.line(format!("\n{title}"))?;
@@ -68,7 +70,8 @@ fn section(output: &mut Output, name: &str, value: &Value) -> anyhow::Result<()>
             let cell = |row: &Value, name: &str| row.get(name).map_or_else(String::new, |value| shown(name, value));
             let rows: Vec<Vec<String>> =
                 rows.iter().map(|row| heading.iter().map(|name| cell(row, name)).collect()).collect();
-            output.table(&heading, &rows)
+            let heading: Vec<String> = heading.into_iter().map(readable).collect();
+            output.table(&heading.iter().map(String::as_str).collect::<Vec<_>>(), &rows)
         }
         _ => Ok(()),
     }
@@ -77,7 +80,7 @@ fn section(output: &mut Output, name: &str, value: &Value) -> anyhow::Result<()>
 /// The scalars of an object, readable.
 fn pairs(object: &Map<String, Value>) -> Vec<(String, String)> {
     let flat = in_order(object, &FIRST).into_iter().filter(|(_, value)| is_flat(value));
-    flat.map(|(name, value)| (name.replace('_', " "), shown(name, value))).collect()
+    flat.map(|(name, value)| (readable(name), shown(name, value))).collect()
 }
 
 fn is_flat(value: &Value) -> bool {
@@ -105,6 +108,11 @@ fn in_order<'m>(object: &'m Map<String, Value>, first: &[&str]) -> Vec<(&'m str,
     let mut all: Vec<(&str, &Value)> = object.iter().map(|(name, value)| (name.as_str(), value)).collect();
     all.sort_by_key(|(name, _)| rank(name));
     all
+}
+
+/// A name in words. The unit goes with the value.
+fn readable(name: &str) -> String {
+    name.strip_suffix("_seconds").unwrap_or(name).replace('_', " ")
 }
 
 /// A value as people read it; the name says the unit.
@@ -144,9 +152,9 @@ mod tests {
 
     #[test]
     fn what_is_looked_for_first_stands_first() {
-        let status = json!({"audit": {"queue": 0}, "node": "n", "version": "0.1.0", "list": 3});
+        let status = json!({"audit": {"queue": 0}, "node": "n", "uptime_seconds": 1, "version": "0.1.0", "list": 3});
         let names: Vec<String> = pairs(status.as_object().unwrap()).into_iter().map(|(name, _)| name).collect();
-        assert_eq!(names, ["version", "node", "list"]);
+        assert_eq!(names, ["version", "node", "uptime", "list"]);
         assert_eq!(columns(&[json!({"rules": 1, "source": "s"}), json!({"error": "e"})]), ["source", "rules", "error"]);
     }
 }

@@ -1,3 +1,5 @@
+//! The command line as a whole: what is taken, what is usage, what is explained.
+
 use clap::CommandFactory;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! `seawall why`: which rule decides on a URL, asked of the running edge or found out on the disk.
+
 use anyhow::{Context, anyhow};
 use block::{Edits, Index};
 use terms::{Clock, Url};

@@ -35,11 +35,13 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Creates a folder, and those above it, that only the owner can enter (0700).
+/// Creates a folder, and those above it, that only the owner can enter (0700). Durable: what is written
+/// in it is not lost with it.
 pub fn private_folder(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700))?;
+    sync_folder(folder_of(path)?)
 }
 
 fn folder_of(path: &Path) -> io::Result<&Path> {

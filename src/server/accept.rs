@@ -1,4 +1,4 @@
-//! Listeners: a permit before each accept, a backoff when the system has no more to give.
+//! Listeners: a permit for each connection, a backoff when the system has no more to give.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use terms::Peer;
 use terms::url::Scheme;
 use terms::wire::head;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -124,7 +124,8 @@ impl Listener {
     }
 }
 
-/// Accepts until drained. At the cap of connections accepting pauses: the kernel's queue holds the rest.
+/// Accepts until drained. At the cap of connections accepting pauses, with one connection in hand: the
+/// kernel's queue holds the rest.
 pub async fn serve(listener: Listener, edge: Arc<Edge>, stop: Stop) {
     let mut backoff = Backoff::new(Duration::from_millis(5), Duration::from_secs(1));
     loop {
@@ -153,12 +154,9 @@ pub async fn serve(listener: Listener, edge: Arc<Edge>, stop: Stop) {
     }
 }
 
-async fn accept(
-    listener: &Listener,
-    edge: &Edge,
-) -> std::io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
-    let permit = edge.permits.clone().acquire_owned().await.map_err(std::io::Error::other)?;
+async fn accept(listener: &Listener, edge: &Edge) -> std::io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let (stream, address) = listener.socket.accept().await?;
+    let permit = edge.permits.clone().acquire_owned().await.map_err(std::io::Error::other)?;
     Ok((stream, address, permit))
 }
 

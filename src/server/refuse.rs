@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
 use terms::wire::head::BadHead;
 use terms::{Body, Peer, Refusal};
@@ -45,7 +46,10 @@ pub(super) async fn answer(stream: &mut impl Transport, reason: Reason, head: &[
     edge.numbers.refused(reason.word());
     let response = edge.gateway.refuse(readable(head), peer, reason.refusal());
     let (parts, witnessed) = response.into_parts();
-    let Body::Whole(page) = witnessed.body else { return };
+    let page = match witnessed.body {
+        Body::Whole(page) => page,
+        _ => Bytes::new(),
+    };
     let mut bytes = format!("HTTP/1.1 {}\r\n", parts.status).into_bytes();
     for (name, value) in &parts.headers {
         bytes.extend_from_slice(name.as_str().as_bytes());
@@ -53,7 +57,10 @@ pub(super) async fn answer(stream: &mut impl Transport, reason: Reason, head: &[
         bytes.extend_from_slice(value.as_bytes());
         bytes.extend_from_slice(b"\r\n");
     }
-    bytes.extend_from_slice(format!("content-length: {}\r\nconnection: close\r\n\r\n", page.len()).as_bytes());
+    if !parts.headers.contains_key(header::CONTENT_LENGTH) {
+        bytes.extend_from_slice(format!("content-length: {}\r\n", page.len()).as_bytes());
+    }
+    bytes.extend_from_slice(b"connection: close\r\n\r\n");
     bytes.extend_from_slice(&page);
     let written = timeout(PATIENCE, stream.write_all(&bytes)).await.is_ok_and(|result| result.is_ok());
     if let Some(mut draft) = witnessed.draft {

@@ -17,13 +17,16 @@ pub(super) fn owned(request: Request<Incoming>, max_body: u64) -> Request<Body> 
         if incoming.is_end_stream() {
             return Body::Empty;
         }
-        Body::stream(Capped { incoming, left: max_body })
+        // Announced to be too large: refused before a byte of it is asked for.
+        let too_large = incoming.size_hint().lower() > max_body;
+        Body::stream(Capped { incoming, left: max_body, too_large })
     })
 }
 
 struct Capped {
     incoming: Incoming,
     left: u64,
+    too_large: bool,
 }
 
 impl http_body::Body for Capped {
@@ -31,6 +34,9 @@ impl http_body::Body for Capped {
     type Error = BodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if self.too_large {
+            return Poll::Ready(Some(Err(BodyError::TooLarge)));
+        }
         let frame = match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
             None => return Poll::Ready(None),
             Some(Err(error)) => return Poll::Ready(Some(Err(why(&error)))),

@@ -33,6 +33,7 @@ pub fn everything(folder: &Path, expected: &Expected<'_>, stderr: &str) {
         check_record(record, expected.served);
         check_verdict(record, expected.blocked);
     }
+    check_one_digest_a_fill(&records);
     if !expected.timed {
         check_one_verdict_a_version(&records);
     }
@@ -62,16 +63,29 @@ fn check_record(record: &Value, served: &[Served]) {
     }
 }
 
-/// A digest in the log is one of what the origin served for that target, whole.
+/// A digest in the log is one of what an origin served whole: if it was asked for this very answer, then of
+/// what it said to that.
 fn check_digest(record: &Value, served: &[Served]) {
     let digest = record["digest"].as_str().unwrap_or_default();
-    let target = record["url"].as_str().and_then(|url| url.splitn(4, '/').nth(3)).unwrap_or_default();
-    let target = format!("/{target}");
-    let length = served.iter().find_map(|origin| origin.length(&target, digest));
-    let length = length.unwrap_or_else(|| panic!("the origin never served this: {record}"));
+    let length = served.iter().find_map(|origin| origin.length(digest));
+    let length = length.unwrap_or_else(|| panic!("no origin served this: {record}"));
+    let id = record["id"].as_str().unwrap_or_default();
+    if let Some(said) = served.iter().find_map(|origin| origin.digest_for(id)) {
+        assert_eq!(digest, said, "the origin answered with other bytes: {record}");
+    }
     let is_whole_get = record["method"] == "GET" && record["complete"] == true && record["range"].is_null();
     if is_whole_get && record["verdict"] == "served" {
         assert_eq!(record["bytes"], length, "bytes of {record}");
+    }
+}
+
+/// What came of one fetch is one thing, for all who got it.
+fn check_one_digest_a_fill(records: &[&Value]) {
+    let mut fills: HashMap<(u64, u64), &Value> = HashMap::new();
+    for record in records.iter().filter(|record| record["digest"].is_string()) {
+        let (Some(run), Some(fill)) = (record["run"].as_u64(), record["fill"].as_u64()) else { continue };
+        let first = *fills.entry((run, fill)).or_insert(record);
+        assert_eq!(first["digest"], record["digest"], "two digests of one fill: {first} and {record}");
     }
 }
 

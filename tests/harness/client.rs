@@ -167,7 +167,9 @@ impl Client {
         self.ahead.drain(..end);
         let mut lines = head.trim_end().split("\r\n");
         let status_line = lines.next().unwrap_or_default();
-        let code = status_line.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3));
+        // A client of HTTP/1.0 may be told so.
+        let rest = status_line.strip_prefix("HTTP/1.1 ").or(status_line.strip_prefix("HTTP/1.0 "));
+        let code = rest.and_then(|rest| rest.get(..3));
         answer.status = code.and_then(|code| code.parse().ok()).unwrap_or_else(|| panic!("no status line: {head}"));
         for line in lines {
             let (name, value) = line.split_once(':').unwrap_or_else(|| panic!("no field line: {line}"));

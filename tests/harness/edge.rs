@@ -85,6 +85,12 @@ impl Builder {
         self
     }
 
+    /// A second origin that the config names somewhere.
+    pub fn also(mut self, origin: &Origin) -> Builder {
+        self.served.push(origin.served());
+        self
+    }
+
     pub fn config(&self) -> String {
         format!(
             "[edge]\nlisten = [\"127.0.0.1:0\"]\n{}\n[admin]\nlisten = \"127.0.0.1:0\"\n{}\n[cache]\n{}\n\

@@ -3,6 +3,10 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 #[derive(Clone)]
 pub struct List {
@@ -36,13 +40,24 @@ impl List {
         fs::write(&self.path, text).unwrap();
     }
 
-    /// As [`List::rewrite`], but the writer stops in the middle until `meanwhile` returns.
-    pub fn rewrite_slowly(&self, first: &str, meanwhile: impl FnOnce(), rest: &str) {
-        let mut file = OpenOptions::new().write(true).truncate(true).open(&self.path).unwrap();
-        file.write_all(first.as_bytes()).unwrap();
-        file.flush().unwrap();
-        meanwhile();
-        file.write_all(rest.as_bytes()).unwrap();
+    /// As [`List::rewrite`], but in many pieces, over a second in all. Each piece is far sooner than the
+    /// 300 ms behind the one before that make a file count as finished.
+    pub fn rewrite_slowly(&self, text: &str) -> Writer {
+        const PIECES: usize = 25;
+        let (path, text) = (self.path.clone(), text.as_bytes().to_vec());
+        let longest = Arc::new(AtomicU64::new(0));
+        let ours = longest.clone();
+        let thread = std::thread::spawn(move || {
+            let mut file = OpenOptions::new().write(true).truncate(true).open(path).unwrap();
+            let mut before = Instant::now();
+            for piece in text.chunks(text.len().div_ceil(PIECES)) {
+                std::thread::sleep(Duration::from_millis(40));
+                file.write_all(piece).unwrap();
+                ours.fetch_max(before.elapsed().as_millis() as u64, SeqCst);
+                before = Instant::now();
+            }
+        });
+        Writer { thread, longest }
     }
 
     pub fn truncate(&self) {
@@ -53,5 +68,23 @@ impl List {
         let kept: String =
             self.text().lines().filter(|line| !line.contains(word)).map(|line| format!("{line}\n")).collect();
         self.replace(&kept);
+    }
+}
+
+/// Somebody who writes a file bit by bit.
+pub struct Writer {
+    thread: JoinHandle<()>,
+    longest: Arc<AtomicU64>,
+}
+
+impl Writer {
+    pub fn is_finished(&self) -> bool {
+        self.thread.is_finished()
+    }
+
+    /// Whether the machine was so busy that one piece came too long behind another: then the file did
+    /// count as finished in between.
+    pub fn was_held_up(&self) -> bool {
+        self.longest.load(SeqCst) > 200
     }
 }

@@ -43,15 +43,15 @@ pub enum Step {
 /// What the origin does when it is asked.
 #[derive(Clone, Default)]
 pub struct Reply {
-    steps: Vec<Step>,
-    /// The representation, where all of it is served.
-    whole: Option<Vec<u8>>,
+    steps: Arc<Vec<Step>>,
+    /// Digest and length of the representation, where all of it is served.
+    whole: Option<(String, u64)>,
     leaves_body_unread: bool,
 }
 
 impl Reply {
     pub fn script(steps: impl Into<Vec<Step>>) -> Reply {
-        Reply { steps: steps.into(), ..Reply::default() }
+        Reply { steps: Arc::new(steps.into()), ..Reply::default() }
     }
 
     /// These bytes, then the connection is closed.
@@ -67,7 +67,7 @@ impl Reply {
 
     /// The bytes that are served, where a script serves all of them.
     pub fn serves(mut self, whole: impl AsRef<[u8]>) -> Reply {
-        self.whole = Some(whole.as_ref().to_vec());
+        self.whole = Some(digested(whole.as_ref()));
         self
     }
 }
@@ -77,6 +77,10 @@ enum Framing {
     Length,
     Chunked,
     UntilClose,
+}
+
+fn digested(whole: &[u8]) -> (String, u64) {
+    (sha256_hex(whole), whole.len() as u64)
 }
 
 /// A well-formed answer.
@@ -181,7 +185,8 @@ impl From<Page> for Reply {
         if page.closes || page.framing == Framing::UntilClose {
             steps.push(Step::Close);
         }
-        Reply { steps, whole: Some(page.body), leaves_body_unread: false }
+        let whole = (!page.status.starts_with("304")).then(|| digested(&page.body));
+        Reply { steps: Arc::new(steps), whole, leaves_body_unread: false }
     }
 }
 
@@ -211,24 +216,33 @@ impl Asked {
 
 type Script = Arc<dyn Fn(&Asked) -> Reply + Send + Sync>;
 
-/// The digests and lengths of all that was served whole, by target.
+/// What was served whole.
 #[derive(Clone, Default)]
-pub struct Served(Arc<Mutex<HashMap<String, HashMap<String, u64>>>>);
+pub struct Served(Arc<Mutex<Ledger>>);
+
+#[derive(Default)]
+struct Ledger {
+    /// By digest.
+    lengths: HashMap<String, u64>,
+    /// The digest of what a request was answered with, by its `X-Request-Id`.
+    digests: HashMap<String, String>,
+}
 
 impl Served {
-    fn add(&self, target: &str, whole: &[u8]) {
-        let mut served = self.0.lock().unwrap();
-        served.entry(target.to_owned()).or_default().insert(sha256_hex(whole), whole.len() as u64);
+    fn add(&self, asked: &Asked, (digest, length): &(String, u64)) {
+        let mut ledger = self.0.lock().unwrap();
+        if let Some(id) = asked.field("X-Request-Id") {
+            ledger.digests.insert(id.to_owned(), digest.clone());
+        }
+        ledger.lengths.insert(digest.clone(), *length);
     }
 
-    /// The length of what has this digest: of that target, or, for a target that was never asked for
-    /// in this spelling, of any.
-    pub fn length(&self, target: &str, digest: &str) -> Option<u64> {
-        let served = self.0.lock().unwrap();
-        match served.get(target) {
-            Some(there) => there.get(digest).copied(),
-            None => served.values().find_map(|there| there.get(digest).copied()),
-        }
+    pub fn length(&self, digest: &str) -> Option<u64> {
+        self.0.lock().unwrap().lengths.get(digest).copied()
+    }
+
+    pub fn digest_for(&self, id: &str) -> Option<String> {
+        self.0.lock().unwrap().digests.get(id).cloned()
     }
 }
 
@@ -347,19 +361,19 @@ fn converse(shared: &Shared, mut stream: TcpStream) {
     let mut reader = BufReader::new(ours);
     while let Some(mut asked) = read_head(&mut reader) {
         let script = shared.script(&asked.target);
-        let early = script(&asked);
-        if !early.leaves_body_unread {
+        let reply = script(&asked);
+        if !reply.leaves_body_unread {
             asked.is_whole = read_body(&mut reader, &mut stream, &mut asked).is_some();
         }
-        let (is_head, is_whole, target) = (asked.method == "HEAD", asked.is_whole, asked.target.clone());
-        shared.asked.lock().unwrap().push(asked);
-        if !is_whole && !early.leaves_body_unread {
+        let (is_head, is_whole) = (asked.method == "HEAD", asked.is_whole);
+        shared.asked.lock().unwrap().push(asked.clone());
+        if !is_whole && !reply.leaves_body_unread {
             return;
         }
-        if let Some(whole) = &early.whole {
-            shared.served.add(&target, whole);
+        if let Some(whole) = &reply.whole {
+            shared.served.add(&asked, whole);
         }
-        if perform(&early, &mut stream, &mut reader, is_head).is_none() {
+        if perform(&reply, &mut stream, &mut reader, is_head).is_none() {
             let _ = stream.shutdown(Shutdown::Both);
             return;
         }
@@ -377,7 +391,7 @@ impl Shared {
 
 /// `None` when the connection is over.
 fn perform(reply: &Reply, stream: &mut TcpStream, reader: &mut impl Read, is_head: bool) -> Option<()> {
-    for step in &reply.steps {
+    for step in reply.steps.iter() {
         match step {
             Step::SendBody(_) if is_head => {}
             Step::Send(bytes) | Step::SendBody(bytes) => stream.write_all(bytes).ok()?,

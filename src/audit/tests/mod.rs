@@ -5,7 +5,6 @@ mod life;
 mod lines;
 mod queries;
 mod tamper;
-mod zz_speed;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -7,11 +7,13 @@
 //! vanished, was emptied, or lost most of its rules leaves the version before in force, and says so.
 
 mod board;
+mod change;
 mod check;
 mod error;
 mod kept;
 mod load;
 mod reload;
+mod root;
 mod shown;
 mod source;
 mod survey;
@@ -21,15 +23,15 @@ mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use disk::watch::Hint;
-use terms::{Digest, Timestamp};
+use terms::Timestamp;
 
 pub use board::{Board, SourceStatus};
+pub use change::Change;
 pub use check::check;
 pub use error::{Problem, SourceError};
 pub use thread::{Watching, watch};
@@ -37,9 +39,9 @@ pub use thread::{Watching, watch};
 use crate::index::{self, Table};
 use crate::rule::Rule;
 use kept::{Copy, Kept};
+use root::{Root, RootState};
 use shown::{Content, Shown};
-use source::{InForce, Occasion, SETTLING, Seen, Source, Trouble};
-use survey::{Survey, survey};
+use source::{InForce, Occasion, Seen, Source, Trouble};
 use thread::Bell;
 use trail::{Evidence, Trail};
 use verdict::{Former, Verdict, Word};
@@ -71,99 +73,6 @@ struct Rank(OsString, PathBuf);
 impl Rank {
     fn of(file: &Path) -> Rank {
         Rank(file.file_name().unwrap_or_default().to_owned(), file.to_owned())
-    }
-}
-
-/// A path that `lists` names.
-struct Root {
-    path: PathBuf,
-    state: RootState,
-    absent_since: Option<Instant>,
-}
-
-enum RootState {
-    /// There, or a file whose source tells how it is.
-    Present,
-    /// Was there.
-    Vanished,
-    /// Was gone when the operator said `reload`: nothing is expected of it.
-    Lifted,
-    /// Was named by a reload, and was not there.
-    Missing,
-    /// Can't be listed, or some of what is in it can't be taken.
-    Refused(Vec<SourceError>),
-}
-
-/// What came of a look, a reload or a start.
-#[derive(Clone, Debug)]
-pub enum Change {
-    /// A new version is in force; `before` is the number of rules of the one it replaced.
-    Applied {
-        file: PathBuf,
-        hash: Digest,
-        rules: usize,
-        before: usize,
-    },
-    /// What the file shows can't be taken; what was in force stays.
-    Refused {
-        file: PathBuf,
-        errors: Vec<SourceError>,
-    },
-    Vanished {
-        file: PathBuf,
-    },
-    /// Truncated to nothing; its rules stay in force.
-    Emptied {
-        file: PathBuf,
-    },
-    /// Holds under half of its rules; the former ones stay in force.
-    Shrunk {
-        file: PathBuf,
-        from: usize,
-        to: usize,
-    },
-    /// The file shows again what is in force.
-    Restored {
-        file: PathBuf,
-    },
-    /// Its rules are no longer in force.
-    Lifted {
-        file: PathBuf,
-        rules: usize,
-    },
-}
-
-impl Change {
-    /// Whether other rules are in force than before.
-    pub fn alters_rules(&self) -> bool {
-        matches!(self, Change::Applied { .. } | Change::Lifted { .. })
-    }
-
-    pub fn file(&self) -> &Path {
-        match self {
-            Change::Applied { file, .. }
-            | Change::Refused { file, .. }
-            | Change::Vanished { file }
-            | Change::Emptied { file }
-            | Change::Shrunk { file, .. }
-            | Change::Restored { file }
-            | Change::Lifted { file, .. } => file,
-        }
-    }
-}
-
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.file().display())?;
-        match self {
-            Change::Applied { rules, before, .. } => write!(f, "in force with {rules} rules (before: {before})"),
-            Change::Refused { errors, .. } => Trouble::Refused(errors.clone()).fmt(f),
-            Change::Vanished { .. } => Trouble::Vanished.fmt(f),
-            Change::Emptied { .. } => Trouble::Emptied.fmt(f),
-            Change::Shrunk { from, to, .. } => Trouble::Shrunk { from: *from, to: *to }.fmt(f),
-            Change::Restored { .. } => f.write_str("shows again what is in force"),
-            Change::Lifted { rules, .. } => write!(f, "lifted, with {rules} rules"),
-        }
     }
 }
 
@@ -257,40 +166,6 @@ impl Sources {
         self.sources.contains_key(&Rank::of(root))
     }
 
-    fn look_at_roots(&mut self, now: Instant, look: &mut Look) {
-        let mut roots = std::mem::take(&mut self.roots);
-        for root in &mut roots {
-            let shown = survey(&root.path);
-            if !matches!(shown, Survey::Absent) {
-                root.absent_since = None;
-            }
-            match shown {
-                Survey::File => {
-                    root.state = RootState::Present;
-                    self.add_file(root.path.clone());
-                }
-                Survey::Folder(files, odd) => look.changes.extend(root.refuse(self.add_files(files, odd))),
-                Survey::Unreadable(error) => look.changes.extend(root.refuse(vec![error])),
-                // A file's own source finds out that it is gone.
-                Survey::Absent if self.has_file_of(&root.path) => {}
-                Survey::Absent => match root.state {
-                    RootState::Vanished | RootState::Lifted | RootState::Missing => {}
-                    RootState::Present | RootState::Refused(_) => {
-                        let since = *root.absent_since.get_or_insert(now);
-                        match SETTLING.checked_sub(now.duration_since(since)) {
-                            None | Some(Duration::ZERO) => {
-                                root.state = RootState::Vanished;
-                                look.changes.push(Change::Vanished { file: root.path.clone() });
-                            }
-                            Some(left) => look.again_in(left),
-                        }
-                    }
-                },
-            }
-        }
-        self.roots = roots;
-    }
-
     /// Makes something of what a file shows for good.
     fn settle(&mut self, rank: &Rank, shown: Shown, evidence: Evidence, wall: Timestamp) -> Option<Change> {
         let source = self.sources.get_mut(rank)?;
@@ -357,40 +232,6 @@ impl Sources {
         let of_roots = self.roots.iter().filter_map(Root::status);
         let status = of_roots.chain(self.sources.values().map(Source::status)).collect();
         self.board.publish(tables.collect(), status);
-    }
-}
-
-impl Root {
-    fn new(path: PathBuf) -> Root {
-        Root { path, state: RootState::Present, absent_since: None }
-    }
-
-    /// Notes what can't be taken, if anything; a change only where there was no such thing before.
-    fn refuse(&mut self, errors: Vec<SourceError>) -> Option<Change> {
-        let was_refused = matches!(self.state, RootState::Refused(_));
-        if errors.is_empty() {
-            let was_troubled = !matches!(self.state, RootState::Present | RootState::Lifted);
-            self.state = RootState::Present;
-            return was_troubled.then(|| Change::Restored { file: self.path.clone() });
-        }
-        self.state = RootState::Refused(errors.clone());
-        (!was_refused).then(|| Change::Refused { file: self.path.clone(), errors })
-    }
-
-    fn status(&self) -> Option<SourceStatus> {
-        let trouble = match &self.state {
-            RootState::Present | RootState::Lifted => return None,
-            RootState::Vanished => Trouble::Vanished,
-            RootState::Missing => Trouble::Refused(vec![SourceError::new(&self.path, Problem::Missing)]),
-            RootState::Refused(errors) => Trouble::Refused(errors.clone()),
-        };
-        let trouble = Some(trouble.to_string());
-        Some(SourceStatus { file: self.path.clone(), rules: 0, loaded_at: None, hash: None, trouble })
-    }
-
-    /// Whether it stands for this file.
-    fn covers(&self, file: &Path) -> bool {
-        self.path == file || file.parent() == Some(&self.path)
     }
 }
 

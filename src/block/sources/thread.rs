@@ -37,9 +37,16 @@ pub fn watch(
     clock: Clock,
     on_change: impl Fn(Vec<Change>) + Send + 'static,
 ) -> std::io::Result<Watching> {
-    let bell = sources.lock().bell.clone();
+    let (bell, folders) = {
+        let sources = sources.lock();
+        (sources.bell.clone(), sources.folders())
+    };
     let rung = bell.clone();
-    let looking = move || look_on(&sources, &clock, &rung, on_change);
+    let mut watch = Watch::new(move |hint| rung.hint(hint));
+    // Before this returns, so that no save after the start goes without its hint.
+    watch.set_folders(folders);
+    let rung = bell.clone();
+    let looking = move || look_on(&sources, &clock, &rung, watch, on_change);
     let thread = std::thread::Builder::new().name("lists".into()).spawn(looking)?;
     Ok(Watching { bell, thread: Some(thread) })
 }
@@ -56,11 +63,7 @@ impl Drop for Watching {
     }
 }
 
-fn look_on(sources: &Mutex<Sources>, clock: &Clock, bell: &Arc<Bell>, on_change: impl Fn(Vec<Change>)) {
-    let mut watch = Watch::new({
-        let bell = bell.clone();
-        move |hint| bell.hint(hint)
-    });
+fn look_on(sources: &Mutex<Sources>, clock: &Clock, bell: &Bell, mut watch: Watch, on_change: impl Fn(Vec<Change>)) {
     let mut hints = Vec::new();
     loop {
         let now = clock.now();

@@ -227,10 +227,18 @@ async fn who_waits_for_bytes_learns_that_nobody_reads() {
     assert!(matches!(stopped.await.unwrap(), Stop::Deserted));
 
     let (fill, flight) = start(&cache);
-    let stopped = tokio::spawn(async move { fill.stopped().await });
+    let stopped = tokio::spawn(async move { (fill.stopped().await, fill) });
     tokio::task::yield_now().await;
+    // A follower is enough to go on for.
+    let (follower, _) = follow(&cache, &[]);
     drop(flight);
-    assert!(matches!(stopped.await.unwrap(), Stop::Deserted));
+    tokio::task::yield_now().await;
+    assert!(!stopped.is_finished());
+    drop(follower);
+    let (stop, _fill) = stopped.await.unwrap();
+    assert!(matches!(stop, Stop::Deserted));
+    // Nobody joins what is about to be given up.
+    assert_eq!(look(&cache, "GET", &[]), "miss 0");
 }
 
 #[tokio::test]

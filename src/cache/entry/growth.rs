@@ -112,6 +112,10 @@ impl Growth {
         self.unstorable.store(true, Ordering::Release);
     }
 
+    pub fn has_readers(&self) -> bool {
+        self.growing.lock().places.taken() > 0
+    }
+
     /// Bytes that can be read so far.
     pub fn length(&self) -> u64 {
         self.growing.lock().chunks.length()

@@ -1,3 +1,5 @@
+//! `seawall audit`: the evidence, read without a running edge.
+
 mod query;
 mod verify;
 
@@ -19,7 +21,7 @@ impl Audit {
     pub fn run(self) -> Result<Exit, Failure> {
         match self {
             Audit::Verify(verify) => verify.run(),
-            Audit::Query(query) => query.run(),
+            Audit::Query(query) => (*query).run(),
         }
     }
 }

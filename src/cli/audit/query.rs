@@ -1,3 +1,5 @@
+//! `seawall audit query`: lines of the evidence, chosen by what they say.
+
 use anyhow::anyhow;
 use audit::{Filter, Line};
 use clap::ValueEnum;
@@ -76,7 +78,7 @@ fn time(text: &str) -> Result<Timestamp, String> {
 }
 
 impl Query {
-    pub fn run(self: Box<Self>) -> Result<Exit, Failure> {
+    pub fn run(self) -> Result<Exit, Failure> {
         let folder = self.evidence.folder()?;
         let form = self.form;
         let filter = Filter {

@@ -1,3 +1,5 @@
+//! `seawall audit verify`: that the evidence is what was written.
+
 use anyhow::anyhow;
 use audit::{Verified, VerifyError};
 use serde_json::json;

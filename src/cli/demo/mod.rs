@@ -52,11 +52,13 @@ impl Demo {
     pub fn run(self) -> Result<Exit, Failure> {
         let listen = self.listen.map_or_else(|| free_port(EDGE_PORT, None), Ok)?;
         let admin = self.admin.map_or_else(|| free_port(ADMIN_PORT, Some(listen)), Ok)?;
+        if !admin.ip().is_loopback() {
+            return Err(Failure::usage(anyhow!(
+                "--admin {admin}: the demo's admin listener is in clear; name a port of 127.0.0.1"
+            )));
+        }
         let folder = serve::temporary_folder("seawall-demo-")?;
         let place = Place::of(folder.path());
-        // What the arguments make impossible is seen before anything starts.
-        place.furnish(listen, admin, SocketAddr::from((Ipv4Addr::LOCALHOST, 1)))?;
-        place.load().map_err(Failure::usage)?;
         let done = serve::block_on(show(&place, listen, admin));
         serve::remove(folder);
         done

@@ -1,0 +1,128 @@
+//! A hit without sockets: everything that is ours between hyper's request and hyper's response, and the
+//! record's way into the log.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use block::{Blocks, Source, Table};
+use bytes::Bytes;
+use cache::{Cache, Caching, Landing, Lookup, ReplyHead};
+use criterion::{Criterion, criterion_group, criterion_main};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, DATE, ETAG, HOST, HeaderMap, HeaderValue};
+use http::{Request, StatusCode};
+use seawall::gateway::Gateway;
+use seawall::pages::Pages;
+use seawall::sites::{HostPattern, Site, Sites};
+use seawall::telemetry::Telemetry;
+use seawall::witness::Witness;
+use terms::url::Scheme;
+use terms::{Ask, Body, Clock, Digest, Peer};
+
+struct House {
+    gateway: Gateway,
+    cache: Cache,
+    log: audit::Log,
+    _folder: tempfile::TempDir,
+}
+
+fn house() -> House {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let clock = Clock::system();
+    let settings = audit::Settings {
+        dir: folder.path().join("audit"),
+        node: "00000000-0000-0000-0000-000000000000".to_owned(),
+        run: 1,
+        segment_size: 64 << 20,
+        segment_age: Duration::from_secs(600),
+        sync: audit::Sync::Interval(Duration::from_secs(1)),
+        high_water: usize::MAX / 2,
+        wait: Duration::from_secs(5),
+        client: audit::ClientForm::Truncated,
+        url_query: audit::QueryForm::Full,
+        key: [0; 16],
+    };
+    let log = audit::Log::open(settings, clock.clone()).expect("the log can be opened");
+    let edits = Table::compile(Source::Edits { ids: Vec::new() }, Vec::new(), Digest::ZERO);
+    let blocks = Arc::new(Blocks::new(folder.path(), Arc::new(edits), Vec::new()).expect("the index can be published"));
+    let cache = Cache::new(cache::Settings { memory: 64 << 20, max_object: 8 << 20 });
+    let telemetry = Arc::new(Telemetry::default());
+    let pages = Pages::new("urn:uuid:0", seawall::pages::Disclose::Full);
+    let wait = Duration::from_secs(5);
+    let witness =
+        Arc::new(Witness::new(log.clone(), clock.clone(), pages, "seawall".to_owned(), wait, telemetry.clone()));
+    let name: Arc<str> = "bench".into();
+    let site = Site {
+        numbers: telemetry.site(&name),
+        name,
+        hosts: vec![HostPattern::Any],
+        caching: Caching::default(),
+        origin: origin::Origin::new(origin::Settings {
+            address: origin::Address { host: "127.0.0.1".to_owned(), port: 9 },
+            connect_timeout: wait,
+            first_byte_timeout: wait,
+            between_bytes_timeout: wait,
+            max_connections: 1,
+        }),
+        pass_fields: Vec::new(),
+    };
+    let gateway = Gateway::new(Sites::new(vec![Arc::new(site)]), blocks, cache.clone(), witness, clock);
+    House { gateway, cache, log, _folder: folder }
+}
+
+fn request() -> Request<Body> {
+    let mut request = Request::new(Body::Empty);
+    *request.uri_mut() = "/1k".parse().expect("a URI");
+    request.headers_mut().insert(HOST, HeaderValue::from_static("o.example"));
+    request
+}
+
+fn peer() -> Peer {
+    Peer { address: ([127, 0, 0, 1], 40_000).into(), scheme: Scheme::Http }
+}
+
+async fn store(cache: &Cache) {
+    let (ask, _) = Ask::read(request(), peer(), Clock::system().now());
+    let url = ask.url.clone().expect("a URL");
+    let Ok(Lookup::Miss(fill)) = cache.look_up(&ask, &url, &Caching::default(), ask.began) else {
+        panic!("nothing is stored yet")
+    };
+    let fields = HeaderMap::from_iter([
+        (CACHE_CONTROL, HeaderValue::from_static("max-age=3600")),
+        (CONTENT_TYPE, HeaderValue::from_static("application/octet-stream")),
+        (CONTENT_LENGTH, HeaderValue::from_static("1024")),
+        (
+            DATE,
+            HeaderValue::try_from(httpdate::fmt_http_date(Clock::system().wall().to_system_time())).expect("a date"),
+        ),
+        (ETAG, HeaderValue::from_static("\"1\"")),
+    ]);
+    let flight = fill.flight();
+    let head = ReplyHead { status: StatusCode::OK, fields };
+    let Landing::Store(mut writer) = fill.land(&head, ask.began, ask.began) else { panic!("this can be stored") };
+    writer.push(Bytes::from(vec![b'x'; 1024])).await.expect("it has a reader");
+    writer.finish().expect("it is whole");
+    drop(flight);
+}
+
+fn hit(c: &mut Criterion) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let house = house();
+    runtime.block_on(store(&house.cache));
+    let lane = house.gateway.lane();
+    c.bench_function("a hit without sockets, its record pushed", |b| {
+        b.iter(|| {
+            let response = runtime.block_on(house.gateway.serve(request(), peer(), &lane));
+            assert_eq!(response.status(), StatusCode::OK);
+            if let Some(ticket) = response.body().draft.as_ref().and_then(|draft| draft.ticket()) {
+                lane.arrived(ticket);
+            }
+        });
+    });
+    c.bench_function("an empty task and a request, for comparison", |b| {
+        b.iter(|| runtime.block_on(async { request() }));
+    });
+    house.log.close();
+}
+
+criterion_group!(hits, hit);
+criterion_main!(hits);
