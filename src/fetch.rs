@@ -10,7 +10,8 @@ use std::task::{Context, Poll};
 use block::{Blocks, Clearance, Lane};
 use bytes::Bytes;
 use cache::{Cache, Fill, Filled, Flight, Landed, Landing, Pass, ReplyHead, Stop, Writer};
-use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
+use http::header::CACHE_STATUS;
+use http::{HeaderValue, Method, Request, StatusCode};
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 use origin::{Reply, ReplyBody};
@@ -67,6 +68,7 @@ impl Fetcher {
             witness: self.witness.clone(),
             site: site.clone(),
             url: url.clone(),
+            to_head: ask.method == Method::HEAD,
             clearance,
         };
         tokio::spawn(fetch.run(fill, request, starter));
@@ -77,8 +79,7 @@ impl Fetcher {
     pub async fn pass(&self, site: &Site, ask: &Ask, url: &Url, body: Body, pass: Pass) -> Result<Answer, Refusal> {
         let request = forward::request(ask, url, ask.fields.clone(), body, site, self.witness.via());
         let reply = site.origin.exchange(request).await?;
-        // RFC 9111 section 4.4: a reply that is no error to a method that is not safe.
-        if !ask.method.is_safe() && (reply.status.is_success() || reply.status.is_redirection()) {
+        if cache::policy::invalidates(&ask.method, reply.status) {
             self.cache.invalidate(url);
         }
         let status = pass.cache_status(reply.status);
@@ -93,6 +94,8 @@ struct Fetch {
     witness: Arc<Witness>,
     site: Arc<Site>,
     url: Arc<Url>,
+    /// The one who started it asked with HEAD.
+    to_head: bool,
     clearance: Clearance,
 }
 
@@ -129,7 +132,7 @@ impl Fetch {
             Landing::Private(private) => {
                 self.witness.filled(number, &self.url, Err(private.reason.to_string()));
                 let status = private.cache_status(reply.status);
-                let answer = streamed(reply, false, CacheUse::Miss, Some(number), status, self.witness.via());
+                let answer = streamed(reply, self.to_head, CacheUse::Miss, Some(number), status, self.witness.via());
                 // A starter that left takes its reply with it.
                 let _ = starter.send(answer);
             }
@@ -181,12 +184,14 @@ fn streamed(
     via: &str,
 ) -> Answer {
     let mut fields = forward::reply(reply.fields, reply.version, via);
-    fields.append(CACHE_STATUS.clone(), cache_status);
+    fields.append(CACHE_STATUS, cache_status);
     let mut answer = Answer::made_here(reply.status, fields, Body::Empty);
     answer.cache = cache;
     answer.fill = fill;
     // A part, and what has no content, tell nothing of the whole.
-    if to_head || matches!(reply.status, StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED) {
+    if to_head {
+        answer.body = Body::Empty;
+    } else if matches!(reply.status, StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED) {
         answer.body = Body::stream(reply.body);
     } else {
         let digest = Arc::new(OnceLock::new());
@@ -195,8 +200,6 @@ fn streamed(
     }
     answer
 }
-
-static CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
 
 /// A body whose digest is known when it has passed.
 struct Hashed {

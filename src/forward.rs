@@ -42,18 +42,21 @@ pub fn request(ask: &Ask, url: &Url, mut fields: HeaderMap, body: Body, site: &S
     // 100-continue was met here already.
     fields.remove(header::EXPECT);
     drop_steering(&mut fields, &site.pass_fields);
-    fields.insert(header::HOST, url.authority().clone());
-    set(&mut fields, &X_FORWARDED_FOR, &ask.peer.address.ip().to_canonical().to_string());
-    set(&mut fields, &X_FORWARDED_PROTO, ask.peer.scheme.as_str());
-    fields.insert(X_FORWARDED_HOST.clone(), url.authority().clone());
-    set(&mut fields, &X_REQUEST_ID, &ask.id.to_string());
+    fields.remove(header::HOST);
+    or_insert(&mut fields, header::HOST, url.authority());
+    // Where the site lets a client's word through, it stays, and the hop joins the list of hops.
+    fields::append(&mut fields, X_FORWARDED_FOR.clone(), &ask.peer.address.ip().to_canonical().to_string());
+    or_insert(&mut fields, X_FORWARDED_PROTO.clone(), ask.peer.scheme.as_str());
+    or_insert(&mut fields, X_FORWARDED_HOST.clone(), url.authority());
+    or_insert(&mut fields, X_REQUEST_ID.clone(), &ask.id.to_string());
     fields::append(&mut fields, header::VIA, &hop(ask.version, via));
     if body_is_absent(&body) {
         fields.remove(header::CONTENT_LENGTH);
     }
     let mut request = Request::new(body);
     *request.method_mut() = ask.method.clone();
-    *request.uri_mut() = Uri::from(url.target().clone());
+    // It was read from a URI, so it is one.
+    *request.uri_mut() = url.target().parse::<Uri>().unwrap_or_default();
     *request.headers_mut() = fields;
     request
 }
@@ -88,13 +91,8 @@ pub fn hop(version: Version, via: &str) -> String {
     format!("{version} {via}")
 }
 
-fn set(fields: &mut HeaderMap, name: &HeaderName, text: &str) {
+fn or_insert(fields: &mut HeaderMap, name: HeaderName, text: &str) {
     if let Ok(value) = HeaderValue::from_str(text) {
-        // A field that the site lets through has the client's word kept, and ours behind it.
-        if fields.contains_key(name) {
-            fields::append(fields, name.clone(), text);
-        } else {
-            fields.insert(name.clone(), value);
-        }
+        fields.entry(name).or_insert(value);
     }
 }

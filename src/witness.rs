@@ -40,8 +40,8 @@ pub struct Witness {
 /// A body, and what will be recorded of it.
 pub struct Witnessed {
     pub body: Body,
-    /// `None`: too little is known for a record.
-    pub draft: Option<Draft>,
+    /// `None`: too little is known for a record. Boxed, because it is handed on some times.
+    pub draft: Option<Box<Draft>>,
 }
 
 /// How an answer ended.
@@ -159,7 +159,7 @@ impl Witness {
             record: Some(record),
             witness: self.clone(),
         };
-        self.response(ask.id, &ask.method, answer, Some(draft))
+        self.response(ask.id, &ask.method, answer, Some(Box::new(draft)))
     }
 
     /// The response to a head of which too little could be read for a record.
@@ -168,7 +168,13 @@ impl Witness {
         self.response(RequestId::random(), &Method::GET, answer, None)
     }
 
-    fn response(&self, id: RequestId, method: &Method, answer: Answer, draft: Option<Draft>) -> Response<Witnessed> {
+    fn response(
+        &self,
+        id: RequestId,
+        method: &Method,
+        answer: Answer,
+        draft: Option<Box<Draft>>,
+    ) -> Response<Witnessed> {
         let Answer { status, mut fields, mut body, cache, close, .. } = answer;
         if cache == CacheUse::None {
             fields.insert(header::VIA, self.via_here.clone());

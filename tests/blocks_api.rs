@@ -146,15 +146,15 @@ fn blocks(edge: &Edge) -> Vec<Value> {
     let mut all = Vec::new();
     let mut after = String::new();
     loop {
-        let page = edge.api("GET", &format!("/api/v1/blocks?limit=3&after={after}"), None);
+        let page = edge.api("GET", &format!("/api/v1/blocks?limit=3{after}"), None);
         assert_eq!(page.status, 200, "{}", page.text());
         let page = page.json();
         let these = page["blocks"].as_array().unwrap();
         assert!(these.len() <= 3, "{page}");
         all.extend(these.iter().cloned());
         match &page["next"] {
-            Value::String(next) => after = next.clone(),
-            Value::Number(next) => after = next.to_string(),
+            Value::String(next) => after = format!("&after={next}"),
+            Value::Number(next) => after = format!("&after={next}"),
             Value::Null => return all,
             other => panic!("{other}"),
         }
@@ -179,6 +179,10 @@ fn blocks_are_listed_page_by_page() {
         assert_eq!(one["reason"], "a test");
         one["at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
     }
+    let first = edge.api("GET", "/api/v1/blocks?after=&limit=", None);
+    assert_eq!((first.status, first.json()["blocks"].as_array().map(Vec::len)), (200, Some(8)), "{}", first.text());
+    let wrong = edge.api("GET", "/api/v1/blocks?after=nonsense&limit=many", None);
+    assert_eq!(wrong.status, 400);
 }
 
 #[test]
@@ -322,6 +326,8 @@ fn health_and_metrics_are_open() {
     let ready = edge.readyz();
     assert_eq!((ready.status, ready.text().lines().next()), (200, Some("ready")));
     edge.get("/a");
+    let served = || edge.metric_where("seawall_requests_total", &["site=\"photos\"", "verdict=\"served\""]);
+    eventually("it is counted", || served() == 1.0);
     let metrics = edge.api_with("GET", "/metrics", None, &[]).text();
     for name in [
         "seawall_requests_total",
@@ -339,7 +345,6 @@ fn health_and_metrics_are_open() {
     ] {
         assert!(metrics.lines().any(|line| line.starts_with(name)), "{name} in\n{metrics}");
     }
-    assert_eq!(edge.metric_where("seawall_requests_total", &["site=\"photos\"", "verdict=\"served\""]), 1.0);
     // One refused before it could be read.
     edge.send("GET /a HTTP/1.1\nHost: photos.example\n\n");
     assert!(edge.metric("seawall_refused_total") >= 1.0);

@@ -34,7 +34,7 @@ fn errors_show_line_column_source_and_what_to_write() {
             "drain",
         ),
         (format!("[edge]\nhead_timeout = \"3 parsecs\"\n{SITE}"), "seawall.toml:2:16", "3 parsecs", "s"),
-        (format!("[cache]\nmemory = 5\n{SITE}"), "seawall.toml:2:10", "memory = 5", "MiB"),
+        (format!("[cache]\nmemory = 5\n{SITE}"), "seawall.toml:2:10", "memory = 5", "5B"),
         (format!("[cash]\n{SITE}"), "seawall.toml:1:2", "[cash]", "cache"),
         ("[[site]]\nhosts = [\"a\"]\n".to_owned(), "seawall.toml:1", "[[site]]", "origin"),
         (format!("{SITE}orgin = \"x\"\n"), "seawall.toml:4:1", "orgin", "origin"),

@@ -20,7 +20,7 @@ use crate::inlet::Inlet;
 use crate::sum::{self, End, Sum};
 
 /// Fast enough for hundreds of MB a second, and lines of one site shrink to a tenth.
-const LEVEL: i32 = 3;
+const LEVEL: i32 = 1;
 
 /// How long to wait before a segment that could not be packed is tried again.
 const PAUSE: Duration = Duration::from_secs(10);

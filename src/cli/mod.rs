@@ -1,7 +1,7 @@
 //! The command line: a file a command, and what they share.
 //!
-//! [`client`] talks to a running Seawall, [`reach`] finds it, [`serve`] is one; [`output`] is what
-//! people and programs read, [`exit`] what a shell does.
+//! `client` talks to a running Seawall, `reach` finds it, `serve` is one; `output` is what people and
+//! programs read, `exit` what a shell does.
 
 mod audit;
 mod block;

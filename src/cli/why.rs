@@ -4,8 +4,7 @@ use anyhow::{Context, anyhow};
 use block::{Edits, Index};
 use terms::{Clock, Url};
 
-use crate::config::{Meant, Site};
-use crate::sites::HostPattern;
+use crate::sites::ByHost;
 use crate::why::{Named, Why as Found};
 
 use super::check::{lists_unusable, read_lists};
@@ -66,22 +65,10 @@ impl Why {
         let edits = Edits::read(&meant.state.join("blocks")).map_err(Failure::config)?;
         let index = Index::new(0, edits, tables);
         let explanation = index.explain(url, Clock::system().wall());
-        let site = site_of(&meant, url.host()).map(|site| &*site.name);
+        let sites = ByHost::new(meant.sites.iter().map(|site| (&site.hosts[..], &*site.name)));
+        let site = sites.find(url.host()).copied();
         Ok(Found { list: None, ..Found::of(url, site, &explanation) })
     }
-}
-
-/// The site that answers for a host: by its name first, then by a wildcard, then the one for any host.
-fn site_of<'m>(meant: &'m Meant, host: &str) -> Option<&'m Site> {
-    let above = host.split_once('.').map(|(_, above)| above);
-    let rank = |pattern: &HostPattern| match pattern {
-        HostPattern::Exact(name) | HostPattern::Tree(name) if name == host => Some(0),
-        HostPattern::Under(name) | HostPattern::Tree(name) if Some(name.as_str()) == above => Some(1),
-        HostPattern::Any => Some(2),
-        _ => None,
-    };
-    let ranked = meant.sites.iter().flat_map(|site| site.hosts.iter().filter_map(rank).map(move |rank| (rank, site)));
-    ranked.min_by_key(|(rank, _)| *rank).map(|(_, site)| site)
 }
 
 fn print(output: &mut Output, found: &Found) -> anyhow::Result<()> {
@@ -135,31 +122,4 @@ fn row(rule: &Named) -> Vec<String> {
         rule.notice.clone().unwrap_or_else(|| "-".to_owned()),
         rule.standing.replace('-', " "),
     ]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::path::Path;
-
-    #[test]
-    fn a_name_comes_before_a_wildcard_and_that_before_any() {
-        let site = |name: &str, hosts: &str| {
-            format!("[[site]]\nname = \"{name}\"\nhosts = [{hosts}]\norigin = \"http://127.0.0.1:1\"\n")
-        };
-        let text = site("any", "\"*\"")
-            + &site("under", "\"*.x.example\"")
-            + &site("exact", "\"a.x.example\", \".y.example\"");
-        let meant = crate::config::parse(&text, Path::new("t"), Path::new("/")).unwrap();
-        for (host, name) in [
-            ("a.x.example", "exact"),
-            ("b.x.example", "under"),
-            ("x.example", "any"),
-            ("y.example", "exact"),
-            ("a.y.example", "exact"),
-            ("a.b.y.example", "any"),
-        ] {
-            assert_eq!(site_of(&meant, host).map(|site| &*site.name), Some(name), "{host}");
-        }
-    }
 }

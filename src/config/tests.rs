@@ -177,7 +177,7 @@ fn reads_every_key() {
     let takedown = Takedown {
         lists: vec![folder.path().join("one.txt"), PathBuf::from("/lists"), folder.path().join("two")],
         operator_url: Some("https://operator.example/notices".to_owned()),
-        disclose: Disclose::Id,
+        disclose: crate::pages::Disclose::Id,
     };
     assert_eq!(meant.takedown, takedown);
     assert_eq!(meant.state, Path::new("/var/lib/seawall"));

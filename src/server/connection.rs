@@ -183,13 +183,13 @@ impl<T: Transport> Wire<T> {
         progress.close(net::unsent(self.stream.tcp()).unwrap_or(0));
         let refusal = match (self.refused, self.patience.ran_out) {
             (Some(bad), _) => Some(refuse::Reason::BadHead(bad)),
-            (None, Some(Waiting::ForRestOfHead)) => Some(refuse::Reason::TooSlow),
+            (None, Some(Waiting::RestOfHead)) => Some(refuse::Reason::TooSlow),
             _ => None,
         };
         if let Some(reason) = refusal {
             refuse::answer(&mut self.stream, reason, self.preface.unfinished_head(), edge, peer).await;
         }
-        if refusal.is_some() || self.preface.waiting() == Waiting::ForBody {
+        if refusal.is_some() || self.preface.waiting() == Waiting::Body {
             refuse::linger(&mut self.stream).await;
         }
     }
@@ -224,7 +224,7 @@ impl<T: Transport> Read for Wire<T> {
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
                     let waiting = this.preface.waiting();
-                    if waiting == Waiting::ForAnswer {
+                    if waiting == Waiting::Answer {
                         this.held_back = Some(cx.waker().clone());
                     }
                     return this.patience.poll_reading(cx, waiting);
@@ -304,7 +304,7 @@ impl Patience {
     fn progressed(&mut self) {
         self.since = match self.kind {
             // The whole head has one deadline: sending a byte now and then does not move it.
-            Some(Waiting::ForRestOfHead) => self.since,
+            Some(Waiting::RestOfHead) => self.since,
             _ => None,
         };
     }
@@ -316,16 +316,16 @@ impl Patience {
         }
         match waiting {
             // The edge's own deadlines hold here.
-            Waiting::ForAnswer => Poll::Pending,
-            Waiting::ForRestOfHead => self.poll(cx, self.head, waiting),
-            Waiting::ForRequest | Waiting::ForBody => self.poll(cx, self.idle, waiting),
+            Waiting::Answer => Poll::Pending,
+            Waiting::RestOfHead => self.poll(cx, self.head, waiting),
+            Waiting::Request | Waiting::Body => self.poll(cx, self.idle, waiting),
         }
     }
 
     /// A peer that takes no byte for the idle time is given up.
     fn poll_writing(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.kind = None;
-        self.poll(cx, self.idle, Waiting::ForAnswer)
+        self.poll(cx, self.idle, Waiting::Answer)
     }
 
     fn poll(&mut self, cx: &mut Context<'_>, allowed: Duration, waiting: Waiting) -> Poll<io::Result<()>> {

@@ -32,11 +32,11 @@ const MAX_EMPTY_LINES: usize = 4;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Waiting {
     /// Nothing of a request is there.
-    ForRequest,
-    ForRestOfHead,
-    ForBody,
+    Request,
+    RestOfHead,
+    Body,
     /// All of the request is there: the edge's turn.
-    ForAnswer,
+    Answer,
 }
 
 impl Preface {
@@ -73,10 +73,10 @@ impl Preface {
 
     pub(super) fn waiting(&self) -> Waiting {
         match self.next {
-            Next::Body(_) => Waiting::ForBody,
-            Next::Head if self.in_progress => Waiting::ForAnswer,
-            Next::Head if self.held.is_empty() => Waiting::ForRequest,
-            Next::Head => Waiting::ForRestOfHead,
+            Next::Body(_) => Waiting::Body,
+            Next::Head if self.in_progress => Waiting::Answer,
+            Next::Head if self.held.is_empty() => Waiting::Request,
+            Next::Head => Waiting::RestOfHead,
         }
     }
 
@@ -173,11 +173,11 @@ mod tests {
     #[test]
     fn a_head_is_handed_on_when_it_is_whole() {
         let mut preface = Preface::new(LIMITS);
-        assert_eq!(preface.waiting(), Waiting::ForRequest);
+        assert_eq!(preface.waiting(), Waiting::Request);
         assert_eq!(pass(&mut preface, &GET[..10], 99).unwrap(), b"");
-        assert_eq!(preface.waiting(), Waiting::ForRestOfHead);
+        assert_eq!(preface.waiting(), Waiting::RestOfHead);
         assert_eq!(pass(&mut preface, &GET[10..], 99).unwrap(), GET);
-        assert_eq!(preface.waiting(), Waiting::ForAnswer);
+        assert_eq!(preface.waiting(), Waiting::Answer);
     }
 
     #[test]
@@ -195,7 +195,7 @@ mod tests {
         let mut preface = Preface::new(LIMITS);
         let post = b"POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nabc";
         assert_eq!(pass(&mut preface, post, 99).unwrap(), post);
-        assert_eq!(preface.waiting(), Waiting::ForBody);
+        assert_eq!(preface.waiting(), Waiting::Body);
         preface.answered().unwrap();
         assert_eq!(pass(&mut preface, &[b"de", GET].concat(), 99).unwrap(), [b"de", GET].concat());
     }

@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::io::IoSlice;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 
 use block::{Blocked, Lane};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
-use memchr::memmem;
+use memchr::memmem::Finder;
 use parking_lot::Mutex;
 use terms::{Body, BodyError};
 
@@ -17,13 +17,12 @@ use crate::witness::{Draft, End, Outcome};
 
 /// An answer whose bytes are on their way.
 struct Current {
-    draft: Draft,
+    draft: Box<Draft>,
     ticket: Option<u64>,
     framing: Framing,
     /// Bytes written on the connection when the answer's head was complete.
     body_from: Option<u64>,
-    /// The last bytes written of a head that is not complete.
-    head_tail: Vec<u8>,
+    head_end: HeadEnd,
     /// Body bytes that hyper took.
     taken: u64,
     /// What the framing adds to them.
@@ -45,7 +44,7 @@ struct Sent {
     ticket: u64,
     /// Bytes written on the connection at its end.
     end: u64,
-    draft: Draft,
+    draft: Box<Draft>,
 }
 
 /// A peer that has not acknowledged this much is asked about before the next answer; below it, small
@@ -73,14 +72,14 @@ impl Progress {
     }
 
     /// An answer begins: nothing of it has been written.
-    pub(super) fn begin(&self, draft: Draft, framing: Framing) {
+    pub(super) fn begin(&self, draft: Box<Draft>, framing: Framing) {
         let ticket = draft.ticket();
         self.state.lock().current = Some(Current {
             draft,
             ticket,
             framing,
             body_from: None,
-            head_tail: Vec::new(),
+            head_end: HeadEnd::default(),
             taken: 0,
             overhead: 0,
             ended: false,
@@ -216,6 +215,45 @@ impl Progress {
     }
 }
 
+/// Finds the empty line behind a head, in bytes that come in pieces. Nothing is copied of them but the
+/// last three.
+#[derive(Default)]
+struct HeadEnd {
+    tail: [u8; 3],
+    kept: usize,
+}
+
+static EMPTY_LINE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
+
+impl HeadEnd {
+    /// Where in `part` the body begins.
+    fn find(&mut self, part: &[u8]) -> Option<usize> {
+        let mut seam = [0; 6];
+        let ahead = part.len().min(3);
+        seam[..self.kept].copy_from_slice(&self.tail[..self.kept]);
+        seam[self.kept..self.kept + ahead].copy_from_slice(&part[..ahead]);
+        if self.kept > 0
+            && let Some(at) = EMPTY_LINE.find(&seam[..self.kept + ahead])
+        {
+            return Some(at + 4 - self.kept);
+        }
+        let mut start = 0;
+        while let Some(at) = EMPTY_LINE.find(&part[start..]) {
+            let end = start + at + 4;
+            if !part[start..].starts_with(b"HTTP/1.1 1") {
+                return Some(end);
+            }
+            start = end;
+        }
+        let rest = &part[start..];
+        let seen = &seam[..self.kept + ahead];
+        let last = if rest.len() >= 3 { rest } else { seen };
+        self.kept = last.len().min(3);
+        self.tail[..self.kept].copy_from_slice(&last[last.len() - self.kept..]);
+        None
+    }
+}
+
 /// Size line, and the CR LF behind the data (RFC 9112 section 7.1).
 fn chunk_overhead(count: usize) -> u64 {
     let digits = (usize::BITS - count.leading_zeros()).div_ceil(4);
@@ -225,21 +263,15 @@ fn chunk_overhead(count: usize) -> u64 {
 impl Current {
     /// Looks for the end of the head in what was just written; a 1xx head before it does not count.
     fn find_body(&mut self, before: u64, buffers: &[IoSlice<'_>], count: usize) {
-        let already = self.head_tail.len();
-        let mut left = count;
+        let (mut from, mut left) = (before, count);
         for buffer in buffers {
             let part = &buffer[..buffer.len().min(left)];
-            self.head_tail.extend_from_slice(part);
-            left -= part.len();
-            while let Some(end) = memmem::find(&self.head_tail, b"\r\n\r\n") {
-                let end = end + 4;
-                if !self.head_tail.starts_with(b"HTTP/1.1 1") {
-                    self.body_from = Some(before + (end - already.min(end)) as u64);
-                    self.head_tail = Vec::new();
-                    return;
-                }
-                self.head_tail.drain(..end);
+            if let Some(end) = self.head_end.find(part) {
+                self.body_from = Some(from + end as u64);
+                return;
             }
+            from += part.len() as u64;
+            left -= part.len();
             if left == 0 {
                 return;
             }
@@ -306,6 +338,41 @@ impl Drop for Watched {
         // hyper asks `is_end_stream` and then drops a body without polling it to its end.
         if http_body::Body::is_end_stream(&self.body) {
             self.progress.ended(None);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const HEAD: &str = "HTTP/1.1 200 OK\r\nA: b\r\n\r\n";
+
+    #[test]
+    fn an_interim_head_is_not_the_answers() {
+        let bytes = format!("HTTP/1.1 100 Continue\r\n\r\n{HEAD}body");
+        assert_eq!(HeadEnd::default().find(bytes.as_bytes()), Some(bytes.len() - "body".len()));
+    }
+
+    proptest! {
+        #[test]
+        fn the_body_is_found_however_the_head_is_cut(cuts in prop::collection::vec(1_usize..6, 1..40)) {
+            let bytes = format!("{HEAD}body\r\n\r\n");
+            let (mut head_end, mut at, mut cuts) = (HeadEnd::default(), 0, cuts.iter().cycle());
+            let found = loop {
+                let end = (at + cuts.next().unwrap()).min(bytes.len());
+                if let Some(found) = head_end.find(&bytes.as_bytes()[at..end]) {
+                    break at + found;
+                }
+                at = end;
+            };
+            prop_assert_eq!(found, HEAD.len());
+        }
+
+        #[test]
+        fn framing_adds_what_hyper_writes(count in 1_usize..100_000) {
+            prop_assert_eq!(chunk_overhead(count), format!("{count:X}\r\n\r\n").len() as u64);
         }
     }
 }

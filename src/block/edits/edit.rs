@@ -38,6 +38,8 @@ pub enum DraftError {
     Empty,
     #[error("more than {MAX_RULES} rules, or {} MiB of them: put them into a list file", MAX_BYTES >> 20)]
     TooMany,
+    #[error("the attribute {0:?}: attributes are notice, reason, status, from, until, query")]
+    Attribute(String),
     /// `number` counts from 1.
     #[error("rule {number}, column {}: {}", bad.column, bad.what)]
     Rule { number: usize, bad: BadLine },
@@ -52,6 +54,10 @@ impl Draft {
     pub fn read(&self) -> Result<Vec<Rule>, DraftError> {
         if !is_id(&self.id) {
             return Err(DraftError::Id(self.id.clone()));
+        }
+        // A name is written into a line, where a blank or a `#` would end it.
+        if let Some(name) = self.attributes.keys().find(|name| !name.bytes().all(|byte| byte.is_ascii_lowercase())) {
+            return Err(DraftError::Attribute(name.clone()));
         }
         if self.rules.is_empty() {
             return Err(DraftError::Empty);

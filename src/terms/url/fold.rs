@@ -50,6 +50,11 @@ impl Folded {
         &self.text[self.host_end as usize..self.path_end as usize]
     }
 
+    /// All behind the host.
+    pub fn path_and_query(&self) -> &str {
+        &self.text[self.host_end as usize..]
+    }
+
     /// The pairs joined by `&`; `None` when there is none.
     pub fn query(&self) -> Option<&str> {
         self.text.get(self.path_end as usize + 1..)

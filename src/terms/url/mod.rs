@@ -115,8 +115,11 @@ pub struct Url {
     key: UrlKey,
     folded: Folded,
     others: Vec<Folded>,
-    target: PathAndQuery,
-    authority: HeaderValue,
+    /// As it came, where it is not what stands behind the canonical host: nearly every URL comes in its
+    /// canonical form. Nothing here is a slice of a connection's buffer, which would keep all of it.
+    target: Option<Box<str>>,
+    /// As it came, where it is not the canonical host.
+    authority: Option<Box<str>>,
 }
 
 impl Url {
@@ -137,8 +140,9 @@ impl Url {
         let (host, port, authority) = match (uri.authority(), named) {
             (None, None) => return Err(UrlError::NoHost),
             (None, Some(value)) => {
-                let (host, port) = host::host_and_port(text_of(value)?)?;
-                (host, port, value.clone())
+                let authority = text_of(value)?;
+                let (host, port) = host::host_and_port(authority)?;
+                (host, port, authority)
             }
             (Some(authority), named) => {
                 let (host, port) = host::host_and_port(authority.as_str())?;
@@ -147,10 +151,10 @@ impl Url {
                 {
                     return Err(UrlError::TwoHosts);
                 }
-                (host, port, HeaderValue::from_str(authority.as_str()).map_err(|_| UrlError::BadHost)?)
+                (host, port, authority.as_str())
             }
         };
-        Url::assemble(scheme, host, port, target.clone(), authority)
+        Url::assemble(scheme, host, port, target.as_str(), authority)
     }
 
     /// Reads a URL as an operator writes it: http or https, the scheme may be missing (https then), a
@@ -171,20 +175,20 @@ impl Url {
             Some(port) => format!("{host}:{port}"),
             None => host.clone(),
         };
-        let authority = HeaderValue::try_from(authority).map_err(|_| UrlError::BadHost)?;
-        Url::assemble(scheme, host, port, target, authority)
+        Url::assemble(scheme, host, port, target.as_str(), &authority)
     }
 
     fn assemble(
         scheme: Scheme,
         host: String,
         port: Option<u16>,
-        target: PathAndQuery,
-        authority: HeaderValue,
+        target: &str,
+        authority: &str,
     ) -> Result<Url, UrlError> {
-        let host_as_named = host.as_str();
-        let key = UrlKey::of(scheme, host_as_named, port, target.as_str());
-        let (folded, others) = fold::fold(host.trim_end_matches('.'), target.as_str())?;
+        let key = UrlKey::of(scheme, &host, port, target);
+        let (folded, others) = fold::fold(host.trim_end_matches('.'), target)?;
+        let target = (target != folded.path_and_query()).then(|| target.into());
+        let authority = (authority != folded.host()).then(|| authority.into());
         Ok(Url { key, folded, others, target, authority })
     }
 
@@ -213,13 +217,13 @@ impl Url {
     }
 
     /// The target in origin-form, as it came, without a fragment.
-    pub fn target(&self) -> &PathAndQuery {
-        &self.target
+    pub fn target(&self) -> &str {
+        self.target.as_deref().unwrap_or(self.folded.path_and_query())
     }
 
     /// Host and port as they came, for the `Host` that the origin sees.
-    pub fn authority(&self) -> &HeaderValue {
-        &self.authority
+    pub fn authority(&self) -> &str {
+        self.authority.as_deref().unwrap_or(self.folded.host())
     }
 
     /// The same resource in any spelling.
@@ -247,7 +251,9 @@ fn split_scheme(text: &str) -> Result<(Scheme, &str), UrlError> {
         }
     }
     let before_path = text.split(['/', '?', '#']).next().unwrap_or_default();
-    if text[before_path.len()..].starts_with("//") && before_path.ends_with(':') {
+    // `ftp://h`, and `https:/h`, in which a careless reader would see a host named "https".
+    let is_ours = ["http:", "https:"].iter().any(|name| before_path.eq_ignore_ascii_case(name));
+    if is_ours || (before_path.ends_with(':') && text[before_path.len()..].starts_with("//")) {
         return Err(UrlError::Scheme);
     }
     Ok((Scheme::Https, text))

@@ -137,6 +137,7 @@ fn what_is_odd_is_refused_not_guessed_at() {
         ("https://h.example:99999/", UrlError::BadPort),
         ("https://h.example:8x/", UrlError::BadPort),
         ("ftp://h.example/", UrlError::Scheme),
+        ("https:/h.example/", UrlError::Scheme),
         ("https:///path", UrlError::NoHost),
         ("", UrlError::NoHost),
     ] {

@@ -4,11 +4,12 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 /// Fields that belong to one connection (RFC 9110 section 7.6.1), and those that would steer the next
 /// hop's framing. `Trailer` goes too: trailers are not passed on.
-static HOP_BY_HOP: [HeaderName; 9] = [
+static HOP_BY_HOP: [HeaderName; 10] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
     header::PROXY_AUTHENTICATE,
+    HeaderName::from_static("proxy-authentication-info"),
     header::PROXY_AUTHORIZATION,
     header::TE,
     header::TRAILER,
