@@ -25,7 +25,7 @@ fn canonicaliser(c: &mut Criterion) {
     let mut group = c.benchmark_group("canonicaliser");
     let fields = fields();
     for (name, target) in [("typical", TYPICAL), ("awkward", AWKWARD)] {
-        let uri: Uri = target.parse().unwrap();
+        let uri: Uri = target.parse().expect("a URI");
         group.bench_function(name, |b| b.iter(|| Url::of_request(Scheme::Http, black_box(&uri), &fields)));
     }
     group.finish();
@@ -60,8 +60,8 @@ fn index_of(rules: usize) -> Index {
 fn index(c: &mut Criterion) {
     let mut group = c.benchmark_group("index");
     let now = Timestamp::from_secs(1_790_000_000);
-    let allowed = Url::of_request(Scheme::Http, &TYPICAL.parse().unwrap(), &fields()).unwrap();
-    let blocked = Url::parse("https://h0.example/a/0/stolen.jpg").unwrap();
+    let allowed = Url::of_request(Scheme::Http, &TYPICAL.parse().expect("a URI"), &fields()).expect("a URL");
+    let blocked = Url::parse("https://h0.example/a/0/stolen.jpg").expect("a URL");
     for rules in [10, 10_000, 1_000_000] {
         let index = index_of(rules);
         group.bench_with_input(BenchmarkId::new("allowed", rules), &index, |b, index| {

@@ -1,5 +1,6 @@
 //! The roof: from a config to running parts, the one reload, the one drain.
 
+mod house;
 mod reload;
 mod state;
 mod tell;
@@ -7,30 +8,19 @@ mod tell;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Instant;
 
 use anyhow::Context;
-use audit::Log;
-use block::{Blocks, Edits, Sources, Watching};
-use cache::Cache;
-use hooks::Hooks;
+use block::Watching;
 use net::Drain;
-use parking_lot::Mutex;
-use terms::Clock;
 use terms::url::Scheme;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use crate::admin::{self, Admin, Identity, Reload, Token};
+use crate::admin::{self, Reload, Token};
 use crate::config::{self, Meant};
-use crate::gateway::Gateway;
-use crate::pages::Pages;
 use crate::server::{self, Edge, Limits, Listener};
-use crate::sites::Sites;
-use crate::takedown::Takedown;
-use crate::telemetry::{Metrics, Telemetry};
-use crate::witness::Witness;
+use house::House;
 use state::State;
 
 pub use state::StateError;
@@ -55,13 +45,8 @@ struct Parts {
     meant: Meant,
     source: Option<PathBuf>,
     node: String,
-    gateway: Arc<Gateway>,
+    house: House,
     edge: Arc<Edge>,
-    witness: Arc<Witness>,
-    takedown: Arc<Takedown>,
-    telemetry: Arc<Telemetry>,
-    hooks: Arc<Hooks>,
-    log: Log,
 }
 
 struct Signals {
@@ -76,79 +61,26 @@ const RELOADS: usize = 4;
 /// Starts everything that `meant` asks for. Clients and operators are served when it returns.
 pub async fn start(meant: Meant, source: Option<PathBuf>) -> anyhow::Result<Running> {
     let signals = Signals::listen().context("can't listen for signals")?;
-    let clock = Clock::system();
     let state = State::open(&meant.state)?;
     let listeners = bind_edge(&meant)?;
     let (admin_socket, admin_tls) = bind_admin(&meant.admin)?;
+    let admin_scheme = if admin_tls.is_some() { Scheme::Https } else { Scheme::Http };
     let admin_address = admin_socket.local_addr()?;
-
-    let (sources, changes) = open_lists(&meant, &clock)?;
-    let edits = Edits::open(&meant.state.join("blocks")).context("the live blocks can't be read")?;
-    let log = Log::open(state.audit_settings(&meant)?, clock.clone()).context("the evidence log can't be opened")?;
-    let hooks = Arc::new(Hooks::open(&meant.state.join("hooks"), meant.hooks.clone(), clock.clone())?);
-    let blocks = Blocks::new(&meant.state, edits.table(), sources.tables()).context("the list version is lost")?;
-    let blocks = Arc::new(blocks);
-    let cache = Cache::new(meant.cache.clone());
-    let telemetry = Arc::new(Telemetry::default());
-
-    let pages = pages_of(&meant, &state.node);
-    let via = format!("seawall-{}", &state.node[..8]);
-    let witness = Witness::new(log.clone(), clock.clone(), pages, via, meant.audit.wait, telemetry.clone());
-    let witness = Arc::new(witness);
-    let sites = Sites::new(meant.sites.iter().map(|site| reload::site_of(site, &telemetry, None)).collect());
-    let gateway = Gateway::new(sites, blocks.clone(), cache.clone(), witness.clone(), clock.clone());
-    let gateway = Arc::new(gateway);
-    let edge = Arc::new(Edge::new(gateway.clone(), limits_of(&meant), telemetry.edge.clone()));
-
-    let sources = Arc::new(Mutex::new(sources));
-    let takedown =
-        Takedown::new(blocks, edits, sources.clone(), cache.clone(), log.clone(), hooks.clone(), clock.clone());
-    let takedown = Arc::new(takedown);
-    let resumed = takedown.clone();
-    tokio::task::spawn_blocking(move || resumed.resume(&changes)).await?.context("pending blocks can't be told of")?;
-    let on_change = {
-        let takedown = takedown.clone();
-        move |changes: Vec<block::Change>| takedown.lists_changed(&changes)
-    };
-    let watching = block::watch(sources, clock, on_change).context("the lists can't be watched")?;
-    tokio::spawn(takedown.clone().keep_time());
+    let mut house = House::open(&meant, &state)?;
+    let watching = house.begin().await?;
 
     let (drain, ending, closing) = (Drain::new(), Drain::new(), Drain::new());
     let (wish, reloads) = mpsc::channel(RELOADS);
-    let rooms = tell::Rooms {
-        cache: cache.clone(),
-        log: log.clone(),
-        hooks: hooks.clone(),
-        takedown: takedown.clone(),
-        gateway: gateway.clone(),
-    };
-    let admin = Arc::new(Admin {
-        identity: Identity {
-            version: env!("CARGO_PKG_VERSION"),
-            node: state.node.clone(),
-            run: state.run,
-            started: Instant::now(),
-        },
-        token: Token::open(&meant.state.join("admin.token")).context("state/admin.token can't be opened")?,
-        gateway: gateway.clone(),
-        takedown: takedown.clone(),
-        cache,
-        log: log.clone(),
-        hooks: hooks.clone(),
-        telemetry: telemetry.clone(),
-        metrics: Metrics::of([telemetry.clone() as _, Arc::new(rooms) as _]),
-        reloads: wish,
-        draining: drain.watch(),
-    });
-    let admin_scheme = if admin_tls.is_some() { Scheme::Https } else { Scheme::Http };
+    let token = Token::open(&meant.state.join("admin.token")).context("state/admin.token can't be opened")?;
+    let admin = Arc::new(house.admin(&state, token, wish, drain.watch()));
     tokio::spawn(admin::serve(admin_socket, admin_tls, admin, closing.watch()));
+    let edge = Arc::new(Edge::new(house.gateway.clone(), limits_of(&meant), house.telemetry.edge.clone()));
     let edges = listeners.iter().map(|listener| (listener.scheme(), listener.address())).collect();
     for listener in listeners {
         let stop = server::Stop { draining: drain.watch(), ending: ending.watch() };
         tokio::spawn(server::serve(listener, edge.clone(), stop));
     }
-    let node = state.node.clone();
-    let parts = Parts { meant, source, node, gateway, edge, witness, takedown, telemetry, hooks, log };
+    let parts = Parts { meant, source, node: state.node.clone(), house, edge };
     Ok(Running {
         edges,
         admin: (admin_scheme, admin_address),
@@ -203,8 +135,8 @@ impl Running {
         // Ending a connection is a matter of closing it and writing its record.
         self.drain.finished(ENDING).await;
         self.closing.trigger();
-        self.parts.hooks.close().await;
-        let log = self.parts.log.clone();
+        self.parts.house.hooks.close().await;
+        let log = self.parts.house.log.clone();
         if tokio::task::spawn_blocking(move || log.close()).await.is_err() {
             tracing::error!("the evidence log did not close");
         }
@@ -237,14 +169,6 @@ fn bind_admin(admin: &config::Admin) -> anyhow::Result<(TcpListener, Option<toki
     Ok((socket, tls.map(tokio_rustls::TlsAcceptor::from)))
 }
 
-fn open_lists(meant: &Meant, clock: &Clock) -> anyhow::Result<(Sources, Vec<block::Change>)> {
-    let settings = block::Settings { lists: meant.takedown.lists.clone(), state: meant.state.clone() };
-    Sources::load(&settings, clock.wall()).map_err(|errors| {
-        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        anyhow::Error::new(ListsUnusable(lines.join("\n")))
-    })
-}
-
 /// Lists that can't be used, and no good version of them from before.
 #[derive(Debug, thiserror::Error)]
 #[error("the block lists can't be used:\n{0}")]
@@ -260,11 +184,6 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
             || cause.is::<block::EditsError>()
     });
     if configured { 78 } else { 1 }
-}
-
-fn pages_of(meant: &Meant, node: &str) -> Pages {
-    let own = format!("urn:uuid:{node}");
-    Pages::new(meant.takedown.operator_url.as_deref().unwrap_or(&own), meant.takedown.disclose)
 }
 
 fn limits_of(meant: &Meant) -> Limits {

@@ -4,14 +4,16 @@
 //! and hooks are told. A list that changes, and a rule whose hour comes, join that way where they are
 //! in force. A crash anywhere on it is mended by walking the rest of it again.
 
+mod view;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use audit::Log;
-use block::edits::{AddError, Added, BadCursor, Draft, Event, Page};
-use block::sources::{Board, SourceStatus};
-use block::{Blocks, Change, Edits, Explanation, Index, Sources};
+use block::edits::{AddError, Added, Draft, Event};
+use block::sources::Board;
+use block::{Blocks, Change, Edits, Index, Sources};
 use cache::Cache;
 use hooks::Hooks;
 use parking_lot::Mutex;
@@ -21,6 +23,8 @@ use tokio::sync::Notify;
 
 use crate::receipt::{Freed, Receipt, Taken};
 use crate::witness::event;
+
+pub use view::Lists;
 
 pub struct Takedown {
     blocks: Arc<Blocks>,
@@ -273,53 +277,4 @@ enum Untold {
     Log(#[from] audit::Down),
     #[error("the hooks' outbox can't be written: {0}")]
     Hooks(#[from] std::io::Error),
-}
-
-/// The rules in force, in numbers.
-pub struct Lists {
-    pub version: u64,
-    pub hash: Digest,
-    pub rules: u64,
-    pub live: u64,
-    /// Since other rules came in force.
-    pub age: Duration,
-    pub errors: u64,
-    pub troubles: u64,
-}
-
-impl Takedown {
-    pub fn explain(&self, url: &Url) -> Explanation {
-        self.blocks.index().explain(url, self.clock.wall())
-    }
-
-    pub fn blocks(&self, after: Option<&str>, limit: usize) -> Result<Page, BadCursor> {
-        self.edits.list(after, limit)
-    }
-
-    pub fn sources(&self) -> Arc<Vec<SourceStatus>> {
-        self.board.status()
-    }
-
-    /// What lists show something else than is in force, a sentence each.
-    pub fn list_troubles(&self) -> Vec<String> {
-        let told = |source: &SourceStatus| Some(format!("{}: {}", source.file.display(), source.trouble.as_ref()?));
-        self.sources().iter().filter_map(told).collect()
-    }
-
-    pub fn lists(&self) -> Lists {
-        let index = self.blocks.index();
-        Lists {
-            version: index.version(),
-            hash: index.hash(),
-            rules: index.rules() as u64,
-            live: self.edits.table().len() as u64,
-            age: self.clock.wall().since(*self.since.lock()),
-            errors: self.list_errors.load(Relaxed),
-            troubles: self.list_troubles().len() as u64,
-        }
-    }
-
-    pub fn now(&self) -> Timestamp {
-        self.clock.wall()
-    }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use origin::Origin;
 
-use super::{Parts, limits_of, pages_of};
+use super::house::pages_of;
+use super::{Parts, limits_of};
 use crate::config::{self, Meant};
 use crate::sites::{Site, Sites};
 use crate::telemetry::Telemetry;
@@ -30,7 +31,7 @@ impl Parts {
     /// Reads config and lists again. Says what changed, or why nothing did.
     pub(super) async fn reload(&mut self, accept_shrink: bool) -> Result<Vec<String>, String> {
         let outcome = self.try_reload(accept_shrink).await;
-        self.telemetry.set_reload_failed(outcome.is_err());
+        self.house.telemetry.set_reload_failed(outcome.is_err());
         match &outcome {
             Ok(changed) => tracing::info!(?changed, "reloaded"),
             Err(error) => tracing::error!("not reloaded, the config of before stays in force: {error}"),
@@ -47,21 +48,22 @@ impl Parts {
         if !restart.is_empty() {
             return Err(format!("a change of {} needs a restart", restart.join(", ")));
         }
-        let (takedown, lists) = (self.takedown.clone(), meant.takedown.lists.clone());
+        let (takedown, lists) = (self.house.takedown.clone(), meant.takedown.lists.clone());
         let mut changed = tokio::task::spawn_blocking(move || takedown.reload_lists(&lists, accept_shrink))
             .await
             .map_err(|error| error.to_string())??;
-        let before = self.gateway.sites();
+        let before = self.house.gateway.sites();
         let named = |name: &str| before.all().iter().find(|site| &*site.name == name);
-        let sites = meant.sites.iter().map(|site| site_of(site, &self.telemetry, named(&site.name).map(Arc::as_ref)));
-        self.gateway.set_sites(Sites::new(sites.collect()));
+        let sites =
+            meant.sites.iter().map(|site| site_of(site, &self.house.telemetry, named(&site.name).map(Arc::as_ref)));
+        self.house.gateway.set_sites(Sites::new(sites.collect()));
         self.edge.set_limits(limits_of(&meant));
-        self.witness.set_pages(pages_of(&meant, &self.node));
-        self.hooks.reconfigure(meant.hooks.clone()).map_err(|error| error.to_string())?;
+        self.house.witness.set_pages(pages_of(&meant, &self.node));
+        self.house.hooks.reconfigure(meant.hooks.clone()).map_err(|error| error.to_string())?;
         changed.push(format!("{} sites", meant.sites.len()));
         changed.push(format!("{} hooks", meant.hooks.len()));
         self.meant = meant;
-        self.takedown.reloaded(&changed);
+        self.house.takedown.reloaded(&changed);
         Ok(changed)
     }
 }

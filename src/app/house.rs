@@ -1,0 +1,137 @@
+//! The rooms and the pages of one edge, opened and put together.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context;
+use audit::Log;
+use block::{Blocks, Change, Edits, Sources, Watching};
+use cache::Cache;
+use hooks::Hooks;
+use net::Draining;
+use parking_lot::Mutex;
+use terms::Clock;
+use tokio::sync::mpsc;
+
+use super::state::State;
+use super::{ListsUnusable, reload, tell};
+use crate::admin::{Admin, Identity, Reload, Token};
+use crate::config::Meant;
+use crate::gateway::Gateway;
+use crate::pages::Pages;
+use crate::sites::Sites;
+use crate::takedown::Takedown;
+use crate::telemetry::{Metrics, Telemetry};
+use crate::witness::Witness;
+
+pub(super) struct House {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) takedown: Arc<Takedown>,
+    pub(super) witness: Arc<Witness>,
+    pub(super) telemetry: Arc<Telemetry>,
+    pub(super) hooks: Arc<Hooks>,
+    pub(super) log: Log,
+    cache: Cache,
+    sources: Arc<Mutex<Sources>>,
+    clock: Clock,
+    /// What changed in the lists since the run before, until it is told of.
+    changes: Vec<Change>,
+}
+
+impl House {
+    /// Opens every room, the lists first: an edge that can't know what is blocked does not start.
+    pub(super) fn open(meant: &Meant, state: &State) -> anyhow::Result<House> {
+        let clock = Clock::system();
+        let (sources, changes) = open_lists(meant, &clock)?;
+        let edits = Edits::open(&meant.state.join("blocks")).context("the live blocks can't be read")?;
+        let log = Log::open(state.audit_settings(meant)?, clock.clone()).context("the evidence log can't be opened")?;
+        let hooks = Arc::new(Hooks::open(&meant.state.join("hooks"), meant.hooks.clone(), clock.clone())?);
+        let blocks = Blocks::new(&meant.state, edits.table(), sources.tables()).context("the list version is lost")?;
+        let blocks = Arc::new(blocks);
+        let cache = Cache::new(meant.cache.clone());
+        let telemetry = Arc::new(Telemetry::default());
+
+        let pages = pages_of(meant, &state.node);
+        let via = format!("seawall-{}", state.node.split('-').next().unwrap_or_default());
+        let witness = Witness::new(log.clone(), clock.clone(), pages, via, meant.audit.wait, telemetry.clone());
+        let witness = Arc::new(witness);
+        let sites = Sites::new(meant.sites.iter().map(|site| reload::site_of(site, &telemetry, None)).collect());
+        let gateway = Gateway::new(sites, blocks.clone(), cache.clone(), witness.clone(), clock.clone());
+        let sources = Arc::new(Mutex::new(sources));
+        let takedown =
+            Takedown::new(blocks, edits, sources.clone(), cache.clone(), log.clone(), hooks.clone(), clock.clone());
+        Ok(House {
+            gateway: Arc::new(gateway),
+            takedown: Arc::new(takedown),
+            witness,
+            telemetry,
+            hooks,
+            log,
+            cache,
+            sources,
+            clock,
+            changes,
+        })
+    }
+
+    /// Tells what an earlier run left untold, and keeps watch over lists and hours from now on.
+    pub(super) async fn begin(&mut self) -> anyhow::Result<Watching> {
+        let (takedown, changes) = (self.takedown.clone(), std::mem::take(&mut self.changes));
+        tokio::task::spawn_blocking(move || takedown.resume(&changes))
+            .await?
+            .context("pending blocks can't be told of")?;
+        let takedown = self.takedown.clone();
+        let on_change = move |changes: Vec<Change>| takedown.lists_changed(&changes);
+        let watching = block::watch(self.sources.clone(), self.clock.clone(), on_change);
+        tokio::spawn(self.takedown.clone().keep_time());
+        watching.context("the lists can't be watched")
+    }
+
+    /// The operators' door to all of it.
+    pub(super) fn admin(
+        &self,
+        state: &State,
+        token: Token,
+        reloads: mpsc::Sender<Reload>,
+        draining: Draining,
+    ) -> Admin {
+        let rooms = tell::Rooms {
+            cache: self.cache.clone(),
+            log: self.log.clone(),
+            hooks: self.hooks.clone(),
+            takedown: self.takedown.clone(),
+            gateway: self.gateway.clone(),
+        };
+        Admin {
+            identity: Identity {
+                version: env!("CARGO_PKG_VERSION"),
+                node: state.node.clone(),
+                run: state.run,
+                started: Instant::now(),
+            },
+            token,
+            gateway: self.gateway.clone(),
+            takedown: self.takedown.clone(),
+            cache: self.cache.clone(),
+            log: self.log.clone(),
+            hooks: self.hooks.clone(),
+            telemetry: self.telemetry.clone(),
+            metrics: Metrics::of([self.telemetry.clone() as _, Arc::new(rooms) as _]),
+            reloads,
+            draining,
+        }
+    }
+}
+
+fn open_lists(meant: &Meant, clock: &Clock) -> anyhow::Result<(Sources, Vec<Change>)> {
+    let settings = block::Settings { lists: meant.takedown.lists.clone(), state: meant.state.clone() };
+    Sources::load(&settings, clock.wall()).map_err(|errors| {
+        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        anyhow::Error::new(ListsUnusable(lines.join("\n")))
+    })
+}
+
+pub(super) fn pages_of(meant: &Meant, node: &str) -> Pages {
+    let own = format!("urn:uuid:{node}");
+    Pages::new(meant.takedown.operator_url.as_deref().unwrap_or(&own), meant.takedown.disclose)
+}

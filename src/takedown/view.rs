@@ -1,0 +1,61 @@
+//! What is shown of the rules in force, to whoever asks.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+use block::Explanation;
+use block::edits::{BadCursor, Page};
+use block::sources::SourceStatus;
+use terms::{Digest, Timestamp, Url};
+
+use super::Takedown;
+
+/// The rules in force, in numbers.
+pub struct Lists {
+    pub version: u64,
+    pub hash: Digest,
+    pub rules: u64,
+    pub live: u64,
+    /// Since other rules came in force.
+    pub age: Duration,
+    pub errors: u64,
+    pub troubles: u64,
+}
+
+impl Takedown {
+    pub fn explain(&self, url: &Url) -> Explanation {
+        self.blocks.index().explain(url, self.clock.wall())
+    }
+
+    pub fn blocks(&self, after: Option<&str>, limit: usize) -> Result<Page, BadCursor> {
+        self.edits.list(after, limit)
+    }
+
+    pub fn sources(&self) -> Arc<Vec<SourceStatus>> {
+        self.board.status()
+    }
+
+    /// What lists show something else than is in force, a sentence each.
+    pub fn list_troubles(&self) -> Vec<String> {
+        let told = |source: &SourceStatus| Some(format!("{}: {}", source.file.display(), source.trouble.as_ref()?));
+        self.sources().iter().filter_map(told).collect()
+    }
+
+    pub fn lists(&self) -> Lists {
+        let index = self.blocks.index();
+        Lists {
+            version: index.version(),
+            hash: index.hash(),
+            rules: index.rules() as u64,
+            live: self.edits.table().len() as u64,
+            age: self.clock.wall().since(*self.since.lock()),
+            errors: self.list_errors.load(Relaxed),
+            troubles: self.list_troubles().len() as u64,
+        }
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.wall()
+    }
+}
