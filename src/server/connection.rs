@@ -168,6 +168,12 @@ impl<T: Transport> Wire<T> {
         })
     }
 
+    fn hold_back(&mut self, cx: &Context<'_>) {
+        if !self.held_back.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+            self.held_back = Some(cx.waker().clone());
+        }
+    }
+
     /// What is not known to have arrived is asked about before another answer follows it.
     fn ask_what_arrived(&self) {
         if self.progress.should_ask()
@@ -215,7 +221,7 @@ impl<T: Transport> Read for Wire<T> {
                 return Poll::Ready(Ok(()));
             }
             if this.preface.is_full() {
-                this.held_back = Some(cx.waker().clone());
+                this.hold_back(cx);
                 return Poll::Pending;
             }
             match this.poll_fill(cx, &mut buffer) {
@@ -225,7 +231,7 @@ impl<T: Transport> Read for Wire<T> {
                 Poll::Pending => {
                     let waiting = this.preface.waiting();
                     if waiting == Waiting::Answer {
-                        this.held_back = Some(cx.waker().clone());
+                        this.hold_back(cx);
                     }
                     return this.patience.poll_reading(cx, waiting);
                 }
@@ -267,7 +273,9 @@ impl<T: Transport> Write for Wire<T> {
             if let Err(refused) = this.preface.answered() {
                 this.refused = Some(refused);
             }
-            if let Some(waker) = this.held_back.take() {
+            // With nothing held, the socket is what wakes.
+            let is_next_here = !this.preface.ready(1).is_empty() || this.refused.is_some();
+            if let Some(waker) = this.held_back.take_if(|_| is_next_here) {
                 waker.wake();
             }
         }
