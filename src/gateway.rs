@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use block::{Blocks, Clearance, Lane};
+use block::{Blocks, Clearance, Lane, Load};
 use cache::{Cache, Landed, Lookup};
 use http::{Request, Response};
 use terms::{Answer, Ask, Body, Clock, Peer, Refusal, Url};
@@ -61,7 +61,7 @@ impl Gateway {
         let answer = match landed {
             Landed::Entry(hit) => hit.answer(ask, &site.caching, self.clock.now()),
             Landed::Private(answer) => answer,
-            Landed::Pass(pass) => self.fetcher.pass(site, ask, url, body, pass).await?,
+            Landed::Pass(pass) => self.fetcher.pass(site, ask, url, clearance, body, pass).await?,
         };
         self.guard(clearance, url, answer, lane)
     }
@@ -90,7 +90,7 @@ impl Gateway {
 
     /// The lane of a new connection.
     pub fn lane(&self) -> Arc<Lane> {
-        self.blocks.lane()
+        self.blocks.lane(Load::Answers)
     }
 
     pub fn sites(&self) -> Arc<Sites> {

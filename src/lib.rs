@@ -6,7 +6,8 @@
 //! - the rooms, crates of their own: `terms` (the vocabulary, and the one canonicaliser), `disk`, `net`;
 //!   `block` (rules, index, guard), `cache`, `origin`, `audit` (the evidence), `hooks`;
 //! - [`telemetry`], [`sites`], [`forward`], [`pages`]: what the pages lean on;
-//! - [`witness`] (from an outcome to its record), [`fetch`] (from a miss to an entry), [`receipt`];
+//! - [`witness`] (from an outcome to its record), [`fetch`] (from a miss to an entry), [`passage`] (past the
+//!   cache), [`receipt`], [`why`];
 //! - the two pages;
 //! - the doors: [`server`] for clients, [`admin`] for operators;
 //! - [`config`], and the roof: [`app`] (parts that run, the one reload, the one drain) and [`cli`].
@@ -21,6 +22,7 @@ pub mod fetch;
 pub mod forward;
 pub mod gateway;
 pub mod pages;
+pub mod passage;
 pub mod receipt;
 pub mod server;
 pub mod sites;

@@ -128,7 +128,7 @@ impl Takedown {
         let index = self.blocks.publish(self.edits.table(), self.board.tables())?;
         let at = self.clock.wall();
         *since = at;
-        let cut = self.blocks.cut(at);
+        let cut = self.blocks.cut(at).cut();
         let purged = self.purge_blocked(&index, at);
         self.boundaries.notify_one();
         Ok(Taken { list: index.version(), at, cut, purged })

@@ -58,8 +58,6 @@ pub enum Outcome {
     AsAnswered,
     /// A rule came into force, and the rest was stopped.
     Cut(Arc<Ruling>),
-    /// The same, but it was the fetch behind the answer that was stopped first.
-    CutAtSource,
     /// The bytes stopped coming, or had to be stopped for another answer's sake.
     Broken,
 }
@@ -257,7 +255,6 @@ impl Draft {
         match end.outcome {
             Outcome::AsAnswered => {}
             Outcome::Broken => record.verdict = Verdict::Failed,
-            Outcome::CutAtSource => record.verdict = Verdict::Cut,
             Outcome::Cut(ruling) => {
                 record.verdict = Verdict::Cut;
                 record.list = ruling.list;

@@ -233,13 +233,13 @@ fn doors_and_pages_know_only_what_lies_below_them() {
 /// Lines of code of the longest file.
 const LONGEST_FILE: usize = 400;
 /// Lines of the longest function.
-const LONGEST_FUNCTION: usize = 88;
+const LONGEST_FUNCTION: usize = 65;
 /// The two pages that a newcomer reads whole. About 250 lines each is what they are meant to have.
-const PAGES: [(&str, usize); 2] = [("src/gateway.rs", 250), ("src/takedown.rs", 325)];
-/// Functions over 60 lines.
-const LONG_FUNCTIONS: usize = 4;
+const PAGES: [(&str, usize); 2] = [("src/gateway.rs", 250), ("src/takedown.rs", 280)];
+/// Functions over 45 lines.
+const LONG_FUNCTIONS: usize = 6;
 /// `pub` items that no other file names. Types that only a signature hands out are among them.
-const UNUSED_PUB: usize = 20;
+const UNUSED_PUB: usize = 14;
 
 #[test]
 fn files_stay_readable() {
@@ -289,10 +289,10 @@ fn functions_fit_on_a_screen() {
         "{place}: {longest} lines, over {LONGEST_FUNCTION}: let it tell the story, and others do the steps"
     );
     let long: Vec<String> =
-        all.iter().filter(|(length, _)| *length > 60).map(|(length, place)| format!("{place}: {length}")).collect();
+        all.iter().filter(|(length, _)| *length > 45).map(|(length, place)| format!("{place}: {length}")).collect();
     assert!(
         long.len() <= LONG_FUNCTIONS,
-        "{} functions over 60 lines, not {LONG_FUNCTIONS}:\n{}",
+        "{} functions over 45 lines, not {LONG_FUNCTIONS}:\n{}",
         long.len(),
         long.join("\n")
     );

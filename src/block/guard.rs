@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use terms::{Digest, Proof, Ruling, Timestamp, Url};
 
 use crate::index::{Index, Table};
-use crate::register::{Lane, Register};
+use crate::register::{Lane, Load, Register, Round};
 
 /// The version of the index that let something through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,9 +67,9 @@ impl Blocks {
         }
     }
 
-    /// A lane for a connection or a fill.
-    pub fn lane(&self) -> Arc<Lane> {
-        self.register.open()
+    /// A lane for what a connection or a fill carries.
+    pub fn lane(&self, load: Load) -> Arc<Lane> {
+        self.register.open(load)
     }
 
     /// The one way onto a lane: what is blocked by now does not get on, and what gets on is judged
@@ -102,8 +102,8 @@ impl Blocks {
         Ok(index)
     }
 
-    /// Judges everything under way by the index in force; says how much of it became blocked.
-    pub fn cut(&self, now: Timestamp) -> usize {
+    /// Judges everything under way by the index in force, and has cut what is blocked.
+    pub fn cut(&self, now: Timestamp) -> Arc<Round> {
         self.register.judge(&self.index.load_full(), now)
     }
 }

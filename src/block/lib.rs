@@ -11,7 +11,7 @@ pub use edits::{Edits, EditsError};
 pub use guard::{Blocks, Clearance};
 pub use index::{Cited, Explanation, Index, Source, Table};
 pub use list::BadLine;
-pub use register::{Blocked, Lane};
+pub use register::{Blocked, Lane, Load, Round};
 pub use rule::{Attributes, Place, Rule, Standing, Subject};
 pub use settings::*;
 pub use sources::{Change, Sources, Watching, watch};

@@ -7,8 +7,9 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use terms::{Proof, Ruling, Timestamp, Url};
 
 use crate::index::Index;
@@ -37,11 +38,64 @@ struct State {
 pub struct Blocked {
     pub ticket: u64,
     pub ruling: Arc<Ruling>,
+    round: Arc<Round>,
+}
+
+/// One judging of all lanes: what of them it found blocked, until each of those has arrived after all or
+/// is cut.
+#[derive(Debug, Default)]
+pub struct Round {
+    tally: Mutex<Tally>,
+    settled: Condvar,
+}
+
+/// How long it may take until all that is blocked has stopped.
+pub const CUT_WITHIN: Duration = Duration::from_millis(100);
+
+#[derive(Debug, Default)]
+struct Tally {
+    open: usize,
+    cut: usize,
+}
+
+impl Round {
+    /// How many answers were cut. Waits until that is clear of all of them, but not longer than
+    /// [`CUT_WITHIN`]; those that are not clear by then are counted as cut. Blocks the thread.
+    pub fn cut(&self) -> usize {
+        let deadline = Instant::now() + CUT_WITHIN;
+        let mut tally = self.tally.lock();
+        self.settled.wait_while_until(&mut tally, |tally| tally.open > 0, deadline);
+        tally.cut + tally.open
+    }
+
+    fn found(&self) {
+        self.tally.lock().open += 1;
+    }
+
+    fn settle(&self, cut: bool) {
+        let mut tally = self.tally.lock();
+        tally.open = tally.open.saturating_sub(1);
+        tally.cut += usize::from(cut);
+        if tally.open == 0 {
+            self.settled.notify_all();
+        }
+    }
+}
+
+/// What a lane carries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Load {
+    /// Answers to clients.
+    #[default]
+    Answers,
+    /// A fetch for the cache: cut like an answer, and not counted as one.
+    Fill,
 }
 
 /// One way on which bytes go out, in order: a connection, a stream of one, or a fill.
 #[derive(Default)]
 pub struct Lane {
+    load: Load,
     state: Mutex<State>,
 }
 
@@ -62,7 +116,14 @@ impl Lane {
         while state.under_way.front().is_some_and(|one| one.ticket <= ticket) {
             state.under_way.pop_front();
         }
-        state.blocked.retain(|blocked| blocked.ticket > ticket);
+        let arrived = state.blocked.extract_if(.., |blocked| blocked.ticket <= ticket);
+        arrived.for_each(|blocked| self.settle(&blocked, false));
+    }
+
+    fn settle(&self, blocked: &Blocked, cut: bool) {
+        if self.load == Load::Answers {
+            blocked.round.settle(cut);
+        }
     }
 
     /// The list version that `ticket` was last judged by, while it is under way.
@@ -92,30 +153,42 @@ impl Lane {
         Poll::Pending
     }
 
-    /// Judges all that is under way by `index`; says how much of it became blocked.
-    fn judge(&self, index: &Index, now: Timestamp) -> usize {
+    /// Judges all that is under way by `index`, and wakes the owner if something of it became blocked.
+    fn judge(&self, index: &Index, now: Timestamp, round: &Arc<Round>) {
         let mut state = self.state.lock();
         let State { under_way, blocked, waker, .. } = &mut *state;
         let before = blocked.len();
         for one in under_way.iter_mut().filter(|one| one.list < index.version()) {
-            one.list = index.version();
             let digest = one.proof.digest();
             let ruling = index
                 .judge(&one.url, now)
                 .or_else(|| digest.and_then(|digest| index.judge_digest(&one.url, &digest, now)));
-            if let Some(ruling) = ruling
-                && !blocked.iter().any(|blocked| blocked.ticket == one.ticket)
-            {
-                blocked.push(Blocked { ticket: one.ticket, ruling: Arc::new(ruling) });
+            match ruling {
+                // Only what lets something through is what it was last judged by.
+                None => one.list = index.version(),
+                Some(_) if blocked.iter().any(|blocked| blocked.ticket == one.ticket) => {}
+                Some(ruling) => {
+                    let (ticket, ruling) = (one.ticket, Arc::new(ruling));
+                    blocked.push(Blocked { ticket, ruling, round: round.clone() });
+                }
             }
         }
-        let found = blocked.len() - before;
-        if found > 0
+        if self.load == Load::Answers {
+            blocked[before..].iter().for_each(|_| round.found());
+        }
+        if blocked.len() > before
             && let Some(waker) = waker.take()
         {
             waker.wake();
         }
-        found
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        // Its owner has stopped carrying: what was blocked did not arrive.
+        let blocked = std::mem::take(&mut self.state.get_mut().blocked);
+        blocked.iter().for_each(|blocked| self.settle(blocked, true));
     }
 }
 
@@ -130,8 +203,8 @@ impl Register {
     }
 
     /// A new lane; it leaves the register when its last owner drops it.
-    pub(crate) fn open(&self) -> Arc<Lane> {
-        let lane = Arc::new(Lane::default());
+    pub(crate) fn open(&self, load: Load) -> Arc<Lane> {
+        let lane = Arc::new(Lane { load, state: Mutex::default() });
         let shard = (Arc::as_ptr(&lane) as usize >> 8) % SHARDS;
         let mut lanes = self.shards[shard].lock();
         // Doubling is when the gone ones are swept out, so that a lane costs the same on average
@@ -143,12 +216,12 @@ impl Register {
         lane
     }
 
-    pub(crate) fn judge(&self, index: &Index, now: Timestamp) -> usize {
-        let mut found = 0;
+    pub(crate) fn judge(&self, index: &Index, now: Timestamp) -> Arc<Round> {
+        let round = Arc::new(Round::default());
         for shard in &self.shards {
             let lanes: Vec<Arc<Lane>> = shard.lock().iter().filter_map(Weak::upgrade).collect();
-            found += lanes.iter().map(|lane| lane.judge(index, now)).sum::<usize>();
+            lanes.iter().for_each(|lane| lane.judge(index, now, &round));
         }
-        found
+        round
     }
 }

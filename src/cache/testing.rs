@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, StatusCode};
 use terms::url::Scheme;
-use terms::{Ask, Moment, Peer, Refusal, Timestamp, Url};
+use terms::{Ask, BodyError, Moment, Peer, Refusal, Timestamp, Url};
 
 use crate::{Cache, Caching, Fill, Landing, Lookup, ReplyHead, Settings, Writer};
 
@@ -101,4 +101,12 @@ pub fn fill_with(
     let pushed = std::pin::pin!(writer.push(Bytes::from_static(body))).poll(&mut Context::from_waker(Waker::noop()));
     assert!(matches!(pushed, Poll::Ready(Ok(()))));
     assert!(writer.finish().unwrap().stored);
+}
+
+/// A rule came into force.
+pub fn cut() -> BodyError {
+    let origin = terms::ruling::RuleOrigin::Edit { id: "1".into() };
+    let (status, notices) = (terms::BlockStatus::default(), std::sync::Arc::new([]));
+    let ruling = terms::Ruling { rule: "h.example".into(), notices, reason: None, status, origin, list: 1 };
+    BodyError::Cut(std::sync::Arc::new(ruling))
 }

@@ -88,7 +88,7 @@ impl From<OriginError> for Refusal {
                 BodyError::TooLarge => Refusal::BodyTooLarge,
                 BodyError::Timeout => Refusal::ClientTooSlow,
                 // Only bodies that are served end so.
-                BodyError::FellBehind | BodyError::Cut => Refusal::Internal,
+                BodyError::FellBehind | BodyError::Cut(_) => Refusal::Internal,
             },
         }
     }

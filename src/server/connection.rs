@@ -73,12 +73,10 @@ pub(super) async fn drive<T: Transport>(stream: T, peer: Peer, edge: Arc<Edge>, 
         tokio::select! {
             biased;
             blocked = lane.blocked() => {
-                if !progress.is_current(&blocked) {
-                    // SAFETY: `connection` owns the socket, and outlives this borrow: it is neither
-                    // moved nor dropped before the loop ends.
-                    let socket = unsafe { BorrowedFd::borrow_raw(socket) };
-                    progress.arrived(net::unsent(socket).unwrap_or(0));
-                }
+                // SAFETY: `connection` owns the socket, and outlives this borrow: it is neither moved nor
+                // dropped before the loop ends.
+                let socket = unsafe { BorrowedFd::borrow_raw(socket) };
+                progress.arrived(net::unsent(socket).unwrap_or(0));
                 if lane.is_blocked() {
                     break Some(blocked);
                 }
@@ -97,6 +95,11 @@ pub(super) async fn drive<T: Transport>(stream: T, peer: Peer, edge: Arc<Edge>, 
             let unsent = net::unsent(wire.stream.tcp()).unwrap_or(0);
             reset(wire.stream);
             progress.cut(&blocked, unsent);
+        }
+        None if progress.is_cut_at_source() => {
+            let unsent = net::unsent(wire.stream.tcp()).unwrap_or(0);
+            reset(wire.stream);
+            progress.close(unsent);
         }
         None => wire.close(&edge, peer, &progress).await,
     }
@@ -206,7 +209,7 @@ impl<T: Transport> Read for Wire<T> {
         let this = self.get_mut();
         let room = buffer.remaining();
         loop {
-            let ready = this.preface.ready(room);
+            let ready = this.preface.ready(buffer.remaining());
             if !ready.is_empty() {
                 buffer.put_slice(ready);
                 let count = ready.len();

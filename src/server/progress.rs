@@ -136,12 +136,6 @@ impl Progress {
         }
     }
 
-    /// Whether one of `blocked` is the answer that is being written.
-    pub(super) fn is_current(&self, blocked: &[Blocked]) -> bool {
-        let ticket = self.state.lock().current.as_ref().and_then(|current| current.ticket);
-        blocked.iter().any(|one| Some(one.ticket) == ticket)
-    }
-
     /// The connection is being reset with `unsent` bytes in the kernel: they are thrown away.
     pub(super) fn cut(&self, blocked: &[Blocked], unsent: u64) {
         let mut state = self.state.lock();
@@ -171,6 +165,12 @@ impl Progress {
         }
     }
 
+    /// Whether the fetch behind the answer was cut before the answer was.
+    pub(super) fn is_cut_at_source(&self) -> bool {
+        let state = self.state.lock();
+        state.current.as_ref().is_some_and(|current| matches!(current.failed, Some(BodyError::Cut(_))))
+    }
+
     /// The connection is over, with `unsent` bytes that nobody will get.
     pub(super) fn close(&self, unsent: u64) {
         let mut state = self.state.lock();
@@ -178,7 +178,7 @@ impl Progress {
         if let Some(current) = state.current.take() {
             let held = current.body_held(written, unsent);
             let outcome = match current.failed {
-                Some(BodyError::Cut) => Outcome::CutAtSource,
+                Some(BodyError::Cut(ref ruling)) => Outcome::Cut(ruling.clone()),
                 Some(_) => Outcome::Broken,
                 None => Outcome::AsAnswered,
             };
@@ -293,9 +293,6 @@ impl Current {
     fn close(mut self, held: u64, outcome: Outcome, lane: &Lane) {
         let list = self.ticket.and_then(|ticket| lane.list(ticket));
         self.draft.end(End { bytes: self.taken.saturating_sub(held), complete: false, outcome, list });
-        if let Some(ticket) = self.ticket {
-            lane.arrived(ticket);
-        }
     }
 }
 

@@ -8,6 +8,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
+use crate::Ruling;
+
 /// Why a body ended before its end.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum BodyError {
@@ -22,7 +24,7 @@ pub enum BodyError {
     #[error("this reader fell too far behind the others")]
     FellBehind,
     #[error("a rule came into force that covers this body")]
-    Cut,
+    Cut(Arc<Ruling>),
     #[error("the connection failed: {0}")]
     Connection(Arc<str>),
 }

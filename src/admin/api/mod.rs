@@ -32,9 +32,12 @@ pub(super) async fn route(admin: &Admin, head: &Parts, body: Bytes) -> Result<Pa
     }
 }
 
-/// The value of a query parameter, decoded.
+/// The value of a query parameter, decoded; an empty one says nothing.
 fn parameter(query: Option<&str>, name: &str) -> Option<String> {
-    form_urlencoded::parse(query?.as_bytes()).find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    form_urlencoded::parse(query?.as_bytes())
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.into_owned())
+        .filter(|value| !value.is_empty())
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use terms::{Answer, Body, BodyError, CacheUse, Digest, Refusal};
 
 use super::*;
-use crate::testing::{ask, cache_of, fill_with, filled, head, land, later, miss, moment, word};
+use crate::testing::{ask, cache_of, cut, fill_with, filled, head, land, later, miss, moment, word};
 use crate::{Landed, Landing, Stop, Unstorable, Writer};
 
 const MIB: usize = 1 << 20;
@@ -405,7 +405,7 @@ async fn what_was_purged_on_its_way_is_not_stored() {
             cache.invalidate(&ask("GET", "/a", &[]).1);
         },
         |cache| {
-            cache.abort(&|_| true, BodyError::Cut);
+            cache.abort(&|_| true, cut());
         },
     ];
     for (index, purge) in purges.into_iter().enumerate() {
@@ -424,9 +424,9 @@ async fn what_was_purged_on_its_way_is_not_stored() {
             assert_eq!(cache_status(&answer), "seawall; fwd=uri-miss; fwd-status=200");
             let pushed = push(&mut writer, 3).await;
             if index == 2 {
-                assert!(matches!(pushed, Err(Stop::Aborted(BodyError::Cut))));
+                assert!(matches!(pushed, Err(Stop::Aborted(BodyError::Cut(_)))));
                 drop(writer);
-                assert!(matches!(read(answer.body).await, Err(BodyError::Cut)));
+                assert!(matches!(read(answer.body).await, Err(BodyError::Cut(_))));
             } else {
                 push(&mut writer, 3).await.unwrap();
                 assert!(!writer.finish().unwrap().stored);

@@ -224,7 +224,7 @@ impl Growth {
             return;
         }
         let dropped = match &state {
-            State::Settled | State::Failed(BodyError::Cut) => growing.chunks.clear(),
+            State::Settled | State::Failed(BodyError::Cut(_)) => growing.chunks.clear(),
             _ => 0,
         };
         growing.state = state;

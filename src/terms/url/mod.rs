@@ -132,6 +132,9 @@ impl Url {
         if !target.as_str().starts_with('/') {
             return Err(UrlError::NotAPath);
         }
+        if !matches!(uri.scheme_str(), None | Some("http" | "https")) {
+            return Err(UrlError::Scheme);
+        }
         let mut hosts = fields.get_all(HOST).iter();
         let named = hosts.next();
         if hosts.next().is_some() {

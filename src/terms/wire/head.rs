@@ -98,7 +98,7 @@ pub fn walk(bytes: &[u8], limits: &Limits) -> Result<Option<Walked>, BadHead> {
     let mut start = 0;
     for end in memchr_iter(b'\n', bytes) {
         if end + 1 > limits.head {
-            return Err(BadHead::TooLarge);
+            return Err(if start == 0 { over_long_line(bytes, limits) } else { BadHead::TooLarge });
         }
         let line = &bytes[start..end];
         let line = line.strip_suffix(b"\r").ok_or(BadHead::BareLineEnd)?;

@@ -1,0 +1,131 @@
+//! The passage of an answer from the origin to one client, past the cache: hashed on its way, and judged
+//! when its digest is known.
+
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
+
+use block::{Blocks, Clearance};
+use bytes::Bytes;
+use http::StatusCode;
+use http::header::{CACHE_STATUS, HeaderValue};
+use http_body::{Frame, SizeHint};
+use origin::{Reply, ReplyBody};
+use terms::{Answer, Body, BodyError, CacheUse, Clock, Digest, Hasher, Proof, Ruling, Url};
+
+use crate::forward;
+
+/// Who judges bytes whose digest is known only now.
+#[derive(Clone)]
+pub struct Judge {
+    pub blocks: Arc<Blocks>,
+    pub url: Arc<Url>,
+    /// By which the bytes were asked for.
+    pub clearance: Clearance,
+    pub clock: Clock,
+}
+
+impl Judge {
+    /// Judges by name again, and by the digest where a rule asks for one.
+    pub fn judge(&self, digest: impl FnOnce() -> Digest) -> Result<(), Arc<Ruling>> {
+        let digest = self.blocks.index().has_digest_rules().then(digest);
+        self.blocks.judge_bytes(self.clearance, &self.url, digest.as_ref(), self.clock.wall()).map(|_| ())
+    }
+}
+
+/// What is told of an answer that passes.
+pub struct Passage {
+    /// The client asked with HEAD.
+    pub to_head: bool,
+    pub cache: CacheUse,
+    pub fill: Option<u64>,
+    pub cache_status: HeaderValue,
+}
+
+impl Passage {
+    pub fn answer(self, reply: Reply, judge: Judge, via: &str) -> Answer {
+        let mut fields = forward::reply(reply.fields, reply.version, via);
+        fields.append(CACHE_STATUS, self.cache_status);
+        let mut answer = Answer::made_here(reply.status, fields, Body::Empty);
+        answer.cache = self.cache;
+        answer.fill = self.fill;
+        if self.to_head {
+            return answer;
+        }
+        // A part, and what has no content, tell nothing of the whole.
+        if matches!(reply.status, StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED) {
+            answer.body = Body::stream(reply.body);
+            return answer;
+        }
+        let digest = Arc::new(OnceLock::new());
+        answer.origin_proof = Proof::Later(digest.clone());
+        let left = http_body::Body::size_hint(&reply.body).exact();
+        let mut body = Hashed { body: reply.body, left, hasher: Some(Hasher::new()), digest, judge };
+        // There is no last byte to wait for, and nobody asks for one.
+        if left == Some(0) && body.end().is_ok() {
+            return answer;
+        }
+        answer.body = Body::stream(body);
+        answer
+    }
+}
+
+/// A body whose digest is known when it has passed. Its end is handed on only if nothing forbids it: of a
+/// body of known length the last piece is that end, otherwise the mark behind it.
+struct Hashed {
+    body: ReplyBody,
+    /// Bytes still to come, where that is known.
+    left: Option<u64>,
+    hasher: Option<Hasher>,
+    digest: Arc<OnceLock<Digest>>,
+    judge: Judge,
+}
+
+impl Hashed {
+    fn pass(&mut self, data: &Bytes) -> Result<(), BodyError> {
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(data);
+        }
+        self.left = self.left.map(|left| left.saturating_sub(data.len() as u64));
+        // Whoever sends it on does not ask again behind the last byte of a known length.
+        if self.left == Some(0) { self.end() } else { Ok(()) }
+    }
+
+    fn end(&mut self) -> Result<(), BodyError> {
+        let Some(hasher) = self.hasher.take() else { return Ok(()) };
+        let digest = hasher.finish();
+        self.judge.judge(|| digest).map_err(BodyError::Cut)?;
+        // Set once: the hasher is gone.
+        let _ = self.digest.set(digest);
+        Ok(())
+    }
+}
+
+impl http_body::Body for Hashed {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+            Some(Ok(frame)) => frame,
+            Some(Err(error)) => {
+                self.hasher = None;
+                return Poll::Ready(Some(Err(error)));
+            }
+            None => return Poll::Ready(self.end().err().map(Err)),
+        };
+        let passed = match frame.data_ref() {
+            Some(data) => self.pass(data),
+            None => Ok(()),
+        };
+        Poll::Ready(Some(passed.map(|()| frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.hasher.is_none() && self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
