@@ -177,6 +177,20 @@ impl<T: Transport> Wire<T> {
         }
     }
 
+    /// The next head may be handed on. hyper, told that there is nothing to read, waits to be woken: by us
+    /// if something is held here, else by the socket, or by patience running out.
+    fn resume_reading(&mut self, cx: &mut Context<'_>) {
+        if self.held_back.is_none() {
+            return;
+        }
+        let is_next_here = !self.preface.ready(1).is_empty() || self.refused.is_some();
+        if let Some(waker) = self.held_back.take_if(|_| is_next_here) {
+            waker.wake();
+        } else if self.patience.poll_reading(cx, self.preface.waiting()).is_ready() {
+            cx.waker().wake_by_ref();
+        }
+    }
+
     /// What is not known to have arrived is asked about before another answer follows it.
     fn ask_what_arrived(&self) {
         if self.progress.should_ask()
@@ -276,11 +290,7 @@ impl<T: Transport> Write for Wire<T> {
             if let Err(refused) = this.preface.answered() {
                 this.refused = Some(refused);
             }
-            // With nothing held, the socket is what wakes.
-            let is_next_here = !this.preface.ready(1).is_empty() || this.refused.is_some();
-            if let Some(waker) = this.held_back.take_if(|_| is_next_here) {
-                waker.wake();
-            }
+            this.resume_reading(cx);
         }
         Poll::Ready(Ok(()))
     }
