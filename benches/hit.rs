@@ -18,6 +18,9 @@ use seawall::witness::Witness;
 use terms::url::Scheme;
 use terms::{Ask, Body, Clock, Digest, Peer};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 struct House {
     gateway: Gateway,
     cache: Cache,

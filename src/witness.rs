@@ -40,8 +40,8 @@ pub struct Witness {
 /// A body, and what will be recorded of it.
 pub struct Witnessed {
     pub body: Body,
-    /// `None`: too little is known for a record. Boxed, because it is handed on some times.
-    pub draft: Option<Box<Draft>>,
+    /// `None`: too little is known for a record.
+    pub draft: Option<Draft>,
 }
 
 /// How an answer ended.
@@ -128,7 +128,7 @@ impl Witness {
                 }
             }
         };
-        let record = Record {
+        let record = Box::new(Record {
             began: ask.began.wall,
             ended: ask.began.wall,
             site: site.map(|site| site.name.clone()),
@@ -148,7 +148,7 @@ impl Witness {
             bytes: 0,
             complete: false,
             client: ask.peer.address.ip().to_canonical(),
-        };
+        });
         let draft = Draft {
             trace: Trace { id: ask.id, url: record.url.clone() },
             proof: answer.origin_proof.clone(),
@@ -157,7 +157,7 @@ impl Witness {
             record: Some(record),
             witness: self.clone(),
         };
-        self.response(ask.id, &ask.method, answer, Some(Box::new(draft)))
+        self.response(ask.id, &ask.method, answer, Some(draft))
     }
 
     /// The response to a head of which too little could be read for a record.
@@ -166,13 +166,7 @@ impl Witness {
         self.response(RequestId::random(), &Method::GET, answer, None)
     }
 
-    fn response(
-        &self,
-        id: RequestId,
-        method: &Method,
-        answer: Answer,
-        draft: Option<Box<Draft>>,
-    ) -> Response<Witnessed> {
+    fn response(&self, id: RequestId, method: &Method, answer: Answer, draft: Option<Draft>) -> Response<Witnessed> {
         let Answer { status, mut fields, mut body, cache, close, .. } = answer;
         if cache == CacheUse::None {
             fields.insert(header::VIA, self.via_here.clone());
@@ -214,7 +208,7 @@ impl Witness {
         self.log.event(event("filled", data));
     }
 
-    fn record(&self, record: Record, numbers: &SiteNumbers) {
+    fn record(&self, record: Box<Record>, numbers: &SiteNumbers) {
         numbers.answered(record.cache, record.verdict, record.bytes);
         self.log.push(record);
     }
@@ -230,7 +224,8 @@ struct Trace {
 /// nothing left.
 pub struct Draft {
     witness: Arc<Witness>,
-    record: Option<Record>,
+    /// Boxed, because it is handed on some times.
+    record: Option<Box<Record>>,
     proof: Proof,
     ticket: Option<u64>,
     numbers: Arc<SiteNumbers>,

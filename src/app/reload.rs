@@ -60,8 +60,8 @@ impl Parts {
         self.edge.set_limits(limits_of(&meant));
         self.house.witness.set_pages(pages_of(&meant, &self.node));
         self.house.hooks.reconfigure(meant.hooks.clone()).map_err(|error| error.to_string())?;
-        changed.push(format!("{} sites", meant.sites.len()));
-        changed.push(format!("{} hooks", meant.hooks.len()));
+        changed.push(format!("sites: {}", meant.sites.len()));
+        changed.push(format!("hooks: {}", meant.hooks.len()));
         self.meant = meant;
         self.house.takedown.reloaded(&changed);
         Ok(changed)

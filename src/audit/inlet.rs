@@ -28,7 +28,8 @@ const MANY: usize = 4_096;
 
 #[derive(Debug)]
 pub enum Item {
-    Record(Record),
+    /// Boxed, because it is handed on some times.
+    Record(Box<Record>),
     Event {
         event: Event,
         at: Timestamp,

@@ -17,7 +17,7 @@ use crate::witness::{Draft, End, Outcome};
 
 /// An answer whose bytes are on their way.
 struct Current {
-    draft: Box<Draft>,
+    draft: Draft,
     ticket: Option<u64>,
     framing: Framing,
     /// Bytes written on the connection when the answer's head was complete.
@@ -44,7 +44,7 @@ struct Sent {
     ticket: u64,
     /// Bytes written on the connection at its end.
     end: u64,
-    draft: Box<Draft>,
+    draft: Draft,
 }
 
 /// A peer that has not acknowledged this much is asked about before the next answer; below it, small
@@ -72,7 +72,7 @@ impl Progress {
     }
 
     /// An answer begins: nothing of it has been written.
-    pub(super) fn begin(&self, draft: Box<Draft>, framing: Framing) {
+    pub(super) fn begin(&self, draft: Draft, framing: Framing) {
         let ticket = draft.ticket();
         self.state.lock().current = Some(Current {
             draft,

@@ -67,7 +67,7 @@ pub struct RunVerified {
 
 impl fmt::Display for Verified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} lines in {} segments, each as it was written", self.lines, self.segments)?;
+        writeln!(f, "good: each line is as it was written (lines: {}, segments: {})", self.lines, self.segments)?;
         for RunVerified { run, sealed, synced, last, .. } in &self.runs {
             match sealed {
                 0 => write!(f, "run {run}: nothing is sealed yet")?,

@@ -70,13 +70,13 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.file().display())?;
         match self {
-            Change::Applied { rules, before, .. } => write!(f, "in force with {rules} rules (before: {before})"),
+            Change::Applied { rules, before, .. } => write!(f, "in force, rules: {rules} (before: {before})"),
             Change::Refused { errors, .. } => Trouble::Refused(errors.clone()).fmt(f),
             Change::Vanished { .. } => Trouble::Vanished.fmt(f),
             Change::Emptied { .. } => Trouble::Emptied.fmt(f),
             Change::Shrunk { from, to, .. } => Trouble::Shrunk { from: *from, to: *to }.fmt(f),
             Change::Restored { .. } => f.write_str("shows again what is in force"),
-            Change::Lifted { rules, .. } => write!(f, "lifted, with {rules} rules"),
+            Change::Lifted { rules, .. } => write!(f, "lifted, rules: {rules}"),
         }
     }
 }

@@ -46,6 +46,9 @@ fn canonical(text: &str) -> Result<String, UrlError> {
         let address: Ipv6Addr = address.parse().map_err(|_| UrlError::BadHost)?;
         return Ok(format!("[{address}]"));
     }
+    if is_plain(text) {
+        return Ok(text.to_owned());
+    }
     let mut name = text.to_ascii_lowercase();
     if !name.is_ascii() || name.split('.').any(|label| label.starts_with("xn--")) {
         name = idna::domain_to_ascii(&name).map_err(|_| UrlError::BadHost)?;
@@ -58,4 +61,22 @@ fn canonical(text: &str) -> Result<String, UrlError> {
                 && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
         });
     if fits { Ok(name) } else { Err(UrlError::BadHost) }
+}
+
+/// Whether a name is its own canonical form, as nearly every one that is asked for is: lower-case labels,
+/// none of which could be an A-label.
+fn is_plain(name: &str) -> bool {
+    let mut label = 0;
+    for byte in name.bytes() {
+        match byte {
+            b'.' if label > 0 => label = 0,
+            b'a'..=b'z' | b'0'..=b'9' | b'_' => label += 1,
+            b'-' if label > 0 && label < MAX_LABEL => label += 1,
+            _ => return false,
+        }
+        if label > MAX_LABEL {
+            return false;
+        }
+    }
+    name.len() <= MAX_NAME && !name.is_empty() && !name.contains("xn--")
 }
