@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use block::{Blocks, Clearance, Lane, Load};
 use cache::{Cache, Fill, Filled, Flight, Landed, Landing, Pass, ReplyHead, Stop, Writer};
-use http::{Method, Request};
+use http::{Method, Request, header};
 use http_body_util::BodyExt;
 use origin::{Reply, ReplyBody};
 use terms::{Answer, Ask, Body, BodyError, CacheUse, Clock, Moment, Proof, Refusal, Ruling, Url};
@@ -78,7 +78,13 @@ impl Fetcher {
         body: Body,
         pass: Pass,
     ) -> Result<Answer, Refusal> {
-        let request = forward::request(ask, url, ask.fields.clone(), body, site, self.witness.via());
+        let mut fields = ask.fields.clone();
+        // The digest is of the whole: with a rule that asks for it, no part is handed out unseen.
+        if self.blocks.index().has_digest_rules() {
+            fields.remove(header::RANGE);
+            fields.remove(header::IF_RANGE);
+        }
+        let request = forward::request(ask, url, fields, body, site, self.witness.via());
         let reply = site.origin.exchange(request).await?;
         if cache::policy::invalidates(&ask.method, reply.status) {
             self.cache.invalidate(url);

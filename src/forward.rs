@@ -38,7 +38,6 @@ static STEERING: [&str; 17] = [
 /// The request that an origin gets: the target and `Host` as they came, and `fields` less what belongs
 /// to the client's hop, less what steers.
 pub fn request(ask: &Ask, url: &Url, mut fields: HeaderMap, body: Body, site: &Site, via: &str) -> Request<Body> {
-    fields::strip_hop_by_hop(&mut fields);
     // 100-continue was met here already.
     fields.remove(header::EXPECT);
     drop_steering(&mut fields, &site.pass_fields);
@@ -66,7 +65,11 @@ fn body_is_absent(body: &Body) -> bool {
 }
 
 fn drop_steering(fields: &mut HeaderMap, let_through: &[HeaderName]) {
-    let steers = |name: &HeaderName| name.as_str().starts_with("x-forwarded-") || STEERING.contains(&name.as_str());
+    // CGI and its heirs hand `_` and `-` on as the same.
+    let steers = |name: &HeaderName| {
+        let name = name.as_str().replace('_', "-");
+        name.starts_with("x-forwarded") || STEERING.contains(&name.as_str())
+    };
     let dropped: Vec<HeaderName> =
         fields.keys().filter(|name| steers(name) && !let_through.contains(name)).cloned().collect();
     for name in dropped {

@@ -8,9 +8,10 @@ use std::task::{Context, Poll, ready};
 use block::{Blocks, Clearance};
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::{CACHE_STATUS, HeaderValue};
+use http::header::{CACHE_STATUS, CONTENT_RANGE, HeaderValue};
 use http_body::{Frame, SizeHint};
 use origin::{Reply, ReplyBody};
+use terms::record::Part;
 use terms::{Answer, Body, BodyError, CacheUse, Clock, Digest, Hasher, Proof, Ruling, Url};
 
 use crate::forward;
@@ -54,6 +55,7 @@ impl Passage {
         }
         // A part, and what has no content, tell nothing of the whole.
         if matches!(reply.status, StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED) {
+            answer.range = answer.fields.get(CONTENT_RANGE).and_then(part_of);
             answer.body = Body::stream(reply.body);
             return answer;
         }
@@ -68,6 +70,13 @@ impl Passage {
         answer.body = Body::stream(body);
         answer
     }
+}
+
+/// `bytes first-last/length` (RFC 9110 section 14.4).
+fn part_of(value: &HeaderValue) -> Option<Part> {
+    let (range, length) = value.to_str().ok()?.strip_prefix("bytes ")?.split_once('/')?;
+    let (first, last) = range.split_once('-')?;
+    Some(Part { first: first.parse().ok()?, last: last.parse().ok()?, length: length.parse().ok()? })
 }
 
 /// A body whose digest is known when it has passed. Its end is handed on only if nothing forbids it: of a
@@ -94,10 +103,10 @@ impl Hashed {
     fn end(&mut self) -> Result<(), BodyError> {
         let Some(hasher) = self.hasher.take() else { return Ok(()) };
         let digest = hasher.finish();
-        self.judge.judge(|| digest).map_err(BodyError::Cut)?;
-        // Set once: the hasher is gone.
+        // Known before it is judged: an index that comes in between finds it on the lane. Set once, for
+        // the hasher is gone.
         let _ = self.digest.set(digest);
-        Ok(())
+        self.judge.judge(|| digest).map_err(BodyError::Cut)
     }
 }
 

@@ -4,11 +4,11 @@
 //! and hooks are told. A list that changes, and a rule whose hour comes, join that way where they are
 //! in force. A crash anywhere on it is mended by walking the rest of it again.
 
+mod time;
 mod view;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
 use audit::Log;
 use block::edits::{AddError, Added, Draft, Event};
@@ -40,6 +40,8 @@ pub struct Takedown {
     /// other rules came in force last.
     since: Mutex<Timestamp>,
     list_errors: AtomicU64,
+    /// Lists changed, and could not be put in force.
+    unpublished: AtomicBool,
     /// Rings when the next boundary of a rule's time may have moved.
     boundaries: Notify,
 }
@@ -71,20 +73,19 @@ impl Takedown {
         clock: Clock,
     ) -> Takedown {
         let board = sources.lock().board();
-        let since = Mutex::new(clock.wall());
-        let list_errors = AtomicU64::new(0);
         Takedown {
+            board,
+            since: Mutex::new(clock.wall()),
+            list_errors: AtomicU64::new(0),
+            unpublished: AtomicBool::new(false),
+            boundaries: Notify::new(),
             blocks,
             edits,
             sources,
-            board,
             cache,
             log,
             hooks,
             clock,
-            since,
-            list_errors,
-            boundaries: Notify::new(),
         }
     }
 
@@ -111,8 +112,8 @@ impl Takedown {
 
     /// The way of an edit that is durable.
     fn carry_out(&self, edit: &Event, since: &mut Timestamp) -> Result<Value, TakedownError> {
-        let last_served = self.log.last_served(|url| edit.rules.iter().any(|one| one.rule.covers(url)));
         let taken = self.put_in_force(since)?;
+        let last_served = self.log.last_served(|url| edit.rules.iter().any(|one| one.rule.covers(url)));
         let receipt = json!(Receipt::of(edit, taken, last_served));
         match self.tell(edit.kind.as_str(), &edit.id, taken.at, &receipt) {
             Ok(()) => self.edits.settle(edit, Some(receipt.clone()))?,
@@ -157,7 +158,10 @@ impl Takedown {
         drop(since);
         match taken {
             Ok(taken) => changes.iter().for_each(|change| self.tell_of_list(change, taken)),
-            Err(error) => tracing::error!("changed lists are not in force, until they change again: {error}"),
+            Err(error) => {
+                self.unpublished.store(true, Relaxed);
+                tracing::error!("changed lists are not in force yet; this is tried again: {error}");
+            }
         }
     }
 
@@ -231,44 +235,7 @@ impl Takedown {
         self.tell_or_say("purged", self.clock.wall(), &data);
         freed
     }
-
-    /// Puts rules in force whose hour has come, takes those out whose hour is over, and tells what
-    /// could not be told before. Runs for as long as the edge.
-    pub async fn keep_time(self: Arc<Self>) {
-        loop {
-            let boundary = self.blocks.index().next_boundary(self.clock.wall());
-            let wait = boundary.map_or(RETRY, |at| at.since(self.clock.wall()).min(RETRY));
-            tokio::select! {
-                () = self.boundaries.notified() => continue,
-                () = tokio::time::sleep(wait) => {}
-            }
-            let takedown = self.clone();
-            let is_due = boundary.is_some_and(|at| at <= self.clock.wall());
-            // A failure is told by the one who meets it, and met again with the next look.
-            let _ = tokio::task::spawn_blocking(move || takedown.keep_up(is_due)).await;
-        }
-    }
-
-    fn keep_up(&self, is_due: bool) {
-        if is_due {
-            let taken = self.put_in_force(&mut self.since.lock());
-            match taken {
-                Ok(taken) => {
-                    let data = json!({ "what": "the time of a rule came or went", "list": taken.list,
-                        "in_force_at": taken.at, "cut": taken.cut, "purged": taken.purged });
-                    self.tell_or_say("list-applied", taken.at, &data);
-                }
-                Err(error) => tracing::error!("a rule's time came, and the index can't be published: {error}"),
-            }
-        }
-        if let Err(error) = self.tell_pending() {
-            tracing::error!("what is in force is not told of yet: {error}");
-        }
-    }
 }
-
-/// How often is looked whether something is still to be told.
-const RETRY: Duration = Duration::from_secs(30);
 
 /// Why log or hooks did not take an event.
 #[derive(Debug, thiserror::Error)]

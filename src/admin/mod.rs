@@ -69,6 +69,8 @@ const MAX_BODY: usize = 4 << 20;
 /// Connections at a time; operators and scrapers are few.
 const MAX_CONNECTIONS: usize = 256;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// A connection that stands longer is ended, so that those who never read can't keep others out.
+const LONGEST: Duration = Duration::from_secs(300);
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 type Page = Response<Full<Bytes>>;
@@ -110,10 +112,11 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, 
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
-    if let Err(error) = served {
-        tracing::debug!(%error, "an admin connection ended badly");
+        .serve_connection(TokioIo::new(stream), service);
+    match timeout(LONGEST, served).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "an admin connection ended badly"),
+        Err(_) => tracing::debug!("an admin connection was ended: it stood too long"),
     }
 }
 

@@ -88,7 +88,7 @@ impl Blocks {
         match self.judge_bytes(clearance, url, None, now) {
             Ok(_) => Ok(ticket),
             Err(ruling) => {
-                lane.arrived(ticket);
+                lane.withdraw(ticket);
                 Err(ruling)
             }
         }

@@ -120,6 +120,14 @@ impl Lane {
         arrived.for_each(|blocked| self.settle(&blocked, false));
     }
 
+    /// Takes back what `ticket` put under way, and nothing else: no byte of it has been handed on.
+    pub(crate) fn withdraw(&self, ticket: u64) {
+        let mut state = self.state.lock();
+        state.under_way.retain(|one| one.ticket != ticket);
+        let withdrawn = state.blocked.extract_if(.., |blocked| blocked.ticket == ticket);
+        withdrawn.for_each(|blocked| self.settle(&blocked, false));
+    }
+
     fn settle(&self, blocked: &Blocked, cut: bool) {
         if self.load == Load::Answers {
             blocked.round.settle(cut);

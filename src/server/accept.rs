@@ -87,6 +87,9 @@ pub struct ListenError {
     pub source: std::io::Error,
 }
 
+/// Bytes of an answer that may wait inside TLS: what is cut there was counted as written.
+const TLS_BUFFER: usize = 16 * 1024;
+
 /// Connections that the kernel completes ahead of us.
 const BACKLOG: i32 = 4096;
 
@@ -165,7 +168,10 @@ async fn greet(stream: TcpStream, peer: Peer, tls: Option<TlsAcceptor>, edge: Ar
     let _ = stream.set_nodelay(true);
     let Some(tls) = tls else { return connection::drive(stream, peer, edge, stop).await };
     match timeout(edge.limits().head_timeout, tls.accept(stream)).await {
-        Ok(Ok(stream)) => connection::drive(stream, peer, edge, stop).await,
+        Ok(Ok(mut stream)) => {
+            stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER));
+            connection::drive(stream, peer, edge, stop).await;
+        }
         Ok(Err(error)) => {
             edge.numbers.refused("tls-handshake");
             tracing::debug!(%error, "TLS handshake failed");

@@ -96,7 +96,7 @@ pub(super) async fn drive<T: Transport>(stream: T, peer: Peer, edge: Arc<Edge>, 
             reset(wire.stream);
             progress.cut(&blocked, unsent);
         }
-        None if progress.is_cut_at_source() => {
+        None if progress.must_reset() => {
             let unsent = net::unsent(wire.stream.tcp()).unwrap_or(0);
             reset(wire.stream);
             progress.close(unsent);
@@ -271,7 +271,7 @@ impl<T: Transport> Write for Wire<T> {
         match Pin::new(&mut this.stream).poll_write_vectored(cx, buffers) {
             Poll::Ready(Ok(count)) => {
                 this.progress.wrote(buffers, count);
-                this.patience.progressed();
+                this.patience.wrote();
                 Poll::Ready(Ok(count))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
@@ -285,7 +285,10 @@ impl<T: Transport> Write for Wire<T> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        ready!(Pin::new(&mut this.stream).poll_flush(cx))?;
+        match Pin::new(&mut this.stream).poll_flush(cx) {
+            Poll::Ready(flushed) => flushed?,
+            Poll::Pending => return this.patience.poll_writing(cx),
+        }
         if this.progress.flushed() {
             if let Err(refused) = this.preface.answered() {
                 this.refused = Some(refused);
@@ -301,7 +304,10 @@ impl<T: Transport> Write for Wire<T> {
         if this.refused.is_some() || this.patience.ran_out.is_some() {
             return Poll::Ready(Ok(()));
         }
-        Pin::new(&mut this.stream).poll_shutdown(cx)
+        match Pin::new(&mut this.stream).poll_shutdown(cx) {
+            Poll::Pending => this.patience.poll_writing(cx),
+            ended => ended,
+        }
     }
 }
 
@@ -313,13 +319,15 @@ struct Patience {
     /// When the client last did something, or the wait for it began.
     since: Option<Instant>,
     kind: Option<Waiting>,
+    /// Since when the client has taken no byte of what is written to it.
+    stalled: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
     ran_out: Option<Waiting>,
 }
 
 impl Patience {
     fn new(head: Duration, idle: Duration) -> Patience {
-        Patience { head, idle, since: None, kind: None, timer: None, ran_out: None }
+        Patience { head, idle, since: None, kind: None, stalled: None, timer: None, ran_out: None }
     }
 
     fn progressed(&mut self) {
@@ -338,20 +346,29 @@ impl Patience {
         match waiting {
             // The edge's own deadlines hold here.
             Waiting::Answer => Poll::Pending,
-            Waiting::RestOfHead => self.poll(cx, self.head, waiting),
-            Waiting::Request | Waiting::Body => self.poll(cx, self.idle, waiting),
+            Waiting::RestOfHead => self.poll_since(cx, self.head, waiting),
+            Waiting::Request | Waiting::Body => self.poll_since(cx, self.idle, waiting),
         }
     }
 
-    /// A peer that takes no byte for the idle time is given up.
-    fn poll_writing(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.kind = None;
-        self.poll(cx, self.idle, Waiting::Answer)
+    fn poll_since(&mut self, cx: &mut Context<'_>, allowed: Duration, waiting: Waiting) -> Poll<io::Result<()>> {
+        let since = *self.since.get_or_insert_with(Instant::now);
+        self.poll(cx, since + allowed, waiting)
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>, allowed: Duration, waiting: Waiting) -> Poll<io::Result<()>> {
+    /// A peer that takes no byte for the idle time is given up, whatever it sends meanwhile.
+    fn poll_writing(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let stalled = *self.stalled.get_or_insert_with(Instant::now);
+        self.poll(cx, stalled + self.idle, Waiting::Answer)
+    }
+
+    fn wrote(&mut self) {
+        self.stalled = None;
+        self.progressed();
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>, deadline: Instant, waiting: Waiting) -> Poll<io::Result<()>> {
         let now = Instant::now();
-        let deadline = *self.since.get_or_insert(now) + allowed;
         if now >= deadline {
             self.ran_out = Some(waiting);
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));

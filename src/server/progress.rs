@@ -165,10 +165,15 @@ impl Progress {
         }
     }
 
-    /// Whether the fetch behind the answer was cut before the answer was.
-    pub(super) fn is_cut_at_source(&self) -> bool {
+    /// Whether only a reset tells the truth: the fetch behind the answer was cut before the answer was,
+    /// or a body failed whose regular end is the connection's.
+    pub(super) fn must_reset(&self) -> bool {
         let state = self.state.lock();
-        state.current.as_ref().is_some_and(|current| matches!(current.failed, Some(BodyError::Cut(_))))
+        state.current.as_ref().is_some_and(|current| match &current.failed {
+            Some(BodyError::Cut(_)) => true,
+            Some(_) => current.framing == Framing::Close,
+            None => false,
+        })
     }
 
     /// The connection is over, with `unsent` bytes that nobody will get.

@@ -39,7 +39,11 @@ impl Takedown {
     /// What lists show something else than is in force, a sentence each.
     pub fn list_troubles(&self) -> Vec<String> {
         let told = |source: &SourceStatus| Some(format!("{}: {}", source.file.display(), source.trouble.as_ref()?));
-        self.sources().iter().filter_map(told).collect()
+        let mut troubles: Vec<String> = self.sources().iter().filter_map(told).collect();
+        if self.unpublished.load(Relaxed) {
+            troubles.push("changed lists can't be put in force: the state folder can't be written".to_owned());
+        }
+        troubles
     }
 
     pub fn lists(&self) -> Lists {

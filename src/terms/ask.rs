@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method, Request, Version, header};
 
+use crate::wire::fields::strip_hop_by_hop;
 use crate::{Moment, Url, UrlError, url::Scheme};
 
 /// Who is at the other end of a connection, and how it came in.
@@ -90,7 +91,11 @@ pub struct Ask {
 impl Ask {
     /// Takes a request apart; the body goes its own way.
     pub fn read<B>(request: Request<B>, peer: Peer, now: Moment) -> (Ask, B) {
-        let (head, body) = request.into_parts();
+        let (mut head, body) = request.into_parts();
+        let present = Present::among(&head.headers);
+        // What a client's `Connection` names is not the origin's to see, so it may not select what is
+        // stored for others either.
+        strip_hop_by_hop(&mut head.headers);
         let ask = Ask {
             id: RequestId::random(),
             began: now,
@@ -98,7 +103,7 @@ impl Ask {
             url: Url::of_request(peer.scheme, &head.uri, &head.headers).map(Arc::new),
             method: head.method,
             version: head.version,
-            present: Present::among(&head.headers),
+            present,
             fields: head.headers,
         };
         (ask, body)

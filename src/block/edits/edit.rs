@@ -40,6 +40,8 @@ pub enum DraftError {
     TooMany,
     #[error("the attribute {0:?}: attributes are notice, reason, status, from, until, query")]
     Attribute(String),
+    #[error("the attributes hold more than {} KiB", list::MAX_LINE >> 10)]
+    LongAttributes,
     /// `number` counts from 1.
     #[error("rule {number}, column {}: {}", bad.column, bad.what)]
     Rule { number: usize, bad: BadLine },
@@ -58,6 +60,10 @@ impl Draft {
         // A name is written into a line, where a blank or a `#` would end it.
         if let Some(name) = self.attributes.keys().find(|name| !name.bytes().all(|byte| byte.is_ascii_lowercase())) {
             return Err(DraftError::Attribute(name.clone()));
+        }
+        // Every rule carries them all, as a line of a list would.
+        if self.attributes.values().map(String::len).sum::<usize>() > list::MAX_LINE {
+            return Err(DraftError::LongAttributes);
         }
         if self.rules.is_empty() {
             return Err(DraftError::Empty);

@@ -296,6 +296,9 @@ fn fold_pair(pair: &str) -> Result<String, UrlError> {
     let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
     let mut text = String::with_capacity(pair.len());
     push_query_part(&mut text, name, false)?;
+    // Some servers drop blanks before a name.
+    let name_start = text.len() - text.trim_start_matches("%20").len();
+    text.drain(..name_start);
     if !value.is_empty() {
         text.push('=');
         push_query_part(&mut text, value, true)?;

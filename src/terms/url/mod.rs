@@ -3,9 +3,8 @@
 //! Two parsers that disagree are a way round the list, so a target is parsed once, here, and two
 //! values come of that one parse:
 //!
-//! - [`UrlKey`], the cache's identity. It keeps scheme, host, port and target as they came (RFC 9110
-//!   section 4.2.3 without the optional equivalences): the cache must not merge what an origin tells
-//!   apart.
+//! - [`UrlKey`], the cache's identity. It keeps scheme, authority and target as they came, for so the
+//!   origin gets them: the cache must not merge what an origin could tell apart.
 //! - [`Folded`], the looser canonical text. It merges every spelling that some server could take for
 //!   the same resource: rules are compiled from it and requests judged by it.
 //!
@@ -43,13 +42,6 @@ impl Scheme {
             Scheme::Https => "https",
         }
     }
-
-    const fn default_port(self) -> u16 {
-        match self {
-            Scheme::Http => 80,
-            Scheme::Https => 443,
-        }
-    }
 }
 
 /// Why a URL can't be named. Such a request is answered 400: no guess is made.
@@ -84,12 +76,12 @@ pub enum UrlError {
 pub struct UrlKey(u128);
 
 impl UrlKey {
-    fn of(scheme: Scheme, host: &str, port: Option<u16>, target: &str) -> UrlKey {
+    /// Of what the origin sees, byte for byte: `authority` goes to it as `Host`.
+    fn of(scheme: Scheme, authority: &str, target: &str) -> UrlKey {
         let mut hasher = keyed_hasher();
         scheme.hash(&mut hasher);
-        hasher.write(host.as_bytes());
+        hasher.write(authority.as_bytes());
         hasher.write_u8(0xff);
-        hasher.write_u16(port.unwrap_or(scheme.default_port()));
         hasher.write(target.as_bytes());
         UrlKey(hasher.finish128().as_u128())
     }
@@ -140,12 +132,12 @@ impl Url {
         if hosts.next().is_some() {
             return Err(UrlError::TwoHosts);
         }
-        let (host, port, authority) = match (uri.authority(), named) {
+        let (host, authority) = match (uri.authority(), named) {
             (None, None) => return Err(UrlError::NoHost),
             (None, Some(value)) => {
                 let authority = text_of(value)?;
-                let (host, port) = host::host_and_port(authority)?;
-                (host, port, authority)
+                let (host, _) = host::host_and_port(authority)?;
+                (host, authority)
             }
             (Some(authority), named) => {
                 let (host, port) = host::host_and_port(authority.as_str())?;
@@ -154,10 +146,10 @@ impl Url {
                 {
                     return Err(UrlError::TwoHosts);
                 }
-                (host, port, authority.as_str())
+                (host, authority.as_str())
             }
         };
-        Url::assemble(scheme, host, port, target.as_str(), authority)
+        Url::assemble(scheme, host, target.as_str(), authority)
     }
 
     /// Reads a URL as an operator writes it: http or https, the scheme may be missing (https then), a
@@ -178,17 +170,11 @@ impl Url {
             Some(port) => format!("{host}:{port}"),
             None => host.clone(),
         };
-        Url::assemble(scheme, host, port, target.as_str(), &authority)
+        Url::assemble(scheme, host, target.as_str(), &authority)
     }
 
-    fn assemble(
-        scheme: Scheme,
-        host: String,
-        port: Option<u16>,
-        target: &str,
-        authority: &str,
-    ) -> Result<Url, UrlError> {
-        let key = UrlKey::of(scheme, &host, port, target);
+    fn assemble(scheme: Scheme, host: String, target: &str, authority: &str) -> Result<Url, UrlError> {
+        let key = UrlKey::of(scheme, authority, target);
         let (folded, others) = fold::fold(host.trim_end_matches('.'), target)?;
         let target = (target != folded.path_and_query()).then(|| target.into());
         let authority = (authority != folded.host()).then(|| authority.into());

@@ -72,6 +72,7 @@ fn a_query_is_a_set_of_pairs() {
         "h.example/p?b=x/y&a=1+2",
         "h.example/p?b=x%2Fy&a=1%202&b=x/y",
         "h.example/p?&&a=%31%202;b=x%2fy",
+        "h.example/p?+a=1+2&%20b=x/y",
         "h.example/p/?b=x/y&a=1%202&",
     ] {
         assert_eq!(canonical(spelling), rule, "{spelling}");
@@ -166,12 +167,14 @@ fn a_request_names_one_host() {
 fn the_key_merges_nothing_that_an_origin_tells_apart() {
     let key = |target, host: &str| asked(target, &[host]).unwrap().key();
     let one = key("/a?x=1&y=2", "h.example");
-    assert_eq!(one, key("/a?x=1&y=2", "H.example:80"));
+    assert_eq!(one, key("/a?x=1&y=2", "h.example"));
     for (target, host) in [
         ("/a?y=2&x=1", "h.example"),
         ("/a/?x=1&y=2", "h.example"),
         ("/%61?x=1&y=2", "h.example"),
-        ("/a?x=1&y=2", "h.example:8080"),
+        ("/a?x=1&y=2", "h.example:80"),
+        ("/a?x=1&y=2", "h.example:080"),
+        ("/a?x=1&y=2", "H.example"),
         ("/a?x=1&y=2", "h.example."),
         ("/a?x=1&y=2", "i.example"),
     ] {

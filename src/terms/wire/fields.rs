@@ -37,13 +37,9 @@ pub fn strip_hop_by_hop(fields: &mut HeaderMap) {
 /// The members of a comma-separated list over all lines of a field, blanks trimmed, empty ones left
 /// out (RFC 9110 section 5.6.1). Not for lists with quoted strings.
 pub fn tokens<'a>(fields: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
-    fields
-        .get_all(name)
-        .iter()
-        .filter_map(|value: &HeaderValue| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map(str::trim)
-        .filter(|token| !token.is_empty())
+    // Member by member: a byte beyond ASCII in one hides no other.
+    let members = fields.get_all(name).iter().flat_map(|value| value.as_bytes().split(|&byte| byte == b','));
+    members.filter_map(|member| std::str::from_utf8(member).ok()).map(str::trim).filter(|token| !token.is_empty())
 }
 
 /// Adds `member` to a list field: to the end of its last line, or as its first.
@@ -97,6 +93,13 @@ mod tests {
         let mut some = fields(&[("connection", "content-length, host"), ("content-length", "3"), ("host", "h")]);
         strip_hop_by_hop(&mut some);
         assert_eq!(some, fields(&[("content-length", "3"), ("host", "h")]));
+    }
+
+    #[test]
+    fn a_member_that_cannot_be_read_hides_no_other() {
+        let value = HeaderValue::from_bytes(b"\xff, 1.1 us").unwrap();
+        let some = HeaderMap::from_iter([(header::VIA, value)]);
+        assert_eq!(tokens(&some, &header::VIA).collect::<Vec<_>>(), ["1.1 us"]);
     }
 
     #[test]

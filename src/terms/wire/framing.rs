@@ -18,13 +18,19 @@ pub enum BodyEnd {
 pub enum Chunked {
     /// In the digits of a size.
     Size(u64),
-    /// After the digits, before the LF of that line.
+    /// After the digits, before the CR of that line.
     Extension(u64),
+    /// Between the CR and the LF of a size's line.
+    SizeEnd(u64),
     Data(u64),
     /// Before the CR LF behind a chunk.
     DataEnd(u8),
     /// In the trailer section; so many bytes of the current line have been seen.
     Trailer(u32),
+    /// Between the CR and the LF of a line there, which may be the empty one.
+    TrailerEnd {
+        empty: bool,
+    },
 }
 
 /// A trailer section longer than this is not followed to its end.
@@ -84,16 +90,18 @@ impl Chunked {
                     None => return BodyEnd::Unknown,
                 }
             }
-            (Chunked::Size(size) | Chunked::Extension(size), b'\n') => match size {
-                0 => Chunked::Trailer(0),
-                size => Chunked::Data(size),
-            },
+            (Chunked::Size(size) | Chunked::Extension(size), b'\r') => Chunked::SizeEnd(size),
+            (Chunked::SizeEnd(0), b'\n') => Chunked::Trailer(0),
+            (Chunked::SizeEnd(size), b'\n') => Chunked::Data(size),
+            // A bare LF ends a line for some, and is a byte of it for others.
+            (Chunked::Size(_) | Chunked::Extension(_), b'\n') => return BodyEnd::Unknown,
             (Chunked::Size(size) | Chunked::Extension(size), _) => Chunked::Extension(size),
             (Chunked::DataEnd(0), b'\r') => Chunked::DataEnd(1),
             (Chunked::DataEnd(1), b'\n') => Chunked::Size(0),
-            (Chunked::Trailer(0), b'\n') => return BodyEnd::After(0),
-            (Chunked::Trailer(_), b'\n') => Chunked::Trailer(0),
-            (Chunked::Trailer(seen), b'\r') => Chunked::Trailer(seen),
+            (Chunked::Trailer(seen), b'\r') => Chunked::TrailerEnd { empty: seen == 0 },
+            (Chunked::TrailerEnd { empty: true }, b'\n') => return BodyEnd::After(0),
+            (Chunked::TrailerEnd { empty: false }, b'\n') => Chunked::Trailer(0),
+            (Chunked::Trailer(_), b'\n') => return BodyEnd::Unknown,
             (Chunked::Trailer(seen), _) if seen < MAX_TRAILER_LINE => Chunked::Trailer(seen + 1),
             _ => return BodyEnd::Unknown,
         };
@@ -127,7 +135,8 @@ mod tests {
 
     #[test]
     fn a_malformed_body_has_no_end() {
-        for body in ["3\r\nabcd\r\n", "fffffffffffffffff\r\n", "1\r\na\n"] {
+        for body in ["3\r\nabcd\r\n", "fffffffffffffffff\r\n", "1\r\na\n", "1\na", "0\r\n\n", "0\r\nA: b\n", "0\r\n\rx"]
+        {
             let mut end = BodyEnd::of(Framing::Chunked);
             assert_eq!(end.follow(body.as_bytes()), body.len());
             assert_eq!(end, BodyEnd::Unknown, "{body:?}");
