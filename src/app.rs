@@ -71,6 +71,8 @@ pub async fn start(meant: Meant, source: Option<PathBuf>) -> anyhow::Result<Runn
 
     let (drain, ending, closing) = (Drain::new(), Drain::new(), Drain::new());
     let (wish, reloads) = mpsc::channel(RELOADS);
+    disk::durable::write(&meant.state.join("admin.address"), format!("{admin_address}\n").as_bytes())
+        .context("state/admin.address can't be written")?;
     let token = Token::open(&meant.state.join("admin.token")).context("state/admin.token can't be opened")?;
     let admin = Arc::new(house.admin(&state, token, wish, drain.watch()));
     tokio::spawn(admin::serve(admin_socket, admin_tls, admin, closing.watch()));

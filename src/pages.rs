@@ -21,7 +21,7 @@ pub struct Pages {
     disclose: Disclose,
 }
 
-const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'");
+const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'");
 /// Seconds after which asking again may help.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
@@ -52,11 +52,13 @@ impl Pages {
             Refusal::Pressure | Refusal::OriginBusy | Refusal::Draining => {
                 fields.insert(header::RETRY_AFTER, RETRY_AFTER);
             }
-            Refusal::BadBody(_) | Refusal::BodyTooLarge | Refusal::ClientTooSlow => {}
             _ => {}
         }
         let mut answer = Answer::made_here(refusal.status(), fields, Body::from(page.1));
-        answer.close = matches!(refusal, Refusal::BadBody(_) | Refusal::BodyTooLarge | Refusal::ClientTooSlow);
+        answer.close = matches!(
+            refusal,
+            Refusal::BadUrl(_) | Refusal::BadBody(_) | Refusal::BodyTooLarge | Refusal::ClientTooSlow
+        );
         answer
     }
 }
@@ -121,7 +123,6 @@ impl<'a> Words<'a> {
         let mut page = format!(
             "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n\
              <title>{code} {title}</title>\n\
-             <style>body{{font:1rem/1.5 system-ui,sans-serif;max-width:36rem;margin:4rem auto;padding:0 1rem}}</style>\n\
              <h1>{code} {title}</h1>\n<p>{detail}</p>\n",
             code = self.status.as_u16(),
             title = escape(self.title),

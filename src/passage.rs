@@ -29,8 +29,13 @@ pub struct Judge {
 impl Judge {
     /// Judges by name again, and by the digest where a rule asks for one.
     pub fn judge(&self, digest: impl FnOnce() -> Digest) -> Result<(), Arc<Ruling>> {
+        let now = self.clock.wall();
         let digest = self.blocks.index().has_digest_rules().then(digest);
-        self.blocks.judge_bytes(self.clearance, &self.url, digest.as_ref(), self.clock.wall()).map(|_| ())
+        let judged = self.blocks.judge_bytes(self.clearance, &self.url, digest.as_ref(), now);
+        if let (Err(_), Some(digest)) = (&judged, digest) {
+            self.blocks.remember(&self.url, digest, now);
+        }
+        judged.map(|_| ())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Receipts: what an operator gets for an edit, and what log and hooks are told of it.
 
 use audit::LastServed;
+use block::Attributes;
 use block::edits::{EditRule, Event};
 use cache::Purged;
 use serde::Serialize;
@@ -50,8 +51,8 @@ impl Receipt {
     pub fn of(event: &Event, taken: Taken, last_served: Option<LastServed>) -> Receipt {
         Receipt {
             id: event.edit.clone(),
-            notice: event.notice.clone(),
-            reason: event.reason.clone(),
+            notice: event.notice.clone().or_else(|| first_of(event, |attributes| attributes.notice.as_deref())),
+            reason: event.reason.clone().or_else(|| first_of(event, |attributes| attributes.reason.as_deref())),
             list: taken.list,
             in_force_at: taken.at,
             rules: event.rules.iter().map(ReceiptRule::of).collect(),
@@ -60,6 +61,11 @@ impl Receipt {
             last_served,
         }
     }
+}
+
+/// What the first rule says that says it in its own line.
+fn first_of(event: &Event, pick: fn(&Attributes) -> Option<&str>) -> Option<String> {
+    event.rules.iter().find_map(|one| pick(&one.rule.attributes)).map(str::to_owned)
 }
 
 impl ReceiptRule {

@@ -136,9 +136,15 @@ impl Takedown {
     }
 
     fn purge_blocked(&self, index: &Index, now: Timestamp) -> Freed {
-        let by_digest = |url: &Url, digest: &Digest| index.judge_digest(url, digest, now).is_some();
+        let by_digest = |url: &Url, digest: Digest| {
+            let is_forbidden = index.judge_digest(url, &digest, now).is_some();
+            if is_forbidden {
+                self.blocks.remember(url, digest, now);
+            }
+            is_forbidden
+        };
         let covers = |url: &Url, digest: Option<Digest>| {
-            index.judge(url, now).is_some() || digest.is_some_and(|digest| by_digest(url, &digest))
+            index.judge(url, now).is_some() || digest.is_some_and(|digest| by_digest(url, digest))
         };
         self.cache.purge(&covers).into()
     }

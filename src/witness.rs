@@ -168,7 +168,7 @@ impl Witness {
 
     fn response(&self, id: RequestId, method: &Method, answer: Answer, draft: Option<Draft>) -> Response<Witnessed> {
         let Answer { status, mut fields, mut body, cache, close, .. } = answer;
-        if cache == CacheUse::None {
+        if cache == CacheUse::None || !fields.contains_key(header::VIA) {
             fields.insert(header::VIA, self.via_here.clone());
         }
         if let Ok(id) = HeaderValue::try_from(id.to_string()) {

@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use terms::{Digest, Proof, Ruling, Timestamp, Url};
 
 use crate::index::{Index, Table};
+use crate::known::Known;
 use crate::register::{Lane, Load, Register, Round};
 
 /// The version of the index that let something through.
@@ -21,6 +22,7 @@ pub struct Clearance {
 pub struct Blocks {
     index: ArcSwap<Index>,
     register: Register,
+    known: Known,
     versions: Mutex<Versions>,
 }
 
@@ -29,7 +31,12 @@ impl Blocks {
     pub fn new(state: &Path, edits: Arc<Table>, files: Vec<Arc<Table>>) -> std::io::Result<Blocks> {
         let mut versions = Versions::open(state.join("list-version"))?;
         let first = Index::new(versions.next()?, edits, files);
-        Ok(Blocks { index: ArcSwap::from_pointee(first), register: Register::new(), versions: Mutex::new(versions) })
+        Ok(Blocks {
+            index: ArcSwap::from_pointee(first),
+            register: Register::new(),
+            known: Known::default(),
+            versions: Mutex::new(versions),
+        })
     }
 
     pub fn version(&self) -> u64 {
@@ -44,7 +51,11 @@ impl Blocks {
     /// Whether `url` may be asked for. The error is the rule that forbids it.
     pub fn judge(&self, url: &Url, now: Timestamp) -> Result<Clearance, Arc<Ruling>> {
         let index = self.index.load();
-        match index.judge(url, now) {
+        let by_known = || match index.has_digest_rules() {
+            true => self.known.digest(url, now).and_then(|digest| index.judge_digest(url, &digest, now)),
+            false => None,
+        };
+        match index.judge(url, now).or_else(by_known) {
             None => Ok(Clearance { list: index.version() }),
             Some(ruling) => Err(Arc::new(ruling)),
         }
@@ -65,6 +76,12 @@ impl Blocks {
             None => Ok(Clearance { list: index.version() }),
             Some(ruling) => Err(Arc::new(ruling)),
         }
+    }
+
+    /// Notes that `url` stands for bytes which a digest rule forbids, so that the next ask for it is
+    /// refused before they come.
+    pub fn remember(&self, url: &Url, digest: Digest, now: Timestamp) {
+        self.known.remember(url, digest, now);
     }
 
     /// A lane for what a connection or a fill carries.

@@ -1,6 +1,7 @@
 pub mod edits;
 mod guard;
 pub mod index;
+mod known;
 pub mod list;
 mod register;
 pub mod rule;

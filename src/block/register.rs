@@ -50,7 +50,7 @@ pub struct Round {
 }
 
 /// How long it may take until all that is blocked has stopped.
-pub const CUT_WITHIN: Duration = Duration::from_millis(100);
+const CUT_WITHIN: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Default)]
 struct Tally {
@@ -150,7 +150,7 @@ impl Lane {
         poll_fn(|cx| self.poll_blocked(cx)).await
     }
 
-    pub fn poll_blocked(&self, cx: &mut Context<'_>) -> Poll<Vec<Blocked>> {
+    fn poll_blocked(&self, cx: &mut Context<'_>) -> Poll<Vec<Blocked>> {
         let mut state = self.state.lock();
         if !state.blocked.is_empty() {
             return Poll::Ready(state.blocked.clone());

@@ -14,6 +14,9 @@ use super::exit::Failure;
 /// The name of the token's file in the state folder.
 pub const TOKEN_FILE: &str = "admin.token";
 
+/// The name of the file there in which a running one notes where it is administered.
+pub const ADDRESS_FILE: &str = "admin.address";
+
 const ENV_CONFIG: &str = "SEAWALL_CONFIG";
 const ENV_ADMIN: &str = "SEAWALL_ADMIN";
 const ENV_TOKEN_FILE: &str = "SEAWALL_TOKEN_FILE";
@@ -98,12 +101,17 @@ fn authority_of(meant: &Meant, path: &Path) -> anyhow::Result<String> {
             token_in(meant).display()
         ));
     }
-    if meant.admin.address.port() == 0 {
-        return Err(anyhow!(
-            "{shown}: admin.listen leaves the port to the system; name the printed one with --admin ADDR"
-        ));
+    if meant.admin.address.port() != 0 {
+        return Ok(reachable(meant.admin.address).to_string());
     }
-    Ok(reachable(meant.admin.address).to_string())
+    // The port was left to the system, and the running one has noted which it got.
+    let noted = std::fs::read_to_string(meant.state.join(ADDRESS_FILE)).ok().and_then(|text| text.trim().parse().ok());
+    match noted {
+        Some(address) => Ok(reachable(address).to_string()),
+        None => {
+            Err(anyhow!("{shown}: admin.listen leaves the port to the system, and no Seawall has noted which it got"))
+        }
+    }
 }
 
 /// An address to connect to: one that stands for all addresses is met on loopback.

@@ -10,19 +10,10 @@ use super::typed;
 
 /// The kinds of events that a hook may hear of. `filled` is none: it comes with each fetch, and is
 /// read from the log.
-pub const EVENTS: [&str; 11] = [
-    "block-added",
-    "block-lifted",
-    "list-applied",
-    "list-refused",
-    "purged",
-    "cut",
-    "reloaded",
-    "started",
-    "stopped",
-    "recovered",
-    "clock-stepped",
-];
+pub const EVENTS: [&str; 6] = ["block-added", "block-lifted", "list-applied", "list-refused", "purged", "reloaded"];
+
+/// Events of which there may be one an answer, or that tell of the log itself.
+const IN_THE_LOG_ALONE: [&str; 7] = ["filled", "cut", "shed", "started", "stopped", "recovered", "clock-stepped"];
 
 const MAX_NAME: usize = 64;
 
@@ -63,7 +54,7 @@ fn event_kind(text: &str) -> Result<String, Wrong> {
         return Err(Wrong::later(&quoted(text), "remove it"));
     }
     let help = match nearest(text, EVENTS) {
-        _ if text == "filled" => "it comes with each fetch: read it from the log".to_owned(),
+        _ if IN_THE_LOG_ALONE.contains(&text) => format!("read {} from the log", quoted(text)),
         Some(near) => format!("did you mean \"{near}\"?"),
         None => format!("a hook may hear of {}", EVENTS.join(", ")),
     };

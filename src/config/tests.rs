@@ -151,7 +151,7 @@ fn reads_every_key() {
         exec = ["bin/told", "--quiet"]
         [[hook]]
         name = "desk"
-        on = ["cut", "purged"]
+        on = ["reloaded", "purged"]
         exec = ["told"]
     "#;
     let meant = parse(text, Path::new("seawall.toml"), folder.path()).unwrap_or_else(|errors| panic!("{errors}"));
@@ -206,7 +206,7 @@ fn reads_every_key() {
     assert_eq!(meant.hooks[0].exec, [folder.path().join("bin/told").to_str().unwrap(), "--quiet"]);
     assert!(meant.hooks[0].name.starts_with("told-"), "{}", meant.hooks[0].name);
     assert_eq!(meant.hooks[1].name, "desk");
-    assert_eq!(meant.hooks[1].on, ["cut", "purged"]);
+    assert_eq!(meant.hooks[1].on, ["reloaded", "purged"]);
     assert_eq!(meant.hooks[1].exec, ["told"]);
 }
 
@@ -225,7 +225,7 @@ fn names_the_place_of_each_fault() {
         ("[log]\naccess = true", 1, 2, "`log` comes with a later version"),
         ("[audit]\non_pressure = \"shed\"", 2, 15, "comes with a later version"),
         (
-            "[[hook]]\non = [\"cut\"]\nexec = [\"a\"]\nurl = \"https://a\"",
+            "[[hook]]\non = [\"purged\"]\nexec = [\"a\"]\nurl = \"https://a\"",
             4,
             1,
             "`hook.url` comes with a later version",
@@ -272,10 +272,10 @@ fn names_the_place_of_each_fault() {
         ("[audit]\nurl_query = \"truncated\"", 2, 13, "not a choice"),
         ("[[hook]]\non = [\"block-aded\"]\nexec = [\"a\"]", 2, 7, "did you mean \"block-added\"?"),
         ("[[hook]]\non = [\"notice-filed\"]\nexec = [\"a\"]", 2, 7, "comes with a later version"),
-        ("[[hook]]\non = [\"filled\"]\nexec = [\"a\"]", 2, 7, "read it from the log"),
-        ("[[hook]]\non = [\"cut\"]\nexec = []", 3, 8, "no program"),
-        ("[[hook]]\non = [\"cut\"]", 1, 1, "no `exec`"),
-        ("[[hook]]\nname = \"dead\"\non = [\"cut\"]\nexec = [\"a\"]", 2, 8, "can't be the name"),
+        ("[[hook]]\non = [\"filled\"]\nexec = [\"a\"]", 2, 7, "from the log"),
+        ("[[hook]]\non = [\"purged\"]\nexec = []", 3, 8, "no program"),
+        ("[[hook]]\non = [\"purged\"]", 1, 1, "no `exec`"),
+        ("[[hook]]\nname = \"dead\"\non = [\"purged\"]\nexec = [\"a\"]", 2, 8, "can't be the name"),
     ] {
         wrong(text, line, column, said);
     }
@@ -391,12 +391,12 @@ fn loads_from_the_folder_of_the_file() {
 
 #[test]
 fn hooks_alike_have_names_of_their_own() {
-    let hook = "[[hook]]\non = [\"cut\"]\nexec = [\"a\"]\n";
+    let hook = "[[hook]]\non = [\"purged\"]\nexec = [\"a\"]\n";
     let names = |text: &str| good(text).hooks.into_iter().map(|hook| hook.name).collect::<Vec<_>>();
     let two = names(&format!("{hook}{hook}{SITE}"));
     assert_eq!(two[1], format!("{}-2", two[0]));
     assert_eq!(names(&format!("{SITE}{hook}"))[0], two[0]);
-    let named = "[[hook]]\nname = \"n\"\non = [\"cut\"]\nexec = [\"a\"]\n";
+    let named = "[[hook]]\nname = \"n\"\non = [\"purged\"]\nexec = [\"a\"]\n";
     assert!(told(&format!("{named}{named}{SITE}"))[0].starts_with("6:8 a hook has the name `n` already"));
 }
 

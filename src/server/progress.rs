@@ -196,7 +196,7 @@ impl Progress {
 
     /// The body that hyper polls, watched.
     pub(super) fn watch(self: &Arc<Self>, body: Body) -> Watched {
-        Watched { body, progress: self.clone() }
+        Watched { body, progress: self.clone(), failed: None }
     }
 
     fn took(&self, count: usize) {
@@ -305,6 +305,8 @@ impl Current {
 pub(super) struct Watched {
     body: Body,
     progress: Arc<Progress>,
+    /// How the body failed, until what came before that has left.
+    failed: Option<BodyError>,
 }
 
 impl http_body::Body for Watched {
@@ -312,6 +314,9 @@ impl http_body::Body for Watched {
     type Error = BodyError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        if let Some(error) = self.failed.take() {
+            return Poll::Ready(Some(Err(error)));
+        }
         let polled = Pin::new(&mut self.body).poll_frame(cx);
         match &polled {
             Poll::Ready(Some(Ok(frame))) => {
@@ -319,7 +324,13 @@ impl http_body::Body for Watched {
                     self.progress.took(data.len());
                 }
             }
-            Poll::Ready(Some(Err(error))) => self.progress.ended(Some(error.clone())),
+            Poll::Ready(Some(Err(error))) => {
+                // hyper drops what it has not flushed, the head too: it is told a turn later.
+                self.progress.ended(Some(error.clone()));
+                self.failed = Some(error.clone());
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             Poll::Ready(None) => self.progress.ended(None),
             Poll::Pending => {}
         }

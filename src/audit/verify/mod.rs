@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use terms::{Digest, Timestamp};
 
 use crate::chain::Chain;
@@ -50,6 +50,18 @@ pub struct Verified {
     pub segments: u64,
     pub lines: u64,
     pub runs: Vec<RunVerified>,
+    /// What recoveries cut off after a crash, as the log itself tells it.
+    pub recovered: Vec<Recovery>,
+}
+
+/// One `recovered` event: a segment that a crash left open, and what of its end could not be kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recovery {
+    pub segment: String,
+    /// `seq` of the last line that was kept.
+    pub last: u64,
+    pub cut_bytes: u64,
+    pub cut_lines: u64,
 }
 
 /// One run of a log that stands. All fields but `run` and `segments` are a `seq`, 0 for none:
@@ -80,6 +92,12 @@ impl fmt::Display for Verified {
                 write!(f, ", written but not synced up to seq {last}")?;
             }
             writeln!(f)?;
+        }
+        for Recovery { segment, last, cut_bytes, cut_lines } in &self.recovered {
+            writeln!(
+                f,
+                "segment {segment}: recovered after a crash up to seq {last}; cut: {cut_bytes} bytes, {cut_lines} lines"
+            )?;
         }
         Ok(())
     }
@@ -127,6 +145,7 @@ impl Verified {
         }
         let Some(run) = self.runs.last_mut() else { return };
         self.segments += 1;
+        self.recovered.extend(checked.recovered.iter().cloned());
         self.lines += checked.lines;
         run.segments += 1;
         run.last = checked.last;

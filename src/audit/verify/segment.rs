@@ -6,9 +6,10 @@
 use std::io;
 use std::path::PathBuf;
 
+use serde::Deserialize;
 use terms::{Digest, Timestamp};
 
-use super::{Before, VerifyError};
+use super::{Before, Recovery, VerifyError};
 use crate::chain::{self, Chain};
 use crate::files::{Folder, SegmentId};
 use crate::line::{Head, Seal};
@@ -17,8 +18,9 @@ use crate::recover::packed_holds_plain;
 use crate::sum::{End, Sum, digest_of};
 
 /// A segment that stands.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Checked {
+    pub recovered: Vec<Recovery>,
     pub lines: u64,
     /// `seq` of the last line, and of the last that was on the disk at a sync.
     pub last: u64,
@@ -60,6 +62,7 @@ pub fn check(folder: &Folder, id: SegmentId, before: Before) -> Result<Option<Ch
         last_line: Vec::new(),
         hash_before_last: before.hash,
         sealed: false,
+        recovered: Vec::new(),
     };
     match (lines, sum) {
         (None, Some(sum)) if sum.marks.is_empty() => return Ok(None),
@@ -78,7 +81,14 @@ pub fn check(folder: &Folder, id: SegmentId, before: Before) -> Result<Option<Ch
         hash: check.chain.hash(),
         time: check.time,
         sealed: check.sealed,
+        recovered: check.recovered,
     }))
+}
+
+/// What a `recovered` line tells.
+#[derive(Deserialize)]
+struct Told {
+    data: Recovery,
 }
 
 struct Check {
@@ -99,6 +109,7 @@ struct Check {
     last_line: Vec<u8>,
     hash_before_last: Digest,
     sealed: bool,
+    recovered: Vec<Recovery>,
 }
 
 impl Check {
@@ -167,6 +178,9 @@ impl Check {
         }
         self.time = head.time;
         self.sealed = head.is_seal();
+        if head.event.as_deref() == Some("recovered") {
+            self.recovered.extend(serde_json::from_slice::<Told>(line).ok().map(|told| told.data));
+        }
         Ok(())
     }
 

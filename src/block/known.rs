@@ -1,0 +1,70 @@
+//! What is known of the bytes behind URLs that a digest rule stopped, so that the next ask is refused
+//! before its first byte. Not the authority: what is forgotten is judged again when its bytes come.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use terms::{Digest, Timestamp, Url, UrlKey};
+
+/// URLs that are remembered, the newest of them.
+const MOST: usize = 65_536;
+
+/// How long: the bytes behind a URL may change.
+const KNOWN_FOR: Duration = Duration::from_secs(300);
+
+#[derive(Default)]
+pub(crate) struct Known(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    digests: HashMap<UrlKey, (Digest, Timestamp)>,
+    order: VecDeque<UrlKey>,
+}
+
+impl Known {
+    pub(crate) fn remember(&self, url: &Url, digest: Digest, now: Timestamp) {
+        let mut state = self.0.lock();
+        if state.digests.insert(url.key(), (digest, now)).is_none() {
+            state.order.push_back(url.key());
+        }
+        if state.order.len() > MOST
+            && let Some(oldest) = state.order.pop_front()
+        {
+            state.digests.remove(&oldest);
+        }
+    }
+
+    pub(crate) fn digest(&self, url: &Url, now: Timestamp) -> Option<Digest> {
+        let state = self.0.lock();
+        let (digest, at) = state.digests.get(&url.key())?;
+        (now.since(*at) < KNOWN_FOR).then_some(*digest)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_known_for_a_while() {
+        let known = Known::default();
+        let url = Url::parse("h.example/a").unwrap();
+        let (digest, now) = (Digest::of(b"a"), Timestamp::from_secs(1_000));
+        assert_eq!(known.digest(&url, now), None);
+        known.remember(&url, digest, now);
+        assert_eq!(known.digest(&url, now.plus(Duration::from_secs(299))), Some(digest));
+        assert_eq!(known.digest(&url, now.plus(KNOWN_FOR)), None);
+    }
+
+    #[test]
+    fn the_oldest_is_forgotten_first() {
+        let known = Known::default();
+        let url = |n: usize| Url::parse(&format!("h.example/{n}")).unwrap();
+        let (digest, now) = (Digest::of(b"a"), Timestamp::from_secs(1_000));
+        (0..=MOST).for_each(|n| known.remember(&url(n), digest, now));
+        assert_eq!(known.digest(&url(0), now), None);
+        assert_eq!(known.digest(&url(1), now), Some(digest));
+        assert_eq!(known.digest(&url(MOST), now), Some(digest));
+    }
+}
