@@ -16,7 +16,7 @@ use seawall::sites::{HostPattern, Site, Sites};
 use seawall::telemetry::Telemetry;
 use seawall::witness::Witness;
 use terms::url::Scheme;
-use terms::{Ask, Body, Clock, Digest, Peer};
+use terms::{Ask, Body, CacheUse, Clock, Departures, Digest, Peer, Record, Verdict};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -107,6 +107,31 @@ async fn store(cache: &Cache) {
     drop(flight);
 }
 
+fn record() -> Record {
+    let (ask, _) = Ask::read(request(), peer(), Clock::system().now());
+    Record {
+        began: ask.began.wall,
+        ended: ask.began.wall,
+        site: Some("bench".into()),
+        id: ask.id,
+        method: ask.method,
+        url: ask.url.ok(),
+        status: StatusCode::OK,
+        verdict: Verdict::Served,
+        ruling: None,
+        list: 1,
+        cache: CacheUse::Hit,
+        fill: Some(1),
+        origin_digest: Some(Digest::of(b"x")),
+        digest: Some(Digest::of(b"x")),
+        departures: Departures::default(),
+        range: None,
+        bytes: 1024,
+        complete: true,
+        client: ask.peer.address.ip(),
+    }
+}
+
 fn hit(c: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let house = house();
@@ -121,6 +146,8 @@ fn hit(c: &mut Criterion) {
             }
         });
     });
+    let record = record();
+    c.bench_function("the audit push", |b| b.iter(|| house.log.push(record.clone())));
     c.bench_function("an empty task and a request, for comparison", |b| {
         b.iter(|| runtime.block_on(async { request() }));
     });

@@ -381,3 +381,22 @@ fn list_events_are_told() {
     let refused = edge.event("list-refused");
     assert!(refused.to_string().contains("list.txt"), "{refused}");
 }
+
+#[test]
+fn above_the_high_water_mark_an_answer_without_evidence_is_not_given() {
+    let origin = Origin::with("/a", Page::stored("x"));
+    // One record that waits for the writer is too many, and nobody waits at the door.
+    let edge = Edge::before(&origin)
+        .audit("high_water = 1\nwait = \"0s\"\n")
+        .rules("https://photos.example/blocked notice=N-17\n")
+        .start();
+    let mut client = edge.connect();
+    let refused = until("an answer is refused at the door", || {
+        let answer = client.get(HOST, "/a");
+        (answer.status != 200).then_some(answer)
+    });
+    assert_eq!(refused.status, 503);
+    assert!(refused.field("retry-after").is_some(), "{refused:?}");
+    let statuses: Vec<u16> = (0..20).map(|_| client.get(HOST, "/blocked").status).collect();
+    assert_eq!(statuses, [451; 20], "blocks are answered in any case");
+}
