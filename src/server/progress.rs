@@ -47,7 +47,7 @@ struct Sent {
     draft: Draft,
 }
 
-/// A peer that has not acknowledged this much is asked about before the next answer; below it, small
+/// With this much not known to have been sent, the kernel is asked before the next answer; below it, small
 /// answers pile up in the register and are asked about together.
 const ASK_ABOVE: u64 = 64 * 1024;
 const ASK_ABOVE_ANSWERS: usize = 8;
@@ -128,8 +128,8 @@ impl Progress {
     /// The kernel holds `unsent` bytes: what stands before them has arrived.
     pub(super) fn arrived(&self, unsent: u64) {
         let mut state = self.state.lock();
-        let acknowledged = state.written.saturating_sub(unsent);
-        while state.sent.front().is_some_and(|sent| sent.end <= acknowledged) {
+        let sent = state.written.saturating_sub(unsent);
+        while state.sent.front().is_some_and(|one| one.end <= sent) {
             if let Some(sent) = state.sent.pop_front() {
                 self.lane.arrived(sent.ticket);
             }
