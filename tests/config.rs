@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde_json::{Value, json};
+
 use crate::harness::{Edge, Origin, Page, eventually, seawall};
 
 fn check(text: &str) -> crate::harness::process::Output {
@@ -147,6 +149,40 @@ fn the_readmes_config_can_be_run() {
     fs::write(folder.path().join("seawall.toml"), block).unwrap();
     let good = seawall(&["check", "-c", "seawall.toml"], folder.path());
     assert_eq!(good.code, 0, "{}", good.all());
+}
+
+#[test]
+fn check_tells_programs_all_that_is_in_force() {
+    let folder = tempfile::tempdir().unwrap();
+    let site = format!("{SITE}store_set_cookie = true\n");
+    fs::write(folder.path().join("seawall.toml"), site).unwrap();
+    let good = seawall(&["check", "-c", "seawall.toml", "--output", "json"], folder.path());
+    assert_eq!(good.code, 0, "{}", good.all());
+    let told: Value = serde_json::from_str(&good.stdout).unwrap();
+    for (path, value) in [
+        ("/good", json!(true)),
+        ("/in_force/edge/listen/0", json!("127.0.0.1:8080")),
+        ("/in_force/cache/max_object", json!("32MiB")),
+        ("/in_force/audit/on_pressure", json!("wait")),
+        ("/in_force/site/0/hosts", json!(["photos.example"])),
+        ("/in_force/site/0/first_byte_timeout", json!("30s")),
+    ] {
+        assert_eq!(told.pointer(path), Some(&value), "{path} of {told}");
+    }
+    let surprises = told["surprises"].as_array().unwrap();
+    for about in ["a full disk", "an nginx origin", "cookies", "no block list"] {
+        assert!(surprises.iter().any(|surprise| surprise["about"] == about), "{about} in {told}");
+    }
+}
+
+#[test]
+fn the_schema_needs_no_config() {
+    let folder = tempfile::tempdir().unwrap();
+    let printed = seawall(&["check", "--schema"], folder.path());
+    assert_eq!(printed.code, 0, "{}", printed.all());
+    let schema: Value = serde_json::from_str(&printed.stdout).unwrap();
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    assert_eq!(schema["properties"]["edge"]["properties"]["drain"]["default"], "30s");
 }
 
 // Reload.

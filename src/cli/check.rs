@@ -16,21 +16,29 @@ use super::reach::ConfigArg;
 
 /// Check a config and every list it names, and print what is in force
 ///
-/// What is wrong is shown with file, line and column. Surprises come first.
+/// What is wrong is shown with file, line and column. Surprises come first, then every key with its
+/// value, defaults as well.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   seawall check
+  seawall check --schema > seawall.schema.json
   seawall check -c /etc/seawall/seawall.toml && seawall reload")]
 pub struct Check {
     #[command(flatten)]
     config: ConfigArg,
+    /// Print a JSON schema (draft 2020-12) of the config, for editors, and check nothing
+    #[arg(long)]
+    schema: bool,
     #[command(flatten)]
     format: FormatArg,
 }
 
 impl Check {
     pub fn run(self) -> Result<Exit, Failure> {
+        if self.schema {
+            return print_schema();
+        }
         let path = self.config.locate()?;
         let checked = check(&path);
         let mut output = Output::stdout();
@@ -46,6 +54,13 @@ impl Check {
             Err(Wrong::Lists(errors)) => Err(Failure::config(lists_unusable(&errors))),
         }
     }
+}
+
+fn print_schema() -> Result<Exit, Failure> {
+    let mut output = Output::stdout();
+    output.json(&config::schema(), Format::Json)?;
+    output.flush()?;
+    Ok(Exit::Done)
 }
 
 enum Wrong {
@@ -96,11 +111,7 @@ fn print(output: &mut Output, path: &Path, meant: &Meant, tables: &[Arc<Table>])
 
 fn told(path: &Path, checked: &Result<(Meant, Vec<Arc<Table>>), Wrong>) -> Value {
     let errors = match checked {
-        Ok((_, tables)) => {
-            let lists: Vec<Value> =
-                tables.iter().map(|table| json!({"file": table.name(), "rules": table.len()})).collect();
-            return json!({"good": true, "config": path, "lists": lists});
-        }
+        Ok((meant, tables)) => return good(path, meant, tables),
         Err(Wrong::Config(config::Errors::Faults { path, faults, .. })) => faults
             .iter()
             .map(|fault| {
@@ -112,6 +123,17 @@ fn told(path: &Path, checked: &Result<(Meant, Vec<Arc<Table>>), Wrong>) -> Value
         Err(Wrong::Lists(errors)) => errors.iter().map(fault_in_list).collect::<Vec<Value>>(),
     };
     json!({"good": false, "config": path, "errors": errors})
+}
+
+fn good(path: &Path, meant: &Meant, tables: &[Arc<Table>]) -> Value {
+    let lists: Vec<Value> = tables.iter().map(|table| json!({"file": table.name(), "rules": table.len()})).collect();
+    json!({
+        "good": true,
+        "config": path,
+        "surprises": config::surprises(meant),
+        "in_force": config::in_force(meant),
+        "lists": lists,
+    })
 }
 
 fn fault_in_list(error: &SourceError) -> Value {

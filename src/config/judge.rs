@@ -6,7 +6,8 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::errors::{Faults, Wrong, nearest, quoted};
+use super::choice::Pressure;
+use super::errors::{Faults, Wrong, quoted};
 use super::meant::{self, Audit, Meant, Takedown};
 use super::reader::At;
 use super::{hook, typed, units};
@@ -57,40 +58,26 @@ impl<'t, 'b> Judge<'t, 'b> {
             }
             lists.push(path);
         }
-        let disclose = [("full", Disclose::Full), ("id", Disclose::Id), ("none", Disclose::None)];
         Takedown {
             lists,
             operator_url: takedown.operator_url.and_then(|url| self.checked(url, operator_url)),
-            disclose: self.choice(takedown.disclose, Disclose::Full, &disclose),
+            disclose: chosen(takedown.disclose, Disclose::default()),
         }
     }
 
     fn audit(&mut self, audit: typed::Audit) -> Audit {
-        use audit::{ClientForm, QueryForm, Sync};
-
         let default = Audit::default();
-        match audit.on_pressure {
-            Some(pressure) if pressure.value == "shed" => {
-                self.faults.add(&pressure.at, Wrong::later("`audit.on_pressure` = \"shed\"", "write \"wait\""));
-            }
-            pressure => self.choice(pressure, (), &[("wait", ())]),
+        if let Some(pressure) = audit.on_pressure.filter(|pressure| pressure.value == Pressure::Shed) {
+            self.faults.add(&pressure.at, Wrong::later("`audit.on_pressure` = \"shed\"", "write \"wait\""));
         }
-        let syncs = [("interval", default.sync), ("segment", Sync::Segment), ("line", Sync::Line)];
-        let clients = [
-            ("full", ClientForm::Full),
-            ("truncated", ClientForm::Truncated),
-            ("keyed", ClientForm::Keyed),
-            ("none", ClientForm::None),
-        ];
-        let queries = [("full", QueryForm::Full), ("keyed", QueryForm::Keyed), ("none", QueryForm::None)];
         Audit {
             segment_size: self.size(audit.segment_size, default.segment_size, 1 << 10..=4 << 30),
             segment_age: self.duration(audit.segment_age, default.segment_age, MILLISECOND..=31 * DAY),
-            sync: self.choice(audit.sync, default.sync, &syncs),
+            sync: chosen(audit.sync, default.sync),
             high_water: self.count(audit.high_water, default.high_water, 1..=16 << 20),
             wait: self.duration(audit.wait, default.wait, Duration::ZERO..=HOUR),
-            client: self.choice(audit.client, default.client, &clients),
-            url_query: self.choice(audit.url_query, default.url_query, &queries),
+            client: chosen(audit.client, default.client),
+            url_query: chosen(audit.url_query, default.url_query),
         }
     }
 
@@ -111,20 +98,6 @@ impl<'t, 'b> Judge<'t, 'b> {
     pub(super) fn beside(&self, path: &str) -> PathBuf {
         // Taken component by component, so that `./lists` and `lists/` are one.
         self.base.join(path).components().collect()
-    }
-
-    pub(super) fn choice<T: Copy>(&mut self, given: Option<At<String>>, default: T, choices: &[(&str, T)]) -> T {
-        let Some(given) = given else { return default };
-        if let Some((_, chosen)) = choices.iter().find(|(name, _)| *name == given.value) {
-            return *chosen;
-        }
-        let names = choices.iter().map(|(name, _)| *name);
-        let help = match nearest(&given.value, names.clone()) {
-            Some(near) => format!("did you mean \"{near}\"?"),
-            None => format!("write {}", names.map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(" or ")),
-        };
-        self.faults.add(&given.at, Wrong::new(format!("{} is not a choice here", quoted(&given.value)), help));
-        default
     }
 
     pub(super) fn duration(
@@ -164,6 +137,10 @@ impl<'t, 'b> Judge<'t, 'b> {
         }
         given.value
     }
+}
+
+pub(super) fn chosen<T>(given: Option<At<T>>, default: T) -> T {
+    given.map_or(default, |given| given.value)
 }
 
 /// Less than the least holds no cache worth the name.

@@ -125,12 +125,17 @@ impl Default for Admin {
     }
 }
 
+impl Audit {
+    /// `sync = "interval"`.
+    pub(super) const SYNC_INTERVAL: audit::Sync = audit::Sync::Interval(Duration::from_secs(1));
+}
+
 impl Default for Audit {
     fn default() -> Audit {
         Audit {
             segment_size: 64 << 20,
             segment_age: Duration::from_secs(600),
-            sync: audit::Sync::Interval(Duration::from_secs(1)),
+            sync: Audit::SYNC_INTERVAL,
             high_water: 65_536,
             wait: Duration::from_secs(5),
             client: audit::ClientForm::Truncated,

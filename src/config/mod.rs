@@ -3,17 +3,23 @@
 //! [`load`] and [`parse`] either give a [`Meant`] that nothing needs to check again, or all that is
 //! wrong, each with its line and column. [`single`] makes the config of the commands that have no file.
 
+mod choice;
 mod describe;
 mod errors;
 mod hook;
 mod hosts;
+mod in_force;
 mod judge;
+mod keys;
 mod listeners;
 mod meant;
 mod reader;
+mod schema;
 mod site;
+mod surprises;
 mod typed;
 pub mod units;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -28,7 +34,10 @@ use crate::sites::HostPattern;
 pub use describe::describe;
 pub use errors::{Errors, Fault, Wrong};
 pub use hook::EVENTS;
+pub use in_force::in_force;
 pub use meant::{Admin, Audit, Edge, Listener, Meant, Site, Takedown, Tls};
+pub use schema::schema;
+pub use surprises::surprises;
 
 /// Where a config is looked for when none is named.
 pub const PLACES: [&str; 2] = ["config/seawall.toml", "/etc/seawall/seawall.toml"];

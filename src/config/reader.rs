@@ -1,13 +1,15 @@
 //! Takes a TOML document apart, key by key, and remembers what nobody asked for.
 //!
-//! A key is known because some code asks for it; there is no second list to keep in step.
+//! A key is known because some code asks for it; there is no second list to keep in step. So the same
+//! code is run twice: over nothing, to learn what it asks for, and over the document.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
 
-use super::errors::{Faults, Span, Wrong, nearest, quoted};
+use super::choice::{self, Choices};
+use super::errors::{Faults, Span, Wrong};
+use super::keys::{self, Keys, Kind, path};
 use super::units;
 
 type Spanned<'i> = toml::Spanned<DeValue<'i>>;
@@ -20,11 +22,17 @@ pub(super) struct At<T> {
 }
 
 pub(super) struct Reader<'t> {
-    pub(super) faults: Faults<'t>,
-    /// Names of keys that are left to later versions, each with its table.
-    later: &'static [(&'static str, &'static str)],
-    known: BTreeSet<(&'static str, &'static str)>,
+    faults: Faults<'t>,
+    keys: Keys,
+    task: Task,
     unknown: Vec<(&'static str, At<String>)>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Task {
+    /// There is no document: what is asked for becomes known.
+    Learn,
+    Read,
 }
 
 /// One table, or the place where it would stand.
@@ -37,58 +45,44 @@ pub(super) struct Section<'r, 't, 'd> {
 }
 
 impl<'t> Reader<'t> {
-    pub(super) fn new(text: &'t str, later: &'static [(&'static str, &'static str)]) -> Reader<'t> {
-        Reader { faults: Faults::of(text), later, known: BTreeSet::new(), unknown: Vec::new() }
+    /// What `read` asks for.
+    pub(super) fn learn<T>(read: fn(Section<'_, '_, '_>) -> T) -> Keys {
+        let mut reader =
+            Reader { faults: Faults::of(""), keys: Keys::default(), task: Task::Learn, unknown: Vec::new() };
+        read(Section { reader: &mut reader, name: "", table: None, at: 0..0 });
+        reader.keys
+    }
+
+    /// `keys` are those that will be asked for.
+    pub(super) fn new(text: &'t str, keys: Keys) -> Reader<'t> {
+        Reader { faults: Faults::of(text), keys, task: Task::Read, unknown: Vec::new() }
     }
 
     pub(super) fn top<'d>(&mut self, table: &'d DeTable<'d>) -> Section<'_, 't, 'd> {
         Section { reader: self, name: "", table: Some(table), at: 0..0 }
     }
 
-    /// Every key was asked for by now, so that a suggestion may come from any table.
     pub(super) fn finish(mut self) -> Faults<'t> {
-        for (table, key) in std::mem::take(&mut self.unknown) {
-            let wrong = match self.later.contains(&(table, key.value.as_str())) {
-                true => Wrong::later(&format!("`{}`", path(table, &key.value)), "remove it"),
-                false => self.not_known(table, &key.value),
-            };
-            self.faults.add(&key.at, wrong);
+        for (table, key) in self.unknown {
+            self.faults.add(&key.at, self.keys.unknown(table, &key.value));
         }
         self.faults
     }
-
-    fn not_known(&self, table: &'static str, key: &str) -> Wrong {
-        let what = format!("{} is not a key of {}", quoted(key), heading(table));
-        let own = || self.known.iter().filter(|(place, _)| *place == table).map(|(_, key)| *key);
-        if let Some(near) = nearest(key, own()) {
-            return Wrong::new(what, format!("did you mean `{near}`?"));
-        }
-        let elsewhere = self.known.iter().filter(|(_, known)| *known == key).map(|(place, _)| heading(place));
-        let elsewhere = elsewhere.collect::<Vec<_>>().join(" or ");
-        if !elsewhere.is_empty() {
-            return Wrong::new(what, format!("`{key}` stands in {elsewhere}"));
-        }
-        Wrong::new(what, format!("it has {}", own().collect::<Vec<_>>().join(", ")))
-    }
-}
-
-/// How a table is called in messages.
-fn heading(table: &str) -> String {
-    match table {
-        "" => "the top of the file".to_owned(),
-        "site" | "hook" => format!("[[{table}]]"),
-        table => format!("[{table}]"),
-    }
-}
-
-fn path(table: &str, key: &str) -> String {
-    if table.is_empty() { key.to_owned() } else { format!("{table}.{key}") }
 }
 
 impl<'t, 'd> Section<'_, 't, 'd> {
-    fn value(&mut self, key: &'static str) -> Option<&'d Spanned<'d>> {
-        self.reader.known.insert((self.name, key));
+    fn value(&mut self, key: &'static str, kind: Kind) -> Option<&'d Spanned<'d>> {
+        if self.reader.task == Task::Learn {
+            self.reader.keys.add(self.name, key, kind);
+        }
         self.table?.get(key)
+    }
+
+    /// Has the keys of a table learnt that the document may hold or not.
+    fn learn<T>(&mut self, name: &'static str, read: fn(Section<'_, 't, 'd>) -> T) {
+        if self.reader.task == Task::Learn && !self.reader.keys.has_table(name) {
+            read(Section { reader: self.reader, name, table: None, at: 0..0 });
+        }
     }
 
     fn mismatch(&mut self, key: &str, wanted: &str, found: &Spanned<'_>) {
@@ -98,17 +92,15 @@ impl<'t, 'd> Section<'_, 't, 'd> {
 
     /// A fault unless the table has `key`.
     pub(super) fn require(&mut self, key: &'static str, help: &str) {
-        if self.value(key).is_none() {
-            let what = match self.name {
-                "" => format!("there is no [[{key}]]"),
-                name => format!("this {} has no `{key}`", heading(name)),
-            };
-            self.reader.faults.add(&self.at, Wrong::new(what, help));
+        if self.reader.task == Task::Learn {
+            self.reader.keys.require(self.name, key);
+        } else if self.table.is_none_or(|table| !table.contains_key(key)) {
+            self.reader.faults.add(&self.at, Wrong::new(keys::missing(self.name, key), help));
         }
     }
 
     pub(super) fn text(&mut self, key: &'static str) -> Option<At<String>> {
-        let value = self.value(key)?;
+        let value = self.value(key, Kind::Text)?;
         let text = value.get_ref().as_str();
         if text.is_none() {
             self.mismatch(key, "a text", value);
@@ -117,7 +109,7 @@ impl<'t, 'd> Section<'_, 't, 'd> {
     }
 
     pub(super) fn flag(&mut self, key: &'static str) -> Option<At<bool>> {
-        let value = self.value(key)?;
+        let value = self.value(key, Kind::Flag)?;
         let flag = value.get_ref().as_bool();
         if flag.is_none() {
             self.mismatch(key, "true or false", value);
@@ -126,7 +118,7 @@ impl<'t, 'd> Section<'_, 't, 'd> {
     }
 
     pub(super) fn number(&mut self, key: &'static str) -> Option<At<u64>> {
-        let value = self.value(key)?;
+        let value = self.value(key, Kind::Number)?;
         let number = match value.get_ref() {
             DeValue::Integer(number) => u64::from_str_radix(number.as_str(), number.radix()).ok(),
             _ => None,
@@ -138,15 +130,37 @@ impl<'t, 'd> Section<'_, 't, 'd> {
     }
 
     pub(super) fn duration(&mut self, key: &'static str) -> Option<At<Duration>> {
-        self.measured(key, "a duration", units::duration)
+        self.measured(key, Kind::Duration, "a duration", units::duration)
     }
 
     pub(super) fn size(&mut self, key: &'static str) -> Option<At<u64>> {
-        self.measured(key, "a size", units::size)
+        self.measured(key, Kind::Size, "a size", units::size)
     }
 
-    fn measured<T>(&mut self, key: &'static str, wanted: &str, read: fn(&str) -> Result<T, Wrong>) -> Option<At<T>> {
-        let value = self.value(key)?;
+    /// One of these words, and what it stands for.
+    pub(super) fn choice<T: Copy>(&mut self, key: &'static str, choices: Choices<T>) -> Option<At<T>> {
+        let value = self.value(key, Kind::Choice(choices.iter().map(|(word, _)| *word).collect()))?;
+        self.read_as(key, value, "a text", |text| choice::choose(text, choices))
+    }
+
+    fn measured<T>(
+        &mut self,
+        key: &'static str,
+        kind: Kind,
+        wanted: &str,
+        read: fn(&str) -> Result<T, Wrong>,
+    ) -> Option<At<T>> {
+        let value = self.value(key, kind)?;
+        self.read_as(key, value, wanted, read)
+    }
+
+    fn read_as<T>(
+        &mut self,
+        key: &'static str,
+        value: &Spanned<'_>,
+        wanted: &str,
+        read: impl Fn(&str) -> Result<T, Wrong>,
+    ) -> Option<At<T>> {
         let Some(text) = value.get_ref().as_str() else {
             self.mismatch(key, wanted, value);
             return None;
@@ -162,7 +176,7 @@ impl<'t, 'd> Section<'_, 't, 'd> {
 
     /// A list of texts; one text stands for a list of one.
     pub(super) fn texts(&mut self, key: &'static str) -> Option<At<Vec<At<String>>>> {
-        let value = self.value(key)?;
+        let value = self.value(key, Kind::Texts)?;
         let mut texts = Vec::new();
         for item in items(value) {
             match item.get_ref().as_str() {
@@ -184,7 +198,8 @@ impl<'t, 'd> Section<'_, 't, 'd> {
         text: fn(At<String>) -> T,
         table: fn(Section<'_, 't, 'd>) -> Option<T>,
     ) -> Option<At<Vec<T>>> {
-        let value = self.value(key)?;
+        self.learn(name, table);
+        let value = self.value(key, Kind::TextsOrTables(name))?;
         let mut read = Vec::new();
         let mut whole = true;
         for item in items(value) {
@@ -206,9 +221,9 @@ impl<'t, 'd> Section<'_, 't, 'd> {
         whole.then(|| At { value: read, at: value.span() })
     }
 
-    /// A table; a missing one is read as an empty one, so that its keys are known.
+    /// A table; a missing one is read as an empty one.
     pub(super) fn table<T>(&mut self, key: &'static str, read: fn(Section<'_, 't, 'd>) -> T) -> T {
-        let found = self.value(key);
+        let found = self.value(key, Kind::Table(key));
         let table = found.and_then(|value| value.get_ref().as_table());
         if let (Some(value), None) = (found, table) {
             self.mismatch(key, "a table", value);
@@ -224,7 +239,8 @@ impl<'t, 'd> Section<'_, 't, 'd> {
         name: &'static str,
         read: fn(Section<'_, 't, 'd>) -> Option<T>,
     ) -> Option<T> {
-        let value = self.value(key)?;
+        self.learn(name, read);
+        let value = self.value(key, Kind::Table(name))?;
         let Some(table) = value.get_ref().as_table() else {
             self.mismatch(key, "a table", value);
             return None;
@@ -234,7 +250,8 @@ impl<'t, 'd> Section<'_, 't, 'd> {
 
     /// The tables of an array of tables, in order.
     pub(super) fn tables<T>(&mut self, key: &'static str, read: fn(Section<'_, 't, 'd>) -> T) -> Option<At<Vec<T>>> {
-        let value = self.value(key)?;
+        self.learn(key, read);
+        let value = self.value(key, Kind::Tables(key))?;
         let Some(array) = value.get_ref().as_array() else {
             self.mismatch(key, "a list of tables", value);
             return None;
@@ -255,7 +272,7 @@ impl<'t, 'd> Section<'_, 't, 'd> {
     pub(super) fn end(self) {
         for (key, _) in self.table.into_iter().flat_map(DeTable::iter) {
             let name = key.get_ref().as_ref();
-            if !self.reader.known.contains(&(self.name, name)) {
+            if !self.reader.keys.contains(self.name, name) {
                 self.reader.unknown.push((self.name, At { value: name.to_owned(), at: key.span() }));
             }
         }

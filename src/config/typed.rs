@@ -4,26 +4,11 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
+use super::choice::{self, Pressure};
 use super::errors::{Faults, Span, Wrong};
+use super::keys::Keys;
 use super::reader::{At, Reader, Section};
-
-/// Keys that the design has and this version does not, each with its table. A table that is not
-/// here at all stands under the top of the file.
-const LATER: &[(&str, &str)] = &[
-    ("", "limits"),
-    ("", "log"),
-    ("edge", "trusted_proxies"),
-    ("site", "connections_per_address"),
-    ("site", "requests_per_address"),
-    ("site", "burst"),
-    ("site", "limits"),
-    ("site", "allow"),
-    ("site", "deny"),
-    ("site", "same_content"),
-    ("site", "host_header"),
-    ("hook", "url"),
-    ("hook", "secret_file"),
-];
+use crate::pages::Disclose;
 
 pub(super) const SITE_HELP: &str =
     "add [[site]] with hosts = [\"photos.example\"] and origin = \"http://127.0.0.1:3000\"";
@@ -84,19 +69,19 @@ pub(super) struct Cache {
 pub(super) struct Takedown {
     pub(super) lists: Option<At<Vec<At<String>>>>,
     pub(super) operator_url: Option<At<String>>,
-    pub(super) disclose: Option<At<String>>,
+    pub(super) disclose: Option<At<Disclose>>,
 }
 
 #[derive(Debug)]
 pub(super) struct Audit {
     pub(super) segment_size: Option<At<u64>>,
     pub(super) segment_age: Option<At<Duration>>,
-    pub(super) sync: Option<At<String>>,
-    pub(super) on_pressure: Option<At<String>>,
+    pub(super) sync: Option<At<audit::Sync>>,
+    pub(super) on_pressure: Option<At<Pressure>>,
     pub(super) high_water: Option<At<u64>>,
     pub(super) wait: Option<At<Duration>>,
-    pub(super) client: Option<At<String>>,
-    pub(super) url_query: Option<At<String>>,
+    pub(super) client: Option<At<audit::ClientForm>>,
+    pub(super) url_query: Option<At<audit::QueryForm>>,
 }
 
 #[derive(Debug)]
@@ -122,13 +107,18 @@ pub(super) struct Hook {
     pub(super) exec: Option<At<Vec<At<String>>>>,
 }
 
+/// All keys that are read.
+pub(super) fn keys() -> Keys {
+    Reader::learn(File::read)
+}
+
 /// What could be read of `text`, beside what is wrong with the rest; faults alone where it is not TOML.
 pub(super) fn read(text: &str) -> Result<(File, Faults<'_>), Faults<'_>> {
     let (table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         return Err(not_toml(text, &errors));
     }
-    let mut reader = Reader::new(text, LATER);
+    let mut reader = Reader::new(text, keys());
     let file = File::read(reader.top(table.get_ref()));
     Ok((file, reader.finish()))
 }
@@ -236,7 +226,7 @@ impl Takedown {
         let read = Takedown {
             lists: takedown.texts("lists"),
             operator_url: takedown.text("operator_url"),
-            disclose: takedown.text("disclose"),
+            disclose: takedown.choice("disclose", choice::DISCLOSE),
         };
         takedown.end();
         read
@@ -248,12 +238,12 @@ impl Audit {
         let read = Audit {
             segment_size: audit.size("segment_size"),
             segment_age: audit.duration("segment_age"),
-            sync: audit.text("sync"),
-            on_pressure: audit.text("on_pressure"),
+            sync: audit.choice("sync", choice::SYNC),
+            on_pressure: audit.choice("on_pressure", choice::ON_PRESSURE),
             high_water: audit.number("high_water"),
             wait: audit.duration("wait"),
-            client: audit.text("client"),
-            url_query: audit.text("url_query"),
+            client: audit.choice("client", choice::CLIENT),
+            url_query: audit.choice("url_query", choice::URL_QUERY),
         };
         audit.end();
         read

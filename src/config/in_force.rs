@@ -1,0 +1,165 @@
+//! What is in force: each key with its value, as it could be written in the file.
+
+use std::path::Path;
+
+use serde_json::{Map, Value, json};
+
+use super::choice::{self, word};
+use super::meant::{Admin, Audit, Edge, Listener, Meant, Site, Takedown, Tls};
+use super::units::{show_duration, show_size};
+
+/// One table of the file.
+pub(super) struct Table {
+    /// As [`super::keys`] names it.
+    pub(super) name: &'static str,
+    pub(super) title: String,
+    pub(super) rows: Vec<Row>,
+}
+
+/// One key. A value that no text could stand for is null: the remark says what holds.
+pub(super) struct Row {
+    pub(super) key: &'static str,
+    pub(super) value: Value,
+    pub(super) remark: &'static str,
+}
+
+/// The whole config with every default filled in: what `check --output json` shows under `in_force`.
+/// But for the nulls, it is a config by itself.
+pub fn in_force(meant: &Meant) -> Value {
+    let mut whole = Map::new();
+    for table in tables(meant) {
+        let rows = table.rows.into_iter().map(|row| (row.key.to_owned(), row.value)).collect();
+        match table.name {
+            "site" | "hook" => {
+                if let Value::Array(list) = whole.entry(table.name).or_insert_with(|| json!([])) {
+                    list.push(Value::Object(rows));
+                }
+            }
+            name => drop(whole.insert(name.to_owned(), Value::Object(rows))),
+        }
+    }
+    Value::Object(whole)
+}
+
+/// Every table, in the order in which people read them.
+pub(super) fn tables(meant: &Meant) -> Vec<Table> {
+    let single = |name: &'static str, rows| Table { name, title: name.to_owned(), rows };
+    let mut tables = vec![
+        single("edge", edge(&meant.edge)),
+        single("admin", admin(&meant.admin)),
+        single("cache", cache(&meant.cache)),
+        single("takedown", takedown(&meant.takedown)),
+        single("state", vec![row("dir", path(&meant.state))]),
+        single("audit", audit(&meant.audit)),
+    ];
+    tables.extend(meant.sites.iter().map(|site| Table {
+        name: "site",
+        title: format!("site {}", site.name),
+        rows: self::site(site),
+    }));
+    tables.extend(meant.hooks.iter().map(|hook| Table {
+        name: "hook",
+        title: format!("hook {}", hook.name),
+        rows: vec![row("name", &*hook.name), row("on", hook.on.clone()), row("exec", hook.exec.clone())],
+    }));
+    tables
+}
+
+fn row(key: &'static str, value: impl Into<Value>) -> Row {
+    Row { key, value: value.into(), remark: "" }
+}
+
+impl Row {
+    fn remark(self, remark: &'static str) -> Row {
+        Row { remark, ..self }
+    }
+}
+
+fn path(path: &Path) -> String {
+    path.display().to_string()
+}
+
+fn edge(edge: &Edge) -> Vec<Row> {
+    vec![
+        row("listen", edge.listeners.iter().map(listener).collect::<Vec<_>>()),
+        row("head_timeout", show_duration(edge.head_timeout)),
+        row("idle_timeout", show_duration(edge.idle_timeout)),
+        row("drain", show_duration(edge.drain)),
+        row("max_head", show_size(edge.max_head as u64)).remark("431"),
+        row("max_fields", edge.max_fields).remark("431"),
+        row("max_target", show_size(edge.max_target as u64)).remark("414"),
+        row("max_body", show_size(edge.max_body)).remark("413"),
+        row("max_connections", edge.max_connections).remark("accepting pauses"),
+    ]
+}
+
+fn listener(listener: &Listener) -> Value {
+    match &listener.tls {
+        Some(tls) => json!({"addr": listener.address.to_string(), "tls": self::tls(tls)}),
+        None => json!(listener.address.to_string()),
+    }
+}
+
+fn tls(tls: &Tls) -> Value {
+    json!({"cert": path(&tls.cert), "key": path(&tls.key)})
+}
+
+fn admin(admin: &Admin) -> Vec<Row> {
+    vec![
+        row("listen", admin.address.to_string()),
+        row("tls", admin.tls.as_ref().map(tls)).remark(if admin.tls.is_none() { "in clear" } else { "" }),
+        row("insecure", admin.insecure),
+    ]
+}
+
+fn cache(cache: &cache::Settings) -> Vec<Row> {
+    vec![
+        row("memory", show_size(cache.memory)),
+        row("max_object", show_size(cache.max_object)).remark("larger bodies stream through, and are not stored"),
+    ]
+}
+
+fn takedown(takedown: &Takedown) -> Vec<Row> {
+    let own = if takedown.operator_url.is_none() { "urn:uuid: and this node's id" } else { "" };
+    vec![
+        row("lists", takedown.lists.iter().map(|list| path(list)).collect::<Vec<_>>()),
+        row("operator_url", takedown.operator_url.clone()).remark(own),
+        row("disclose", word(&takedown.disclose, choice::DISCLOSE)),
+    ]
+}
+
+fn audit(audit: &Audit) -> Vec<Row> {
+    let sync = match audit.sync {
+        audit::Sync::Interval(_) => "a crash of the machine may lose the last second",
+        audit::Sync::Segment => "a crash of the machine may lose all of the open segment",
+        audit::Sync::Line => "",
+    };
+    let truncated = if audit.client == audit::ClientForm::Truncated { "/24, /48" } else { "" };
+    vec![
+        row("segment_size", show_size(audit.segment_size)),
+        row("segment_age", show_duration(audit.segment_age)),
+        row("sync", word(&audit.sync, choice::SYNC)).remark(sync),
+        row("on_pressure", "wait"),
+        row("high_water", audit.high_water).remark("records"),
+        row("wait", show_duration(audit.wait)).remark("503"),
+        row("client", word(&audit.client, choice::CLIENT)).remark(truncated),
+        row("url_query", word(&audit.url_query, choice::URL_QUERY)),
+    ]
+}
+
+fn site(site: &Site) -> Vec<Row> {
+    let origin = &site.origin;
+    vec![
+        row("name", &*site.name),
+        row("hosts", site.hosts.iter().map(ToString::to_string).collect::<Vec<_>>()),
+        row("origin", format!("http://{}", origin.address)),
+        row("connect_timeout", show_duration(origin.connect_timeout)).remark("504"),
+        row("first_byte_timeout", show_duration(origin.first_byte_timeout)).remark("504"),
+        row("between_bytes_timeout", show_duration(origin.between_bytes_timeout)),
+        row("max_origin_connections", origin.max_connections).remark("requests queue, then 503"),
+        row("repr_digest", site.caching.repr_digest),
+        row("pass_fields", site.pass_fields.iter().map(http::HeaderName::as_str).collect::<Vec<_>>()),
+        row("store_set_cookie", site.caching.store_set_cookie),
+        row("client_refresh", site.caching.client_refresh),
+    ]
+}

@@ -1,0 +1,69 @@
+//! What a config comes to that its reader may not expect.
+
+use serde::Serialize;
+
+use super::meant::{Meant, Site};
+use super::units::show_duration;
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Surprise {
+    pub about: &'static str,
+    pub what: String,
+}
+
+/// The gravest first.
+pub fn surprises(meant: &Meant) -> Vec<Surprise> {
+    let mut all = of_all(meant);
+    all.extend(meant.sites.iter().flat_map(of_site));
+    all.extend(of_admin(meant));
+    if meant.takedown.lists.is_empty() {
+        all.push(surprise("no block list", "takedown.lists is empty: only live edits block"));
+    }
+    all
+}
+
+fn surprise(about: &'static str, what: impl Into<String>) -> Surprise {
+    Surprise { about, what: what.into() }
+}
+
+/// What holds for every config of its kind.
+fn of_all(meant: &Meant) -> Vec<Surprise> {
+    let wait = show_duration(meant.audit.wait);
+    vec![
+        surprise(
+            "a full disk",
+            format!(
+                "no evidence, no answer: a new one waits up to {wait}, then is 503 with Retry-After; blocks are \
+                 answered in any case"
+            ),
+        ),
+        surprise(
+            "an nginx origin",
+            "stops compressing, for requests carry Via (RFC 9110 section 7.6.3): set `gzip_proxied any;` there",
+        ),
+    ]
+}
+
+fn of_site(site: &Site) -> Vec<Surprise> {
+    let name = &site.name;
+    let mut all = Vec::new();
+    if site.caching.store_set_cookie {
+        let what = format!("site {name} stores answers with Set-Cookie: one client's cookie may go to all");
+        all.push(surprise("cookies", what));
+    }
+    if site.caching.client_refresh {
+        let what = format!("any client of site {name} can make it ask the origin, with Cache-Control: no-cache");
+        all.push(surprise("refreshing", what));
+    }
+    if !site.pass_fields.is_empty() {
+        let fields = site.pass_fields.iter().map(http::HeaderName::as_str).collect::<Vec<_>>().join(", ");
+        let what = format!("the origin of site {name} gets {fields} as clients wrote them");
+        all.push(surprise("believing clients", what));
+    }
+    all
+}
+
+fn of_admin(meant: &Meant) -> Option<Surprise> {
+    let what = || format!("{} is in clear: whoever sees the traffic has the token", meant.admin.address);
+    meant.admin.is_exposed().then(|| surprise("the admin listener", what()))
+}
