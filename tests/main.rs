@@ -7,6 +7,7 @@ mod harness;
 
 mod audit;
 mod bad_input;
+mod bench;
 mod blocklist;
 mod blocks_api;
 mod cache;

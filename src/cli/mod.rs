@@ -4,6 +4,7 @@
 //! programs read, `exit` what a shell does.
 
 mod audit;
+mod bench;
 mod block;
 mod blocks;
 mod check;
@@ -60,6 +61,7 @@ enum Command {
     Purge(purge::Purge),
     Status(status::Status),
     Reload(reload::Reload),
+    Bench(bench::Bench),
     #[command(subcommand)]
     Audit(audit::Audit),
 }
@@ -89,6 +91,7 @@ impl Command {
             Command::Purge(purge) => purge.run(),
             Command::Status(status) => status.run(),
             Command::Reload(reload) => reload.run(),
+            Command::Bench(bench) => bench.run(),
             Command::Audit(audit) => audit.run(),
         }
     }
