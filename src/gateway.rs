@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use block::{Blocks, Clearance, Lane, Load};
+use block::{Blocks, Clearance, Entered, Lane, Load};
 use cache::{Cache, Landed, Lookup};
 use http::{Request, Response};
 use terms::{Answer, Ask, Body, Clock, Peer, Refusal, Url};
@@ -52,27 +52,31 @@ impl Gateway {
         site.admit(ask, self.witness.via())?; // 501, 508, 417
         let clearance = self.blocks.judge(url, ask.began.wall).map_err(Refusal::Blocked)?; // 451
         self.witness.room().await?; // 503: no answer without evidence
+        // What waits is boxed: a hit's future stays small, and is moved for little.
         let landed = match self.cache.look_up(ask, url, &site.caching, ask.began)? {
             Lookup::Fresh(hit) => Landed::Entry(hit),
-            Lookup::Filling(flight) => flight.landed().await?,
-            Lookup::Miss(fill) => self.fetcher.start(site, ask, url, fill, clearance).landed().await?,
+            Lookup::Filling(flight) => Box::pin(flight.landed()).await?,
+            Lookup::Miss(fill) => Box::pin(self.fetcher.start(site, ask, url, fill, clearance).landed()).await?,
             Lookup::Pass(pass) => Landed::Pass(pass),
         };
-        let answer = match landed {
-            Landed::Entry(hit) => hit.answer(ask, &site.caching, self.clock.now()),
-            Landed::Private(answer) => answer,
-            Landed::Pass(pass) => self.fetcher.pass(site, ask, url, clearance, body, pass).await?,
+        let (url, answer) = match landed {
+            Landed::Entry(hit) => (hit.entry.url().clone(), hit.answer(ask, &site.caching, self.clock.now())),
+            Landed::Private(answer) => (url.clone(), answer),
+            Landed::Pass(pass) => {
+                (url.clone(), Box::pin(self.fetcher.pass(site, ask, url, clearance, body, pass)).await?)
+            }
         };
         self.guard(clearance, url, answer, lane)
     }
 
     /// The one exit: judges what only the answer tells, and registers the answer, so that a rule that
     /// comes into force while it is under way cuts it.
-    fn guard(&self, clearance: Clearance, url: &Arc<Url>, answer: Answer, lane: &Lane) -> Result<Cleared, Refusal> {
+    fn guard(&self, clearance: Clearance, url: Arc<Url>, answer: Answer, lane: &Lane) -> Result<Cleared, Refusal> {
         let now = self.clock.wall();
         let proof = &answer.origin_proof;
-        let ticket = self.blocks.enter(lane, clearance, url, proof, now).map_err(Refusal::Blocked)?;
-        Ok(Cleared { ticket, list: lane.list(ticket).unwrap_or(clearance.list), answer })
+        let Entered { ticket, list } =
+            self.blocks.enter(lane, clearance, &url, proof, now).map_err(Refusal::Blocked)?;
+        Ok(Cleared { answer, url, ticket, list })
     }
 
     /// Answers a head that was refused before it became a request; recorded if enough of it could be

@@ -21,6 +21,9 @@ use crate::telemetry::{SiteNumbers, Telemetry};
 /// An answer that the guard let through, and where it stands in the register.
 pub struct Cleared {
     pub answer: Answer,
+    /// What was asked for, by the name that the store has for it where the answer is a stored one: all its
+    /// records share that.
+    pub url: Arc<Url>,
     pub ticket: u64,
     pub list: u64,
 }
@@ -90,9 +93,10 @@ impl Witness {
     /// The door: an answer without evidence is not given. Waits until the log has room for another
     /// record, but not for long.
     pub async fn room(&self) -> Result<(), Refusal> {
-        if self.log.has_room() {
-            return Ok(());
-        }
+        if self.log.has_room() { Ok(()) } else { Box::pin(self.room_in_time()).await }
+    }
+
+    async fn room_in_time(&self) -> Result<(), Refusal> {
         let deadline = Instant::now() + self.wait;
         while Instant::now() < deadline {
             sleep(DOOR_LOOK).await;
@@ -111,20 +115,23 @@ impl Witness {
         outcome: Result<Cleared, Refusal>,
         list: u64,
     ) -> Response<Witnessed> {
-        let (answer, verdict, ruling, ticket, list) = match outcome {
-            Ok(cleared) => (cleared.answer, Verdict::Served, None, Some(cleared.ticket), cleared.list),
+        let (answer, url, verdict, ruling, ticket, list) = match outcome {
+            Ok(cleared) => {
+                (cleared.answer, Some(cleared.url), Verdict::Served, None, Some(cleared.ticket), cleared.list)
+            }
             Err(refusal) => {
                 if matches!(refusal, Refusal::OriginUnreachable(_) | Refusal::OriginBroken(_) | Refusal::OriginTimeout)
                 {
                     tracing::warn!(site = site.map(|site| &*site.name), id = %ask.id, "{refusal}");
                 }
                 let answer = self.pages.load().refusal(&refusal, Some(&ask.fields));
+                let url = ask.url.as_ref().ok().cloned();
                 match refusal {
                     Refusal::Blocked(ruling) => {
                         let list = ruling.list;
-                        (answer, Verdict::Blocked, Some(ruling), None, list)
+                        (answer, url, Verdict::Blocked, Some(ruling), None, list)
                     }
-                    _ => (answer, Verdict::Failed, None, None, list),
+                    _ => (answer, url, Verdict::Failed, None, None, list),
                 }
             }
         };
@@ -134,7 +141,7 @@ impl Witness {
             site: site.map(|site| site.name.clone()),
             id: ask.id,
             method: ask.method.clone(),
-            url: ask.url.as_ref().ok().cloned(),
+            url,
             status: answer.status,
             verdict,
             ruling,
@@ -171,7 +178,7 @@ impl Witness {
         if cache == CacheUse::None || !fields.contains_key(header::VIA) {
             fields.insert(header::VIA, self.via_here.clone());
         }
-        if let Ok(id) = HeaderValue::try_from(id.to_string()) {
+        if let Ok(id) = HeaderValue::from_bytes(&id.digits()) {
             fields.insert(X_REQUEST_ID.clone(), id);
         }
         if close {
@@ -210,7 +217,8 @@ impl Witness {
 
     fn record(&self, record: Box<Record>, numbers: &SiteNumbers) {
         numbers.answered(record.cache, record.verdict, record.bytes);
-        self.log.push(record);
+        // By value: what is allocated here is freed here, while it is warm.
+        self.log.push(*record);
     }
 }
 

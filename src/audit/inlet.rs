@@ -28,8 +28,7 @@ const MANY: usize = 4_096;
 
 #[derive(Debug)]
 pub enum Item {
-    /// Boxed, because it is handed on some times.
-    Record(Box<Record>),
+    Record(Record),
     Event {
         event: Event,
         at: Timestamp,

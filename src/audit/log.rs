@@ -80,8 +80,8 @@ impl Log {
     }
 
     /// Takes the record of an answer. Never waits; the bound is kept at the door, by [`Log::has_room`].
-    pub fn push(&self, record: impl Into<Box<Record>>) {
-        self.0.inlet.push(Item::Record(record.into()));
+    pub fn push(&self, record: Record) {
+        self.0.inlet.push(Item::Record(record));
     }
 
     /// Takes an event. Never waits.

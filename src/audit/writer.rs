@@ -186,7 +186,7 @@ impl Writer {
                 Some(Item::Record(record)) => {
                     let seq = self.add(record.ended, |encoder, out, seq, time| encoder.record(out, seq, time, &record));
                     if record.verdict == Verdict::Served {
-                        self.served.extend(Served::of(seq, self.time, *record));
+                        self.served.extend(Served::of(seq, self.time, record));
                     }
                 }
                 Some(Item::Event { event, at, waiter }) => {

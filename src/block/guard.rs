@@ -18,6 +18,15 @@ pub struct Clearance {
     pub list: u64,
 }
 
+/// What got onto a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entered {
+    /// Takes it off again.
+    pub ticket: u64,
+    /// The version of the index that let it on.
+    pub list: u64,
+}
+
 /// The rules in force, and all that is under way.
 pub struct Blocks {
     index: ArcSwap<Index>,
@@ -98,12 +107,12 @@ impl Blocks {
         url: &Arc<Url>,
         proof: &Proof,
         now: Timestamp,
-    ) -> Result<u64, Arc<Ruling>> {
+    ) -> Result<Entered, Arc<Ruling>> {
         let clearance = self.judge_bytes(clearance, url, proof.digest().as_ref(), now)?;
         let ticket = lane.enter(url.clone(), proof.clone(), clearance.list);
         // An index that was published before `enter` may not have seen this lane's new ticket.
         match self.judge_bytes(clearance, url, None, now) {
-            Ok(_) => Ok(ticket),
+            Ok(cleared) => Ok(Entered { ticket, list: cleared.list }),
             Err(ruling) => {
                 lane.withdraw(ticket);
                 Err(ruling)

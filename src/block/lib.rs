@@ -9,7 +9,7 @@ mod settings;
 pub mod sources;
 
 pub use edits::{Edits, EditsError};
-pub use guard::{Blocks, Clearance};
+pub use guard::{Blocks, Clearance, Entered};
 pub use index::{Cited, Explanation, Index, Source, Table};
 pub use list::BadLine;
 pub use register::{Blocked, Lane, Load, Round};

@@ -1,13 +1,15 @@
 //! The front door: sockets in, answers out.
 //!
-//! hyper speaks HTTP on an IO type of ours ([`connection`]). Ambiguous heads are refused beneath it
+//! hyper speaks HTTP on an IO type of ours ([`wire`]). Ambiguous heads are refused beneath it
 //! ([`preface`]), what of an answer left is known there ([`progress`]), and a cut really cuts there.
 
 mod accept;
 mod connection;
+mod patience;
 mod preface;
 mod progress;
 mod refuse;
 mod request;
+mod wire;
 
 pub use accept::{Edge, Limits, ListenError, Listener, Stop, serve};

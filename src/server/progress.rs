@@ -92,10 +92,17 @@ impl Progress {
         let mut state = self.state.lock();
         let before = state.written;
         state.written += count as u64;
-        if let Some(current) = &mut state.current
+        let State { written, current, .. } = &mut *state;
+        if let Some(current) = current
             && current.body_from.is_none()
         {
-            current.find_body(before, buffers, count);
+            match current.whole_length() {
+                // The usual answer goes out whole, and its body is what ends it.
+                Some(length) if buffers.iter().map(|one| one.len()).sum::<usize>() == count => {
+                    current.body_from = Some(written.saturating_sub(length));
+                }
+                _ => current.find_body(before, buffers, count),
+            }
         }
     }
 
@@ -281,6 +288,12 @@ impl Current {
                 return;
             }
         }
+    }
+
+    /// Bytes of the body, where hyper has taken all of them and adds none.
+    fn whole_length(&self) -> Option<u64> {
+        let whole = self.ended && self.framing == Framing::Length(self.taken);
+        whole.then_some(self.taken)
     }
 
     /// Bytes of this answer that were written, its head not counted.

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::accept::Edge;
-use super::connection::Transport;
+use super::wire::Transport;
 use crate::witness::{End, Outcome};
 
 /// Why a head got no further.

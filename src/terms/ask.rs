@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method, Request, Version, header};
 
-use crate::wire::fields::strip_hop_by_hop;
+use crate::wire::fields::{is_hop_by_hop, strip_hop_by_hop};
 use crate::{Moment, Url, UrlError, url::Scheme};
 
 /// Who is at the other end of a connection, and how it came in.
@@ -24,16 +24,22 @@ impl RequestId {
     pub fn random() -> RequestId {
         RequestId(fastrand::u128(..))
     }
+
+    /// The digits as they stand in the field.
+    pub fn digits(self) -> [u8; 32] {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [0; 32];
+        for (pair, byte) in text.chunks_exact_mut(2).zip(self.0.to_be_bytes()) {
+            pair[0] = DIGITS[usize::from(byte >> 4)];
+            pair[1] = DIGITS[usize::from(byte & 15)];
+        }
+        text
+    }
 }
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut text = [0; 32];
-        for (at, digit) in text.iter_mut().rev().enumerate() {
-            *digit = DIGITS[(self.0 >> (4 * at)) as usize & 15];
-        }
-        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+        f.write_str(std::str::from_utf8(&self.digits()).unwrap_or_default())
     }
 }
 
@@ -49,12 +55,15 @@ pub struct Present {
     pub expect: bool,
     pub body: bool,
     pub upgrade: bool,
+    /// Fields that belong to the client's hop alone.
+    pub hop_by_hop: bool,
 }
 
 impl Present {
     fn among(fields: &HeaderMap) -> Present {
         let mut present = Present::default();
         for name in fields.keys() {
+            present.hop_by_hop |= is_hop_by_hop(name);
             match *name {
                 header::CACHE_CONTROL | header::PRAGMA => present.cache_control = true,
                 header::IF_NONE_MATCH | header::IF_MODIFIED_SINCE | header::IF_MATCH | header::IF_UNMODIFIED_SINCE => {
@@ -95,7 +104,9 @@ impl Ask {
         let present = Present::among(&head.headers);
         // What a client's `Connection` names is not the origin's to see, so it may not select what is
         // stored for others either.
-        strip_hop_by_hop(&mut head.headers);
+        if present.hop_by_hop {
+            strip_hop_by_hop(&mut head.headers);
+        }
         let ask = Ask {
             id: RequestId::random(),
             began: now,

@@ -1,8 +1,8 @@
 //! Time as a value. Only this module asks the system what time it is.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Microseconds since 1970-01-01 UTC; written as RFC 3339 with six decimals and `Z`.
@@ -109,20 +109,56 @@ impl Clock {
     /// Moves a manual clock; the system's is not moved.
     pub fn advance(&self, span: Duration) {
         if let Some(hand) = &self.0 {
-            hand.fetch_add(i64::try_from(span.as_micros()).unwrap_or(i64::MAX), Ordering::Relaxed);
+            hand.fetch_add(micros(span), Ordering::Relaxed);
         }
     }
 
     pub fn now(&self) -> Moment {
-        Moment { wall: self.wall(), steady: Instant::now() }
+        let steady = Instant::now();
+        let wall = match &self.0 {
+            Some(hand) => Timestamp(hand.load(Ordering::Relaxed)),
+            None => WALL.at(steady),
+        };
+        Moment { wall, steady }
     }
 
     pub fn wall(&self) -> Timestamp {
-        match &self.0 {
-            Some(hand) => Timestamp(hand.load(Ordering::Relaxed)),
-            None => Timestamp::from_system_time(SystemTime::now()),
-        }
+        self.now().wall
     }
+}
+
+/// The system's wall clock as a distance from the steady one, so that one look at the steady clock
+/// tells both. The distance is taken anew every [`Wall::GOOD_FOR`]: a step of the wall clock shows
+/// within that.
+struct Wall {
+    start: LazyLock<Instant>,
+    /// Microseconds since the epoch at `start`.
+    offset: AtomicI64,
+    /// Microseconds since `start` from which the offset is too old.
+    stale_at: AtomicI64,
+}
+
+static WALL: Wall =
+    Wall { start: LazyLock::new(Instant::now), offset: AtomicI64::new(0), stale_at: AtomicI64::new(i64::MIN) };
+
+impl Wall {
+    const GOOD_FOR: Duration = Duration::from_millis(1);
+
+    fn at(&self, steady: Instant) -> Timestamp {
+        let passed = micros(steady.saturating_duration_since(*self.start));
+        if passed >= self.stale_at.load(Ordering::Acquire) {
+            let wall = Timestamp::from_system_time(SystemTime::now());
+            self.offset.store(wall.0.saturating_sub(passed), Ordering::Relaxed);
+            self.stale_at.store(passed.saturating_add(micros(Self::GOOD_FOR)), Ordering::Release);
+            return wall;
+        }
+        Timestamp(self.offset.load(Ordering::Relaxed).saturating_add(passed))
+    }
+}
+
+fn micros(span: Duration) -> i64 {
+    let seconds = i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
+    seconds.saturating_mul(1_000_000).saturating_add(i64::from(span.subsec_micros()))
 }
 
 #[cfg(test)]
@@ -133,6 +169,19 @@ mod tests {
     fn writes_rfc_3339_with_six_decimals() {
         assert_eq!(Timestamp::from_micros(0).to_string(), "1970-01-01T00:00:00.000000Z");
         assert_eq!(Timestamp::from_micros(1_790_000_000_000_001).to_string(), "2026-09-21T14:13:20.000001Z");
+    }
+
+    #[test]
+    fn the_wall_clock_is_the_systems() {
+        let clock = Clock::system();
+        for _ in 0..1000 {
+            let before = Timestamp::from_system_time(SystemTime::now());
+            let wall = clock.wall();
+            let after = Timestamp::from_system_time(SystemTime::now());
+            // Either clock may be slewed against the other while the distance is good.
+            let slew = Duration::from_micros(100);
+            assert!(before <= wall.plus(slew) && wall <= after.plus(slew), "{before} {wall} {after}");
+        }
     }
 
     #[test]

@@ -129,7 +129,7 @@ impl Hit {
     fn add_age(&self, fields: &mut HeaderMap, now: Moment) {
         let for_this_request = matches!(self.how, CacheUse::Miss | CacheUse::Revalidated);
         if !for_this_request || self.entry.head().had_age {
-            fields.insert(AGE, HeaderValue::from(self.entry.head().stored.freshness.age(now).as_secs()));
+            fields.insert(AGE, number(self.entry.head().stored.freshness.age(now).as_secs()));
         }
     }
 
@@ -148,6 +148,11 @@ impl Hit {
             fields.insert(CACHE_STATUS, member);
         }
     }
+}
+
+/// A number as a field's value, in one allocation.
+fn number(number: u64) -> HeaderValue {
+    HeaderValue::from_str(itoa::Buffer::new().format(number)).unwrap_or_else(|_| HeaderValue::from(number))
 }
 
 /// Makes the fields of a stored answer those of the form; gives its status.

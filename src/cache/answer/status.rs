@@ -34,14 +34,24 @@ impl Forwarded {
 
 /// `ttl` is negative for an answer that is stale.
 pub(crate) fn hit(ttl: i64) -> HeaderValue {
-    value(format_args!("seawall; hit; ttl={ttl}"))
+    const HIT: &[u8] = b"seawall; hit; ttl=";
+    let mut digits = itoa::Buffer::new();
+    let digits = digits.format(ttl).as_bytes();
+    let mut text = BytesMut::with_capacity(HIT.len() + digits.len());
+    text.extend_from_slice(HIT);
+    text.extend_from_slice(digits);
+    value_of(text)
 }
 
 fn value(text: std::fmt::Arguments<'_>) -> HeaderValue {
     let mut writer = BytesMut::with_capacity(64).writer();
     // Writing to memory does not fail, and the text is ASCII.
     let _ = writer.write_fmt(text);
-    HeaderValue::from_maybe_shared(writer.into_inner().freeze()).unwrap_or_else(|_| HeaderValue::from_static("seawall"))
+    value_of(writer.into_inner())
+}
+
+fn value_of(text: BytesMut) -> HeaderValue {
+    HeaderValue::from_maybe_shared(text.freeze()).unwrap_or_else(|_| HeaderValue::from_static("seawall"))
 }
 
 /// Adds this cache's member behind those of the caches nearer to the origin (section 2).

@@ -17,6 +17,15 @@ static HOP_BY_HOP: [HeaderName; 10] = [
     header::UPGRADE,
 ];
 
+/// Whether [`strip_hop_by_hop`] has anything to do with a field of this name.
+pub fn is_hop_by_hop(name: &HeaderName) -> bool {
+    // The names that every request has are known to the `http` crate, and told apart without their text.
+    match *name {
+        header::HOST | header::USER_AGENT | header::ACCEPT | header::ACCEPT_ENCODING | header::ACCEPT_LANGUAGE => false,
+        _ => HOP_BY_HOP.contains(name),
+    }
+}
+
 /// Removes what belongs to the hop that the message came over, the fields that its `Connection` names
 /// included. `Content-Length` stays: it says what the content is.
 pub fn strip_hop_by_hop(fields: &mut HeaderMap) {
