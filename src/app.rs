@@ -160,7 +160,7 @@ impl Signals {
 fn bind_edge(meant: &Meant) -> anyhow::Result<Vec<Listener>> {
     let bind = |listener: &config::Listener| {
         let tls = listener.tls.as_ref().map(|tls| net::tls::server_config(&tls.cert, &tls.key)).transpose()?;
-        Ok(Listener::bind(listener.address, tls)?)
+        Ok(Listener::bind(listener.address, tls)?.with_h2c(listener.h2c))
     };
     meant.edge.listeners.iter().map(bind).collect()
 }

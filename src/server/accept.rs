@@ -15,7 +15,8 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
-use super::connection;
+use super::prior_knowledge::{Spoken, listen_to};
+use super::{connection, http2};
 use crate::gateway::Gateway;
 use crate::telemetry::EdgeNumbers;
 
@@ -77,6 +78,7 @@ pub struct Stop {
 pub struct Listener {
     socket: TcpListener,
     tls: Option<TlsAcceptor>,
+    h2c: bool,
     address: SocketAddr,
 }
 
@@ -106,7 +108,12 @@ impl Listener {
         };
         let socket = bind().map_err(|source| ListenError { address, source })?;
         let address = socket.local_addr().unwrap_or(address);
-        Ok(Listener { socket, tls: tls.map(TlsAcceptor::from), address })
+        Ok(Listener { socket, tls: tls.map(TlsAcceptor::from), h2c: false, address })
+    }
+
+    /// Clients in clear may begin with HTTP/2.
+    pub fn with_h2c(self, h2c: bool) -> Listener {
+        Listener { h2c, ..self }
     }
 
     /// The address that was bound: a port of 0 has become a real one.
@@ -142,10 +149,14 @@ pub async fn serve(listener: Listener, edge: Arc<Edge>, stop: Stop) {
                 backoff.reset();
                 let live = (permit, stop.draining.enter(), edge.numbers.connection());
                 let peer = Peer { address, scheme: listener.scheme() };
-                let (edge, stop, tls) = (edge.clone(), stop.clone(), listener.tls.clone());
+                let (edge, stop, tls, h2c) = (edge.clone(), stop.clone(), listener.tls.clone(), listener.h2c);
                 tokio::spawn(async move {
                     let _live = live;
-                    greet(stream, peer, tls, edge, stop).await;
+                    match tls {
+                        Some(tls) => greet(stream, peer, tls, edge, stop).await,
+                        None if h2c => greet_in_clear(stream, peer, edge, stop).await,
+                        None => connection::drive(stream, peer, edge, stop).await,
+                    }
                 });
             }
             Err(error) => {
@@ -159,23 +170,38 @@ pub async fn serve(listener: Listener, edge: Arc<Edge>, stop: Stop) {
 
 async fn accept(listener: &Listener, edge: &Edge) -> std::io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let (stream, address) = listener.socket.accept().await?;
+    // Answers go out in one write each; waiting for more would only delay them.
+    let _ = stream.set_nodelay(true);
     let permit = edge.permits.clone().acquire_owned().await.map_err(std::io::Error::other)?;
     Ok((stream, address, permit))
 }
 
-async fn greet(stream: TcpStream, peer: Peer, tls: Option<TlsAcceptor>, edge: Arc<Edge>, stop: Stop) {
-    // Answers go out in one write each; waiting for more would only delay them.
-    let _ = stream.set_nodelay(true);
-    let Some(tls) = tls else { return connection::drive(stream, peer, edge, stop).await };
+async fn greet(stream: TcpStream, peer: Peer, tls: TlsAcceptor, edge: Arc<Edge>, stop: Stop) {
     match timeout(edge.limits().head_timeout, tls.accept(stream)).await {
         Ok(Ok(mut stream)) => {
             stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER));
-            connection::drive(stream, peer, edge, stop).await;
+            match stream.get_ref().1.alpn_protocol() {
+                Some(b"h2") => http2::drive(stream, peer, edge, stop).await,
+                _ => connection::drive(stream, peer, edge, stop).await,
+            }
         }
         Ok(Err(error)) => {
             edge.numbers.refused("tls-handshake");
             tracing::debug!(%error, "TLS handshake failed");
         }
         Err(_) => edge.numbers.refused("tls-handshake"),
+    }
+}
+
+async fn greet_in_clear(stream: TcpStream, peer: Peer, edge: Arc<Edge>, stop: Stop) {
+    let heard = tokio::select! {
+        () = stop.draining.signaled() => return,
+        // A client that has not begun is one that nothing is asked by.
+        heard = timeout(edge.limits().idle_timeout, listen_to(stream)) => heard,
+    };
+    match heard {
+        Ok(Ok((Spoken::Http1, stream))) => connection::drive(stream, peer, edge, stop).await,
+        Ok(Ok((Spoken::Http2, stream))) => http2::drive(stream, peer, edge, stop).await,
+        Ok(Err(_)) | Err(_) => {}
     }
 }
