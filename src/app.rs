@@ -1,28 +1,35 @@
 //! The roof: from a config to running parts, the one reload, the one drain.
 
 mod house;
+mod listeners;
 mod reload;
+mod saves;
 mod state;
 mod tell;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
-use block::Watching;
+use disk::Lookout;
 use net::Drain;
+use terms::Digest;
 use terms::url::Scheme;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::admin::{self, Reload, Token};
-use crate::config::{self, Meant};
-use crate::server::{self, Edge, Limits, Listener};
+use crate::config::{self, Meant, Written};
+use crate::server::{Edge, Limits, Listener};
 use house::House;
+use listeners::Listeners;
+use reload::Word;
+use saves::Saves;
 use state::State;
 
+pub use listeners::ListenersError;
 pub use state::StateError;
 
 /// All that runs, held together until it stops.
@@ -30,23 +37,35 @@ pub struct Running {
     pub edges: Vec<(Scheme, SocketAddr)>,
     pub admin: (Scheme, SocketAddr),
     parts: Parts,
-    drain: Drain,
-    ending: Drain,
+    /// Tells operators that the edge is stopping.
+    draining: Drain,
     /// Ends the admin listener, after the edge has drained.
     closing: Drain,
     reloads: mpsc::Receiver<Reload>,
+    /// `None` where there is no file, or no longer.
+    saves: Option<Saves>,
     signals: Signals,
-    _watching: Watching,
+    _lookouts: Vec<Lookout>,
     _state: State,
 }
 
 /// What a reload reaches.
 struct Parts {
     meant: Meant,
-    source: Option<PathBuf>,
+    source: Option<Source>,
     node: String,
+    /// Where the admin listener was bound: a port of 0 has become a real one.
+    admin: SocketAddr,
     house: House,
     edge: Arc<Edge>,
+    listeners: Listeners,
+}
+
+/// The file that the config is from.
+struct Source {
+    path: std::path::PathBuf,
+    /// What it held when it was last tried, with success or without.
+    tried: Option<Digest>,
 }
 
 struct Signals {
@@ -58,41 +77,48 @@ struct Signals {
 /// Wishes to reload that wait; more are refused by the API until one was met.
 const RELOADS: usize = 4;
 
-/// Starts everything that `meant` asks for. Clients and operators are served when it returns.
-pub async fn start(meant: Meant, source: Option<PathBuf>) -> anyhow::Result<Running> {
+/// Starts everything that `meant` asks for. Clients and operators are served when it returns. `written` is
+/// the file that it is from, which is followed from now on.
+pub async fn start(meant: Meant, written: Option<Written>) -> anyhow::Result<Running> {
     let signals = Signals::listen().context("can't listen for signals")?;
     let state = State::open(&meant.state)?;
-    let listeners = bind_edge(&meant)?;
+    let mut listeners = Listeners::default();
+    let prepared = listeners.prepare(&meant.edge.listeners)?;
     let (admin_socket, admin_tls) = bind_admin(&meant.admin)?;
     let admin_scheme = if admin_tls.is_some() { Scheme::Https } else { Scheme::Http };
     let admin_address = admin_socket.local_addr()?;
     let mut house = House::open(&meant, &state)?;
-    let watching = house.begin().await?;
+    let mut lookouts = vec![house.begin().await?];
+    let saves = match &written {
+        Some(written) => {
+            let (lookout, saves) = saves::follow(written).context("the config can't be watched")?;
+            lookouts.extend(lookout);
+            Some(saves)
+        }
+        None => None,
+    };
 
-    let (drain, ending, closing) = (Drain::new(), Drain::new(), Drain::new());
+    let (draining, closing) = (Drain::new(), Drain::new());
     let (wish, reloads) = mpsc::channel(RELOADS);
     disk::durable::write(&meant.state.join("admin.address"), format!("{admin_address}\n").as_bytes())
         .context("state/admin.address can't be written")?;
     let token = Token::open(&meant.state.join("admin.token")).context("state/admin.token can't be opened")?;
-    let admin = Arc::new(house.admin(&state, token, wish, drain.watch()));
+    let admin = Arc::new(house.admin(&state, token, wish, draining.watch()));
     tokio::spawn(admin::serve(admin_socket, admin_tls, admin, closing.watch()));
     let edge = Arc::new(Edge::new(house.gateway.clone(), limits_of(&meant), house.telemetry.edge.clone()));
-    let edges = listeners.iter().map(|listener| (listener.scheme(), listener.address())).collect();
-    for listener in listeners {
-        let stop = server::Stop { draining: drain.watch(), ending: ending.watch() };
-        tokio::spawn(server::serve(listener, edge.clone(), stop));
-    }
-    let parts = Parts { meant, source, node: state.node.clone(), house, edge };
+    listeners.carry_out(prepared, &edge, meant.edge.drain);
+    let source = written.map(|written| Source { tried: Some(written.digest()), path: written.path });
+    let parts = Parts { meant, source, node: state.node.clone(), admin: admin_address, house, edge, listeners };
     Ok(Running {
-        edges,
+        edges: parts.listeners.addresses(),
         admin: (admin_scheme, admin_address),
         parts,
-        drain,
-        ending,
+        draining,
         closing,
         reloads,
+        saves,
         signals,
-        _watching: watching,
+        _lookouts: lookouts,
         _state: state,
     })
 }
@@ -106,15 +132,15 @@ impl Running {
                 _ = self.signals.terminate.recv() => break,
                 _ = self.signals.interrupt.recv() => break,
                 _ = self.signals.hangup.recv() => {
-                    if let Err(error) = self.parts.reload(false).await {
-                        tracing::error!("not reloaded: {error}");
-                    }
+                    // What came of it is in the log and the metrics.
+                    let _ = self.parts.reload(Word::Operator { accept_shrink: false }).await;
                 }
                 Some(wish) = self.reloads.recv() => {
-                    let outcome = self.parts.reload(wish.accept_shrink).await;
-                    // The operator who asked may be gone; the outcome is in the log and the metrics.
+                    let outcome = self.parts.reload(Word::Operator { accept_shrink: wish.accept_shrink }).await;
+                    // The operator who asked may be gone.
                     let _ = wish.reply.send(outcome);
                 }
+                Some(saved) = saves::next(&mut self.saves) => self.parts.saved(saved).await,
             }
         }
         self.stop().await;
@@ -122,20 +148,21 @@ impl Running {
     }
 
     async fn stop(mut self) {
-        self.drain.trigger();
-        let patience = self.parts.meant.edge.drain;
-        tracing::info!(connections = self.drain.live(), ?patience, "stopping: answers under way may go on");
+        self.draining.trigger();
+        let (listeners, patience) = (&self.parts.listeners, self.parts.meant.edge.drain);
+        listeners.drain();
+        tracing::info!(connections = listeners.live(), ?patience, "stopping: answers under way may go on");
         tokio::select! {
-            left = self.drain.finished(patience) => {
+            left = listeners.finished(patience) => {
                 if left > 0 {
                     tracing::warn!(connections = left, "the drain's deadline has passed: ending what is left");
                 }
             }
             _ = self.signals.interrupt.recv() => tracing::warn!("interrupted again: leaving at once"),
         }
-        self.ending.trigger();
+        listeners.end();
         // Ending a connection is a matter of closing it and writing its record.
-        self.drain.finished(ENDING).await;
+        listeners.finished(ENDING).await;
         self.closing.trigger();
         self.parts.house.hooks.close().await;
         let log = self.parts.house.log.clone();
@@ -145,7 +172,7 @@ impl Running {
     }
 }
 
-const ENDING: std::time::Duration = std::time::Duration::from_secs(2);
+const ENDING: Duration = Duration::from_secs(2);
 
 impl Signals {
     fn listen() -> std::io::Result<Signals> {
@@ -155,14 +182,6 @@ impl Signals {
             hangup: signal(SignalKind::hangup())?,
         })
     }
-}
-
-fn bind_edge(meant: &Meant) -> anyhow::Result<Vec<Listener>> {
-    let bind = |listener: &config::Listener| {
-        let tls = listener.tls.as_ref().map(|tls| net::tls::server_config(&tls.cert, &tls.key)).transpose()?;
-        Ok(Listener::bind(listener.address, tls)?.with_h2c(listener.h2c))
-    };
-    meant.edge.listeners.iter().map(bind).collect()
 }
 
 fn bind_admin(admin: &config::Admin) -> anyhow::Result<(TcpListener, Option<tokio_rustls::TlsAcceptor>)> {

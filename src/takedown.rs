@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use audit::Log;
 use block::edits::{AddError, Added, Draft, Event};
 use block::sources::Board;
-use block::{Blocks, Change, Edits, Index, Sources};
+use block::{Blocks, Change, Edits, Index, Naming, Sources};
 use cache::Cache;
 use hooks::Hooks;
 use parking_lot::Mutex;
@@ -52,6 +52,12 @@ pub enum Done {
     Now(Value),
     /// It was in force already, by this one.
     Before(Value),
+}
+
+/// What came of naming the lists: a sentence for each that changed.
+pub struct Named {
+    pub taken: Vec<String>,
+    pub refused: Vec<String>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -203,15 +209,15 @@ impl Takedown {
         }
     }
 
-    /// Reads the lists again by the operator's word. Says what changed, or which lists can't be taken:
-    /// what was in force of those stays.
-    pub fn reload_lists(&self, lists: &[std::path::PathBuf], accept_shrink: bool) -> Result<Vec<String>, String> {
-        let changes = self.sources.lock().reload(lists, accept_shrink, &self.clock);
+    /// Makes these the lists, and reads as many of them again as `naming` says. Of those that can't be
+    /// taken, what was in force stays.
+    pub fn name_lists(&self, lists: &[std::path::PathBuf], naming: Naming) -> Named {
+        let changes = self.sources.lock().reload(lists, naming, &self.clock);
         self.lists_changed(&changes);
         let is_taken = |change: &&Change| change.alters_rules() || matches!(change, Change::Restored { .. });
         let (taken, refused): (Vec<&Change>, Vec<&Change>) = changes.iter().partition(is_taken);
-        let told = |changes: Vec<&Change>| changes.iter().map(ToString::to_string).collect::<Vec<_>>();
-        if refused.is_empty() { Ok(told(taken)) } else { Err(told(refused).join("\n")) }
+        let told = |changes: Vec<&Change>| changes.iter().map(ToString::to_string).collect();
+        Named { taken: told(taken), refused: told(refused) }
     }
 
     pub fn reloaded(&self, changed: &[String]) {

@@ -18,14 +18,11 @@ use terms::{CacheUse, Verdict};
 
 use crate::sites::Site;
 
-/// h2 warns of what clients do, as often as they do it.
-const DIAGNOSTICS: &str = "info,h2=error";
-
 /// Sends diagnostics to stderr: `SEAWALL_LOG` says how much (`warn`, `info`, `debug`, or a directive).
 pub fn init_tracing() {
     use std::io::IsTerminal;
     let filter = tracing_subscriber::EnvFilter::try_from_env("SEAWALL_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(DIAGNOSTICS));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     let ansi = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     // A second subscriber in one process (tests) is no reason to stop.
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).try_init();
@@ -89,7 +86,8 @@ pub struct Telemetry {
     no_site: Arc<SiteNumbers>,
     abandoned: AtomicU64,
     cut: AtomicU64,
-    reload_failed: AtomicU64,
+    /// Why the last reload was refused, if it was.
+    reload_failed: Mutex<Option<String>>,
     pub edge: Arc<EdgeNumbers>,
 }
 
@@ -111,13 +109,13 @@ impl Telemetry {
         self.cut.fetch_add(1, Relaxed);
     }
 
-    /// Whether the last reload was refused.
-    pub fn set_reload_failed(&self, failed: bool) {
-        self.reload_failed.store(u64::from(failed), Relaxed);
+    /// Why the last reload was refused, if it was.
+    pub fn set_reload_failed(&self, why: Option<String>) {
+        *self.reload_failed.lock() = why;
     }
 
-    pub fn is_reload_failed(&self) -> bool {
-        self.reload_failed.load(Relaxed) != 0
+    pub fn reload_failed(&self) -> Option<String> {
+        self.reload_failed.lock().clone()
     }
 }
 
@@ -202,7 +200,8 @@ impl Named for Telemetry {
         names.gauge("seawall_connections_open", "Connections open", self.edge.open.load(Relaxed))?;
         names.counter("seawall_abandoned", "Clients that left before an answer", self.abandoned.load(Relaxed))?;
         names.counter("seawall_cut", "Answers cut by a rule that came into force", self.cut.load(Relaxed))?;
-        names.gauge("seawall_reload_failed", "1 if the last reload was refused", self.reload_failed.load(Relaxed))
+        let failed = self.reload_failed.lock().is_some();
+        names.gauge("seawall_reload_failed", "1 if the last reload was refused", u64::from(failed))
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::harness::{Edge, Origin, Page, eventually, seawall};
+use crate::harness::seawall;
 
 fn check(text: &str) -> crate::harness::process::Output {
     let folder = tempfile::tempdir().unwrap();
@@ -183,63 +183,4 @@ fn the_schema_needs_no_config() {
     let schema: Value = serde_json::from_str(&printed.stdout).unwrap();
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
     assert_eq!(schema["properties"]["edge"]["properties"]["drain"]["default"], "30s");
-}
-
-// Reload.
-
-#[test]
-fn a_reload_takes_new_sites_and_drops_no_request() {
-    let (origin, other) = (Origin::with("*", Page::ok("one")), Origin::with("*", Page::ok("two")));
-    let edge = Edge::before(&origin).also(&other).start();
-    let mut client = edge.connect();
-    assert_eq!(client.get("other.example", "/").status, 421);
-    let site =
-        format!("[[site]]\nname = \"other\"\nhosts = [\"other.example\"]\norigin = \"http://{}\"\n", other.address);
-    edge.set_config(&(edge.config() + &site));
-    let reloaded = edge.seawall(&["reload"]);
-    assert_eq!(reloaded.code, 0, "{}", reloaded.all());
-    assert_eq!(client.get("other.example", "/").text(), "two", "on the same connection");
-    assert_eq!(edge.event("reloaded")["event"], "reloaded");
-}
-
-#[test]
-fn a_bad_reload_keeps_what_was_good_and_says_so() {
-    let origin = Origin::with("*", Page::ok("one"));
-    let edge = Edge::plain(&origin);
-    let good = edge.config();
-    edge.set_config(&good.replace("[cache]", "[cache]\nmemry = \"1GiB\""));
-    let refused = edge.seawall(&["reload"]);
-    assert_eq!(refused.code, 1, "{}", refused.all());
-    assert!(refused.all().contains("memry"), "{}", refused.all());
-    assert_eq!(edge.metric("seawall_reload_failed"), 1.0);
-    assert_eq!(edge.get("/").text(), "one");
-    edge.set_config(&good);
-    assert_eq!(edge.seawall(&["reload"]).code, 0);
-    assert_eq!(edge.metric("seawall_reload_failed"), 0.0);
-}
-
-#[test]
-fn what_needs_a_restart_is_refused_by_name() {
-    let origin = Origin::with("*", Page::ok("one"));
-    let edge = Edge::plain(&origin);
-    edge.set_config(
-        &edge
-            .config()
-            .replace("dir = \"state\"", "dir = \"elsewhere\"")
-            .replace("name = \"photos\"", "name = \"renamed\""),
-    );
-    let refused = edge.seawall(&["reload"]);
-    assert_eq!(refused.code, 1, "{}", refused.all());
-    assert!(refused.all().contains("state"), "it is named: {}", refused.all());
-    assert_eq!(edge.record_of(&edge.get("/"))["site"], "photos", "the old config stays whole");
-}
-
-#[test]
-fn a_reload_by_hup_that_fails_raises_the_metric() {
-    let origin = Origin::with("*", Page::ok("one"));
-    let edge = Edge::plain(&origin);
-    edge.set_config("[nonsense");
-    edge.running().signal(rustix::process::Signal::HUP);
-    eventually("the metric", || edge.metric("seawall_reload_failed") == 1.0);
-    assert_eq!(edge.get("/").text(), "one");
 }

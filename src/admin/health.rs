@@ -21,8 +21,8 @@ fn degradations(admin: &Admin) -> Vec<String> {
     if !admin.log.has_room() {
         reasons.push("the evidence log is behind: new answers wait".to_owned());
     }
-    if admin.telemetry.is_reload_failed() {
-        reasons.push("the last reload was refused: the config of before is in force".to_owned());
+    if let Some(why) = admin.telemetry.reload_failed() {
+        reasons.push(format!("the last reload was refused: {}", why.lines().next().unwrap_or_default()));
     }
     reasons
 }

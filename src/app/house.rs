@@ -5,8 +5,9 @@ use std::time::Instant;
 
 use anyhow::Context;
 use audit::Log;
-use block::{Blocks, Change, Edits, Sources, Watching};
+use block::{Blocks, Change, Edits, Sources};
 use cache::Cache;
+use disk::Lookout;
 use hooks::Hooks;
 use net::Draining;
 use parking_lot::Mutex;
@@ -31,7 +32,7 @@ pub(super) struct House {
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) hooks: Arc<Hooks>,
     pub(super) log: Log,
-    cache: Cache,
+    pub(super) cache: Cache,
     sources: Arc<Mutex<Sources>>,
     clock: Clock,
     /// What changed in the lists since the run before, until it is told of.
@@ -75,7 +76,7 @@ impl House {
     }
 
     /// Tells what an earlier run left untold, and keeps watch over lists and hours from now on.
-    pub(super) async fn begin(&mut self) -> anyhow::Result<Watching> {
+    pub(super) async fn begin(&mut self) -> anyhow::Result<Lookout> {
         let (takedown, changes) = (self.takedown.clone(), std::mem::take(&mut self.changes));
         tokio::task::spawn_blocking(move || takedown.resume(&changes))
             .await?

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use block::Naming;
 use origin::Origin;
 
 use super::house::pages_of;
-use super::{Parts, limits_of};
-use crate::config::{self, Meant};
+use super::listeners::{ListenersError, Prepared};
+use super::saves::Saved;
+use super::{Parts, Source, limits_of};
+use crate::config::{self, Meant, Written};
 use crate::sites::{Site, Sites};
 use crate::telemetry::Telemetry;
 
@@ -27,57 +30,175 @@ pub(super) fn site_of(meant: &config::Site, telemetry: &Telemetry, before: Optio
     })
 }
 
-impl Parts {
-    /// Reads config and lists again. Says what changed, or why nothing did.
-    pub(super) async fn reload(&mut self, accept_shrink: bool) -> Result<Vec<String>, String> {
-        let outcome = self.try_reload(accept_shrink).await;
-        self.house.telemetry.set_reload_failed(outcome.is_err());
-        match &outcome {
-            Ok(changed) => tracing::info!(?changed, "reloaded"),
-            Err(error) => tracing::error!("not reloaded, the config of before stays in force: {error}"),
-        }
-        outcome
-    }
-
-    async fn try_reload(&mut self, accept_shrink: bool) -> Result<Vec<String>, String> {
-        let meant = match &self.source {
-            Some(source) => config::load(source).map_err(|errors| errors.to_string())?,
-            None => self.meant.clone(),
-        };
-        let restart = needs_restart(&self.meant, &meant);
-        if !restart.is_empty() {
-            return Err(format!("a change of {} needs a restart", restart.join(", ")));
-        }
-        let (takedown, lists) = (self.house.takedown.clone(), meant.takedown.lists.clone());
-        let mut changed = tokio::task::spawn_blocking(move || takedown.reload_lists(&lists, accept_shrink))
-            .await
-            .map_err(|error| error.to_string())??;
-        let before = self.house.gateway.sites();
-        let named = |name: &str| before.all().iter().find(|site| &*site.name == name);
-        let sites =
-            meant.sites.iter().map(|site| site_of(site, &self.house.telemetry, named(&site.name).map(Arc::as_ref)));
-        self.house.gateway.set_sites(Sites::new(sites.collect()));
-        self.edge.set_limits(limits_of(&meant));
-        self.house.witness.set_pages(pages_of(&meant, &self.node));
-        self.house.hooks.reconfigure(meant.hooks.clone()).map_err(|error| error.to_string())?;
-        changed.push(format!("sites: {}", meant.sites.len()));
-        changed.push(format!("hooks: {}", meant.hooks.len()));
-        self.meant = meant;
-        self.house.takedown.reloaded(&changed);
-        Ok(changed)
-    }
+/// On whose word a reload is made.
+#[derive(Clone, Copy)]
+pub(super) enum Word {
+    /// By HUP, command or API: all is read again, the lists as well.
+    Operator { accept_shrink: bool },
+    /// The config's file was saved.
+    Save,
 }
 
 /// Keys whose change can't be taken while running.
-fn needs_restart(old: &Meant, new: &Meant) -> Vec<&'static str> {
-    [
-        ("edge.listen", old.edge.listeners != new.edge.listeners),
-        ("admin.listen", old.admin != new.admin),
-        ("cache", old.cache.memory != new.cache.memory || old.cache.max_object != new.cache.max_object),
-        ("state.dir", old.state != new.state),
-        ("audit", old.audit != new.audit),
-    ]
-    .into_iter()
-    .filter_map(|(key, differs)| differs.then_some(key))
-    .collect()
+const NEED_RESTART: [&str; 11] = [
+    "admin.listen",
+    "admin.tls",
+    "audit.client",
+    "audit.high_water",
+    "audit.segment_age",
+    "audit.segment_size",
+    "audit.sync",
+    "audit.url_query",
+    "audit.wait",
+    "cache.memory",
+    "state.dir",
+];
+
+/// Why the config of before stays in force, or why not all lists are.
+#[derive(Debug, thiserror::Error)]
+enum Refused {
+    #[error(transparent)]
+    Config(#[from] config::Errors),
+    #[error("{0}")]
+    Gone(String),
+    #[error("a change of {} needs a restart", .0.join(", "))]
+    Restart(Vec<String>),
+    #[error(transparent)]
+    Listeners(#[from] ListenersError),
+    #[error("lists that the config names now can't be used:\n{}", .0.join("\n"))]
+    NewLists(Vec<String>),
+    #[error(transparent)]
+    Hooks(#[from] hooks::HooksError),
+    #[error("the config is in force, but not all lists; what was in force of these stays:\n{}", .0.join("\n"))]
+    Lists(Vec<String>),
+    #[error("reading the lists failed: {0}")]
+    Unfinished(#[from] tokio::task::JoinError),
+}
+
+/// A reload of which nothing can fail any more.
+struct Ready {
+    meant: Meant,
+    listeners: Prepared,
+}
+
+impl Source {
+    fn read(&mut self) -> Result<Written, config::Errors> {
+        let written = Written::read(&self.path);
+        self.tried = written.as_ref().ok().map(Written::digest);
+        written
+    }
+}
+
+impl Parts {
+    /// Reads config and lists again. Says what changed, or why nothing did.
+    pub(super) async fn reload(&mut self, word: Word) -> Result<Vec<String>, String> {
+        let written = match &mut self.source {
+            Some(source) => source.read().map(Some),
+            None => Ok(None),
+        };
+        self.reload_from(written.map_err(Refused::Config), word).await
+    }
+
+    /// The file was saved, or is gone.
+    pub(super) async fn saved(&mut self, saved: Saved) {
+        let Some(source) = &mut self.source else { return };
+        let digest = saved.as_ref().as_ref().ok().map(Written::digest);
+        if source.tried != digest {
+            source.tried = digest;
+            let written = saved.as_ref().as_ref().map_err(|errors| Refused::Gone(errors.to_string()));
+            let _ = self.reload_from(written.map(|written| Some(written.clone())), Word::Save).await;
+        }
+    }
+
+    async fn reload_from(
+        &mut self,
+        written: Result<Option<Written>, Refused>,
+        word: Word,
+    ) -> Result<Vec<String>, String> {
+        let outcome = match written {
+            Ok(written) => self.try_reload(written, word).await,
+            Err(refused) => Err(refused),
+        };
+        match outcome {
+            Ok(changed) => {
+                tracing::info!(?changed, "reloaded");
+                self.house.telemetry.set_reload_failed(None);
+                Ok(changed)
+            }
+            Err(refused) => {
+                let why = refused.to_string();
+                match refused {
+                    Refused::Lists(_) => tracing::error!("reloaded in part: {why}"),
+                    _ => tracing::error!("not reloaded, the config of before stays in force: {why}"),
+                }
+                self.house.telemetry.set_reload_failed(Some(why.clone()));
+                Err(why)
+            }
+        }
+    }
+
+    async fn try_reload(&mut self, written: Option<Written>, word: Word) -> Result<Vec<String>, Refused> {
+        let ready = self.prepare(written).await?;
+        self.carry_out(ready, word).await
+    }
+
+    /// All that can fail.
+    async fn prepare(&self, written: Option<Written>) -> Result<Ready, Refused> {
+        let mut meant = match written {
+            Some(written) => written.judge()?,
+            None => self.meant.clone(),
+        };
+        if meant.admin.address == self.admin {
+            meant.admin.address = self.meant.admin.address;
+        }
+        let changed = config::changes(&self.meant, &meant).into_iter().map(|change| change.key);
+        let restart: Vec<String> = changed.filter(|key| NEED_RESTART.contains(&key.as_str())).collect();
+        if !restart.is_empty() {
+            return Err(Refused::Restart(restart));
+        }
+        let listeners = self.listeners.prepare(&meant.edge.listeners)?;
+        let new = meant.takedown.lists.iter().filter(|list| !self.meant.takedown.lists.contains(list));
+        let new = block::Settings { lists: new.cloned().collect(), state: meant.state.clone() };
+        let checked = tokio::task::spawn_blocking(move || block::sources::check(&new)).await?;
+        checked.map_err(|errors| Refused::NewLists(errors.iter().map(ToString::to_string).collect()))?;
+        self.house.hooks.reconfigure(meant.hooks.clone())?;
+        Ok(Ready { meant, listeners })
+    }
+
+    /// Puts in force what is ready: the lists first, so that what they block is never served from a site that
+    /// comes with them.
+    async fn carry_out(&mut self, ready: Ready, word: Word) -> Result<Vec<String>, Refused> {
+        let Ready { meant, listeners } = ready;
+        let mut changed: Vec<String> = config::changes(&self.meant, &meant).iter().map(ToString::to_string).collect();
+        let naming = match word {
+            Word::Operator { accept_shrink } => Naming::Reload { accept_shrink },
+            Word::Save => Naming::Config,
+        };
+        let (takedown, lists) = (self.house.takedown.clone(), meant.takedown.lists.clone());
+        let named = tokio::task::spawn_blocking(move || takedown.name_lists(&lists, naming)).await?;
+        changed.extend(named.taken);
+        self.house.gateway.set_sites(self.sites(&meant));
+        self.house.cache.set_max_object(meant.cache.max_object);
+        self.edge.set_limits(limits_of(&meant));
+        self.house.witness.set_pages(pages_of(&meant, &self.node));
+        changed.extend(self.listeners.carry_out(listeners, &self.edge, meant.edge.drain));
+        self.meant = meant;
+        let (takedown, told) = (self.house.takedown.clone(), changed.clone());
+        tokio::task::spawn_blocking(move || takedown.reloaded(&told)).await?;
+        if named.refused.is_empty() { Ok(changed) } else { Err(Refused::Lists(named.refused)) }
+    }
+
+    /// A site of which nothing changed stays the very same.
+    fn sites(&self, meant: &Meant) -> Sites {
+        let before = self.house.gateway.sites();
+        let meant_before = |name: &str| self.meant.sites.iter().find(|site| *site.name == *name);
+        let site = |meant: &config::Site| {
+            let before = before.all().iter().find(|site| site.name == meant.name);
+            match (before, meant_before(&meant.name)) {
+                (Some(site), Some(same)) if config::is_same_site(same, meant) => site.clone(),
+                _ => site_of(meant, &self.house.telemetry, before.map(Arc::as_ref)),
+            }
+        };
+        Sites::new(meant.sites.iter().map(site).collect())
+    }
 }

@@ -15,4 +15,4 @@ pub use list::BadLine;
 pub use register::{Blocked, Lane, Load, Round};
 pub use rule::{Attributes, Place, Rule, Standing, Subject};
 pub use settings::*;
-pub use sources::{Change, Sources, Watching, watch};
+pub use sources::{Change, Naming, Sources, watch};

@@ -22,7 +22,9 @@ use crate::{Caching, Numbers, Settings};
 pub struct Cache(Arc<Inner>);
 
 pub(crate) struct Inner {
-    pub settings: Settings,
+    /// Bytes, as the settings say.
+    memory_size: u64,
+    max_object: AtomicU64,
     pub memory: Memory,
     pub flights: Flights,
     pub numbers: Arc<Numbers>,
@@ -91,10 +93,16 @@ impl Cache {
         Cache(Arc::new(Inner {
             memory: Memory::new(settings.memory, numbers.clone()),
             flights: Flights::new(numbers.clone()),
-            settings,
+            memory_size: settings.memory,
+            max_object: AtomicU64::new(settings.max_object),
             numbers,
             fetches: AtomicU64::new(0),
         }))
+    }
+
+    /// From now on larger bodies are not stored.
+    pub fn set_max_object(&self, bytes: u64) {
+        self.0.max_object.store(bytes, Ordering::Relaxed);
     }
 
     /// Decides what becomes of `ask`, whose URL is `url`.
@@ -195,6 +203,11 @@ impl Cache {
 }
 
 impl Inner {
+    /// Bytes of the largest body that is stored.
+    pub fn max_object(&self) -> u64 {
+        self.max_object.load(Ordering::Relaxed)
+    }
+
     fn find(&self, ask: &Ask, url: &Url, wishes: &RequestDirectives, caching: &Caching, now: Moment) -> Found {
         let absent = |why, validates, known| Found::Absent(Absent { why, validates, known });
         let Some(variants) = self.memory.find(url.key()) else {
@@ -248,7 +261,7 @@ impl Inner {
     /// Bodies in flight may take a quarter of what bodies at rest may, and one of the largest in any case.
     /// Beyond that they are not kept.
     pub fn exceeds_budget(&self, more: u64) -> bool {
-        let budget = (self.settings.memory / 4).max(self.settings.max_object);
+        let budget = (self.memory_size / 4).max(self.max_object());
         Numbers::read(&self.numbers.bytes_in_flight).saturating_add(more) > budget
     }
 }

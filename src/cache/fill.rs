@@ -157,7 +157,7 @@ impl Fill {
     fn land_full(&mut self, arrived: Arrived, received: Moment) -> Landing {
         let (status, declared) = (arrived.status(), arrived.declared());
         let judged = arrived.storable(&self.underway.asked, &self.caching).and_then(|()| match declared {
-            Some(length) if length > self.cache.settings.max_object => Err(Unstorable::TooLarge),
+            Some(length) if length > self.cache.max_object() => Err(Unstorable::TooLarge),
             _ => Ok(()),
         });
         if let Err(reason) = judged {

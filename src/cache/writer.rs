@@ -195,7 +195,7 @@ impl Writer {
         if self.growth().is_windowed() {
             return;
         }
-        if self.written > self.cache.settings.max_object {
+        if self.written > self.cache.max_object() {
             self.go_windowed(Some(Unstorable::TooLarge));
         } else if self.cache.exceeds_budget(added) {
             self.go_windowed(None);

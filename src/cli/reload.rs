@@ -8,8 +8,9 @@ use super::reach::Reach;
 
 /// Have the running one read its config and its lists again
 ///
-/// Sites, limits, lists and hooks change without a dropped request. What needs a restart is refused by
-/// name, and the old config stays whole. The same as the signal HUP.
+/// Sites, limits, lists, hooks and listeners change without a dropped request. What needs a restart is
+/// refused by name, and the old config stays whole. The same as the signal HUP. A saved config is taken
+/// without it; lists that vanished, were emptied or shrank are only let go by it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

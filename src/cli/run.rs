@@ -1,6 +1,7 @@
 //! `seawall run`: the edge, from a config.
 
 use crate::app;
+use crate::config;
 
 use super::exit::{Exit, Failure};
 use super::reach::ConfigArg;
@@ -9,7 +10,7 @@ use super::serve;
 /// Run the edge from a config
 ///
 /// Prints `edge URL` and `admin URL`, one a line for each listener, once they accept. TERM and INT
-/// drain, a second INT leaves at once; HUP reloads.
+/// drain, a second INT leaves at once; HUP reloads. The config's file is watched: saved is in force.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -22,9 +23,10 @@ pub struct Run {
 
 impl Run {
     pub fn run(self) -> Result<Exit, Failure> {
-        let (path, meant) = self.config.load()?;
+        let written = config::Written::read(&self.config.locate()?).map_err(Failure::config)?;
+        let meant = written.judge().map_err(Failure::config)?;
         serve::block_on(async {
-            let running = app::start(meant, Some(path)).await?;
+            let running = app::start(meant, Some(written)).await?;
             serve::announce(&running)?;
             running.until_stopped().await
         })

@@ -17,6 +17,7 @@ pub(super) struct Table {
 }
 
 /// One key. A value that no text could stand for is null: the remark says what holds.
+#[derive(PartialEq)]
 pub(super) struct Row {
     pub(super) key: &'static str,
     pub(super) value: Value,
@@ -96,7 +97,6 @@ fn edge(edge: &Edge) -> Vec<Row> {
 fn listener(listener: &Listener) -> Value {
     match &listener.tls {
         Some(tls) => json!({"addr": listener.address.to_string(), "tls": self::tls(tls)}),
-        None if listener.h2c => json!({"addr": listener.address.to_string(), "h2c": true}),
         None => json!(listener.address.to_string()),
     }
 }
@@ -148,7 +148,7 @@ fn audit(audit: &Audit) -> Vec<Row> {
     ]
 }
 
-fn site(site: &Site) -> Vec<Row> {
+pub(super) fn site(site: &Site) -> Vec<Row> {
     let origin = &site.origin;
     vec![
         row("name", &*site.name),

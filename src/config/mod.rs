@@ -3,6 +3,7 @@
 //! [`load`] and [`parse`] either give a [`Meant`] that nothing needs to check again, or all that is
 //! wrong, each with its line and column. [`single`] makes the config of the commands that have no file.
 
+mod changes;
 mod choice;
 mod describe;
 mod errors;
@@ -29,8 +30,11 @@ use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use terms::Digest;
+
 use crate::sites::HostPattern;
 
+pub use changes::{Change, changes, is_same_site};
 pub use describe::describe;
 pub use errors::{Errors, Fault, Wrong};
 pub use hook::EVENTS;
@@ -53,23 +57,57 @@ pub fn locate(named: Option<PathBuf>) -> Result<PathBuf, Errors> {
 
 /// Reads the config in the file `path`. Relative paths in it start from its folder.
 pub fn load(path: &Path) -> Result<Meant, Errors> {
-    let unreadable = |source| Errors::Unreadable { path: path.to_owned(), source };
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(unreadable)?;
-    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
-    if bytes.len() as u64 > MAX_FILE {
-        return Err(Errors::TooLarge { path: path.to_owned(), limit: MAX_FILE });
+    Written::read(path)?.judge()
+}
+
+/// What a config's file held at one moment.
+#[derive(Clone, Debug)]
+pub struct Written {
+    /// As the operator named it.
+    pub path: PathBuf,
+    bytes: Vec<u8>,
+}
+
+impl Written {
+    pub fn read(path: &Path) -> Result<Written, Errors> {
+        let unreadable = |source| Errors::Unreadable { path: path.to_owned(), source };
+        let mut bytes = Vec::new();
+        let file = File::open(path).map_err(unreadable)?;
+        file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+        if bytes.len() as u64 > MAX_FILE {
+            return Err(Errors::TooLarge { path: path.to_owned(), limit: MAX_FILE });
+        }
+        Ok(Written { path: path.to_owned(), bytes })
     }
-    let whole = std::path::absolute(path).map_err(unreadable)?;
-    let base = whole.parent().unwrap_or(Path::new("/"));
-    match std::str::from_utf8(&bytes) {
-        Ok(text) => parse(text, path, base),
-        Err(error) => {
-            let text = String::from_utf8_lossy(&bytes);
-            let mut faults = errors::Faults::of(&text);
-            let at = error.valid_up_to()..error.valid_up_to() + 1;
-            faults.add(&at, Wrong::new("this is not UTF-8", "save the file in UTF-8"));
-            Err(faults.errors(path))
+
+    /// Tells it from what the file holds at other moments.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&self.bytes)
+    }
+
+    /// In bytes.
+    pub fn length(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Whether its last line is whole, as editors leave it.
+    pub fn ends_a_line(&self) -> bool {
+        self.bytes.ends_with(b"\n")
+    }
+
+    pub fn judge(&self) -> Result<Meant, Errors> {
+        let path = &self.path;
+        let whole = std::path::absolute(path).map_err(|source| Errors::Unreadable { path: path.clone(), source })?;
+        let base = whole.parent().unwrap_or(Path::new("/"));
+        match std::str::from_utf8(&self.bytes) {
+            Ok(text) => parse(text, path, base),
+            Err(error) => {
+                let text = String::from_utf8_lossy(&self.bytes);
+                let mut faults = errors::Faults::of(&text);
+                let at = error.valid_up_to()..error.valid_up_to() + 1;
+                faults.add(&at, Wrong::new("this is not UTF-8", "save the file in UTF-8"));
+                Err(faults.errors(path))
+            }
         }
     }
 }
@@ -108,7 +146,7 @@ pub fn single(
     let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
     Ok(Meant {
         edge: Edge {
-            listeners: listen.into_iter().map(|address| Listener { address, tls: None, h2c: false }).collect(),
+            listeners: listen.into_iter().map(|address| Listener { address, tls: None }).collect(),
             ..Edge::default()
         },
         admin,

@@ -2,6 +2,12 @@
 
 pub mod durable;
 mod lock;
+mod lookout;
+mod settling;
+mod trail;
 pub mod watch;
 
 pub use lock::{Lock, LockError};
+pub use lookout::{Bell, FULL_LOOK, Lookout, Next, look_on};
+pub use settling::{SETTLING, Settled, Settling};
+pub use trail::{Evidence, Trail};

@@ -2,9 +2,10 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use net::{Backoff, Draining};
 use terms::Peer;
 use terms::url::Scheme;
@@ -15,8 +16,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
-use super::prior_knowledge::{Spoken, listen_to};
-use super::{connection, http2};
+use super::connection;
 use crate::gateway::Gateway;
 use crate::telemetry::EdgeNumbers;
 
@@ -77,9 +77,24 @@ pub struct Stop {
 /// A bound address, not accepting yet.
 pub struct Listener {
     socket: TcpListener,
-    tls: Option<TlsAcceptor>,
-    h2c: bool,
+    greeting: Arc<Greeting>,
     address: SocketAddr,
+}
+
+/// How clients of a listener are greeted: with TLS, or in clear. It may change while the listener accepts.
+pub struct Greeting {
+    tls: ArcSwapOption<ServerConfig>,
+}
+
+impl Greeting {
+    pub fn scheme(&self) -> Scheme {
+        scheme_of(&self.tls.load())
+    }
+
+    /// For connections that are accepted from now on.
+    pub fn set_tls(&self, tls: Option<Arc<ServerConfig>>) {
+        self.tls.store(tls);
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -108,12 +123,7 @@ impl Listener {
         };
         let socket = bind().map_err(|source| ListenError { address, source })?;
         let address = socket.local_addr().unwrap_or(address);
-        Ok(Listener { socket, tls: tls.map(TlsAcceptor::from), h2c: false, address })
-    }
-
-    /// Clients in clear may begin with HTTP/2.
-    pub fn with_h2c(self, h2c: bool) -> Listener {
-        Listener { h2c, ..self }
+        Ok(Listener { socket, greeting: Arc::new(Greeting { tls: ArcSwapOption::new(tls) }), address })
     }
 
     /// The address that was bound: a port of 0 has become a real one.
@@ -126,38 +136,32 @@ impl Listener {
         self.socket
     }
 
-    pub fn scheme(&self) -> Scheme {
-        match self.tls {
-            Some(_) => Scheme::Https,
-            None => Scheme::Http,
-        }
+    pub fn greeting(&self) -> Arc<Greeting> {
+        self.greeting.clone()
+    }
+}
+
+fn scheme_of(tls: &Option<Arc<ServerConfig>>) -> Scheme {
+    match tls {
+        Some(_) => Scheme::Https,
+        None => Scheme::Http,
     }
 }
 
 /// Accepts until drained. At the cap of connections accepting pauses, with one connection in hand: the
-/// kernel's queue holds the rest.
+/// kernel's queue holds the rest. What waits there at the end is served as well: closing would reset it.
 pub async fn serve(listener: Listener, edge: Arc<Edge>, stop: Stop) {
     let mut backoff = Backoff::new(Duration::from_millis(5), Duration::from_secs(1));
     loop {
         let accepted = tokio::select! {
             biased;
-            () = stop.draining.signaled() => return,
+            () = stop.draining.signaled() => break,
             accepted = accept(&listener, &edge) => accepted,
         };
         match accepted {
-            Ok((stream, address, permit)) => {
+            Ok(accepted) => {
                 backoff.reset();
-                let live = (permit, stop.draining.enter(), edge.numbers.connection());
-                let peer = Peer { address, scheme: listener.scheme() };
-                let (edge, stop, tls, h2c) = (edge.clone(), stop.clone(), listener.tls.clone(), listener.h2c);
-                tokio::spawn(async move {
-                    let _live = live;
-                    match tls {
-                        Some(tls) => greet(stream, peer, tls, edge, stop).await,
-                        None if h2c => greet_in_clear(stream, peer, edge, stop).await,
-                        None => connection::drive(stream, peer, edge, stop).await,
-                    }
-                });
+                welcome(accepted, &listener, &edge, &stop);
             }
             Err(error) => {
                 let wait = backoff.step();
@@ -166,42 +170,54 @@ pub async fn serve(listener: Listener, edge: Arc<Edge>, stop: Stop) {
             }
         }
     }
+    while let Some(waiting) = accept_waiting(&listener, &edge).await {
+        welcome(waiting, &listener, &edge, &stop);
+    }
 }
 
-async fn accept(listener: &Listener, edge: &Edge) -> std::io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+type Accepted = (TcpStream, SocketAddr, OwnedSemaphorePermit);
+
+async fn accept(listener: &Listener, edge: &Edge) -> std::io::Result<Accepted> {
     let (stream, address) = listener.socket.accept().await?;
-    // Answers go out in one write each; waiting for more would only delay them.
-    let _ = stream.set_nodelay(true);
     let permit = edge.permits.clone().acquire_owned().await.map_err(std::io::Error::other)?;
     Ok((stream, address, permit))
 }
 
-async fn greet(stream: TcpStream, peer: Peer, tls: TlsAcceptor, edge: Arc<Edge>, stop: Stop) {
+/// A connection that waits in the kernel's queue now, if there is one and there is room for it.
+async fn accept_waiting(listener: &Listener, edge: &Edge) -> Option<Accepted> {
+    let permit = edge.permits.clone().try_acquire_owned().ok()?;
+    let accepted = std::future::poll_fn(|cx| match listener.socket.poll_accept(cx) {
+        Poll::Ready(accepted) => Poll::Ready(accepted.ok()),
+        Poll::Pending => Poll::Ready(None),
+    });
+    let (stream, address) = accepted.await?;
+    Some((stream, address, permit))
+}
+
+fn welcome((stream, address, permit): Accepted, listener: &Listener, edge: &Arc<Edge>, stop: &Stop) {
+    let live = (permit, stop.draining.enter(), edge.numbers.connection());
+    let tls = listener.greeting.tls.load_full();
+    let peer = Peer { address, scheme: scheme_of(&tls) };
+    let (edge, stop) = (edge.clone(), stop.clone());
+    tokio::spawn(async move {
+        let _live = live;
+        greet(stream, peer, tls.map(TlsAcceptor::from), edge, stop).await;
+    });
+}
+
+async fn greet(stream: TcpStream, peer: Peer, tls: Option<TlsAcceptor>, edge: Arc<Edge>, stop: Stop) {
+    // Answers go out in one write each; waiting for more would only delay them.
+    let _ = stream.set_nodelay(true);
+    let Some(tls) = tls else { return connection::drive(stream, peer, edge, stop).await };
     match timeout(edge.limits().head_timeout, tls.accept(stream)).await {
         Ok(Ok(mut stream)) => {
             stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER));
-            match stream.get_ref().1.alpn_protocol() {
-                Some(b"h2") => http2::drive(stream, peer, edge, stop).await,
-                _ => connection::drive(stream, peer, edge, stop).await,
-            }
+            connection::drive(stream, peer, edge, stop).await;
         }
         Ok(Err(error)) => {
             edge.numbers.refused("tls-handshake");
             tracing::debug!(%error, "TLS handshake failed");
         }
         Err(_) => edge.numbers.refused("tls-handshake"),
-    }
-}
-
-async fn greet_in_clear(stream: TcpStream, peer: Peer, edge: Arc<Edge>, stop: Stop) {
-    let heard = tokio::select! {
-        () = stop.draining.signaled() => return,
-        // A client that has not begun is one that nothing is asked by.
-        heard = timeout(edge.limits().idle_timeout, listen_to(stream)) => heard,
-    };
-    match heard {
-        Ok(Ok((Spoken::Http1, stream))) => connection::drive(stream, peer, edge, stop).await,
-        Ok(Ok((Spoken::Http2, stream))) => http2::drive(stream, peer, edge, stop).await,
-        Ok(Err(_)) | Err(_) => {}
     }
 }

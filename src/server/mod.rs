@@ -5,13 +5,11 @@
 
 mod accept;
 mod connection;
-mod http2;
 mod patience;
 mod preface;
-mod prior_knowledge;
 mod progress;
 mod refuse;
 mod request;
 mod wire;
 
-pub use accept::{Edge, Limits, ListenError, Listener, Stop, serve};
+pub use accept::{Edge, Greeting, Limits, ListenError, Listener, Stop, serve};

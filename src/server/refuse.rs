@@ -21,7 +21,7 @@ pub(super) enum Reason {
 }
 
 impl Reason {
-    pub(super) fn refusal(self) -> Refusal {
+    fn refusal(self) -> Refusal {
         match self {
             Reason::TooSlow => Refusal::ClientTooSlow,
             Reason::BadHead(BadHead::TooLarge) => Refusal::HeadTooLarge,
@@ -30,7 +30,7 @@ impl Reason {
         }
     }
 
-    pub(super) fn word(self) -> &'static str {
+    fn word(self) -> &'static str {
         match self {
             Reason::TooSlow => "head-timeout",
             Reason::BadHead(bad) => bad.reason(),

@@ -7,9 +7,8 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::Request;
-use http_body::{Frame, SizeHint};
-use http_body_util::BodyExt;
-use hyper::body::{Body as _, Incoming};
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming;
 use terms::{Body, BodyError};
 
 /// Takes hyper's body out of a request, and holds it to `max_body` bytes.
@@ -18,27 +17,19 @@ pub(super) fn owned(request: Request<Incoming>, max_body: u64) -> Request<Body> 
         if incoming.is_end_stream() {
             return Body::Empty;
         }
-        capped(incoming.map_err(|error| why(&error)), max_body)
+        // Announced to be too large: refused before a byte of it is asked for.
+        let too_large = incoming.size_hint().lower() > max_body;
+        Body::stream(Capped { incoming, left: max_body, too_large })
     })
 }
 
-/// A body that is held to `max_body` bytes.
-pub(super) fn capped<B>(body: B, max_body: u64) -> Body
-where
-    B: http_body::Body<Data = Bytes, Error = BodyError> + Unpin + Send + 'static,
-{
-    // Announced to be too large: refused before a byte of it is asked for.
-    let too_large = body.size_hint().lower() > max_body;
-    Body::stream(Capped { body, left: max_body, too_large })
-}
-
-struct Capped<B> {
-    body: B,
+struct Capped {
+    incoming: Incoming,
     left: u64,
     too_large: bool,
 }
 
-impl<B: http_body::Body<Data = Bytes, Error = BodyError> + Unpin> http_body::Body for Capped<B> {
+impl http_body::Body for Capped {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -46,9 +37,9 @@ impl<B: http_body::Body<Data = Bytes, Error = BodyError> + Unpin> http_body::Bod
         if self.too_large {
             return Poll::Ready(Some(Err(BodyError::TooLarge)));
         }
-        let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+        let frame = match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
             None => return Poll::Ready(None),
-            Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+            Some(Err(error)) => return Poll::Ready(Some(Err(why(&error)))),
             Some(Ok(frame)) => frame,
         };
         // Trailers are not passed on.
@@ -61,11 +52,11 @@ impl<B: http_body::Body<Data = Bytes, Error = BodyError> + Unpin> http_body::Bod
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.incoming.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.incoming.size_hint()
     }
 }
 

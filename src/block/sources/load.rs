@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use disk::SETTLING;
 use terms::Timestamp;
 
 use super::kept::{Copy, Kept};
 use super::shown::{Content, Shown, read};
-use super::source::{SETTLING, Source, Trouble};
+use super::source::{Source, Trouble};
 use super::survey::{Survey, survey};
 use super::verdict::{Verdict, Word, judge, parse};
 use super::{Change, Problem, Rank, Root, RootState, SourceError, Sources};

@@ -18,7 +18,6 @@ mod shown;
 mod source;
 mod survey;
 mod thread;
-mod trail;
 mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,13 +27,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use disk::watch::Hint;
+use disk::{Bell, Evidence, FULL_LOOK, Trail};
 use terms::Timestamp;
 
 pub use board::{Board, SourceStatus};
 pub use change::Change;
 pub use check::check;
 pub use error::{Problem, SourceError};
-pub use thread::{Watching, watch};
+pub use reload::Naming;
+pub use thread::watch;
 
 use crate::index::{self, Table};
 use crate::rule::Rule;
@@ -42,12 +43,7 @@ use kept::{Copy, Kept};
 use root::{Root, RootState};
 use shown::{Content, Shown};
 use source::{InForce, Occasion, Seen, Source, Trouble};
-use thread::Bell;
-use trail::{Evidence, Trail};
 use verdict::{Former, Verdict, Word};
-
-/// How often everything is looked at whether or not there was a hint: network file systems give none.
-const FULL_LOOK: Duration = Duration::from_secs(30);
 
 /// When a file that was touched just now is looked at once more: its next change may leave the same
 /// stamp.

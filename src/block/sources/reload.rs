@@ -1,6 +1,7 @@
 //! The operator's word: `reload`.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use terms::{Clock, Timestamp};
@@ -14,18 +15,33 @@ use super::{Change, Problem, Rank, Root, RootState, SourceError, Sources};
 /// How often a list that is being written is looked at before it is left to the looks that follow.
 const PASSES: usize = 4;
 
+/// On whose word lists are named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Naming {
+    /// The operator's: all of them are read again, what vanished is lifted, what was emptied is taken, and
+    /// with `accept_shrink` what shrank.
+    Reload { accept_shrink: bool },
+    /// The config's, which changed: those named before are left as they are.
+    Config,
+}
+
 impl Sources {
-    /// Makes `lists` the named ones, lifts what is no longer named and what vanished, and takes what
-    /// the files show, emptied ones included; a shrunk one only with `accept_shrink`. A bad list is
-    /// refused, and what was in force of it stays.
+    /// Makes `lists` the named ones, lifts what is no longer named, and takes what the files show, as far as
+    /// `naming` goes. A bad list is refused, and what was in force of it stays.
     ///
     /// Blocks while it reads and compiles, and some 300 ms where a file was touched a moment ago.
-    pub fn reload(&mut self, lists: &[PathBuf], accept_shrink: bool, clock: &Clock) -> Vec<Change> {
+    pub fn reload(&mut self, lists: &[PathBuf], naming: Naming, clock: &Clock) -> Vec<Change> {
         self.run_errands();
+        let before: BTreeSet<PathBuf> = match naming {
+            Naming::Reload { .. } => BTreeSet::new(),
+            Naming::Config => self.roots.iter().map(|root| root.path.clone()).collect(),
+        };
         let mut changes = self.name(lists);
         self.add_what_is_there();
-        let word = Word::Operator { accept_shrink };
+        let word = Word::Operator { accept_shrink: naming == Naming::Reload { accept_shrink: true } };
+        let is_left = |file: &Path| before.iter().any(|root| root == file || file.parent() == Some(root));
         let mut unsettled = self.ranks();
+        unsettled.retain(|rank| !is_left(&rank.1));
         for _ in 0..PASSES {
             let now = clock.now();
             let occasion = Occasion { now: now.steady, wall: now.wall, is_full: true };
@@ -49,7 +65,7 @@ impl Sources {
             }
             std::thread::sleep(wait);
         }
-        changes.extend(self.settle_roots_by_word());
+        changes.extend(self.settle_roots_by_word(&before));
         self.publish();
         // The thread has new folders to watch, and copies to keep.
         self.bell.ring();
@@ -92,10 +108,11 @@ impl Sources {
         }
     }
 
-    fn settle_roots_by_word(&mut self) -> Vec<Change> {
+    /// But for those of `left`.
+    fn settle_roots_by_word(&mut self, left: &BTreeSet<PathBuf>) -> Vec<Change> {
         let mut changes = Vec::new();
         let mut roots = std::mem::take(&mut self.roots);
-        for root in &mut roots {
+        for root in roots.iter_mut().filter(|root| !left.contains(&root.path)) {
             root.absent_since = None;
             match survey(&root.path) {
                 Survey::File => root.state = RootState::Present,

@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use disk::SETTLING;
+
 use super::board::SourceStatus;
 use super::change::Change;
 use super::error::{Problem, SourceError};
-use super::source::{SETTLING, Trouble};
+use super::source::Trouble;
 use super::survey::{Survey, survey};
 use super::{Look, Sources};
 

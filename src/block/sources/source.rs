@@ -5,16 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use disk::{Evidence, SETTLING, Trail};
 use terms::Timestamp;
 
 use super::error::SourceError;
 use super::shown::{Content, Mark, Shown, Stamp, read, stamp};
-use super::trail::{Evidence, Trail};
 use super::verdict::Former;
 use crate::index::Table;
-
-/// How far apart two looks that agree are, for a save to count as done.
-pub(super) const SETTLING: Duration = Duration::from_millis(300);
 
 /// Up to this size, files are read again at every full look, whatever their stamps say.
 const SMALL: u64 = 1 << 20;

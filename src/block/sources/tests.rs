@@ -65,7 +65,7 @@ impl Bench {
     fn reload(&self, sources: &mut Sources, accept_shrink: bool) -> Vec<Change> {
         // Late enough for every file to be old.
         let later = Clock::manual(Clock::system().wall().plus(Duration::from_secs(60)));
-        sources.reload(&self.settings.lists, accept_shrink, &later)
+        sources.reload(&self.settings.lists, Naming::Reload { accept_shrink }, &later)
     }
 }
 
@@ -325,6 +325,27 @@ fn what_is_no_longer_named_is_lifted() {
 }
 
 #[test]
+fn a_config_that_names_others_leaves_the_rest_as_it_is() {
+    let bench = Bench::new();
+    bench.write("a.txt", &hosts(1));
+    bench.write("b.txt", &hosts(2));
+    let mut sources = bench.load();
+    // Of lists named before, the operator has yet to speak: one is gone, one was emptied.
+    fs::remove_file(bench.path("a.txt")).unwrap();
+    bench.write("b.txt", "");
+    bench.settle(&mut sources, 0);
+    let other = bench.top.join("other.txt");
+    fs::write(&other, hosts(3)).unwrap();
+    let named = [bench.settings.lists.clone(), vec![other.clone()]].concat();
+    let changes = sources.reload(&named, Naming::Config, &Clock::system());
+    assert!(matches!(&changes[..], [Change::Applied { file, rules: 3, .. }] if *file == other), "{changes:?}");
+    assert_eq!((rules(&sources), troubles(&sources).len()), (vec![1, 2, 3], 2));
+    let changes = sources.reload(&[other], Naming::Config, &Clock::system());
+    assert!(matches!(&changes[..], [Change::Lifted { .. }, Change::Lifted { .. }]), "{changes:?}");
+    assert_eq!((rules(&sources), troubles(&sources).len()), (vec![3], 0));
+}
+
+#[test]
 fn a_reload_that_names_a_missing_list_says_so() {
     let mut bench = Bench::new();
     bench.write("a.txt", &hosts(1));
@@ -380,7 +401,11 @@ fn the_thread_takes_a_rename_and_ends_when_dropped() {
     // Another folder, told by a reload.
     let other = bench.top.join("other");
     fs::create_dir(&other).unwrap();
-    sources.lock().reload(&[bench.top.join("lists"), other.clone()], false, &Clock::system());
+    sources.lock().reload(
+        &[bench.top.join("lists"), other.clone()],
+        Naming::Reload { accept_shrink: false },
+        &Clock::system(),
+    );
     fs::write(other.join("b.txt"), hosts(3)).unwrap();
     let told = changes.recv_timeout(Duration::from_secs(20)).unwrap();
     assert!(matches!(told[..], [Change::Applied { rules: 3, .. }]), "{told:?}");

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 
 use crate::app;
-use crate::config::{self, Meant};
+use crate::config::Written;
 
 use super::exit::{Exit, Failure};
 use super::output::Output;
@@ -68,7 +68,8 @@ impl Demo {
 async fn show(place: &Place, listen: SocketAddr, admin: SocketAddr) -> anyhow::Result<()> {
     let origin = origin::start().await?;
     place.furnish(listen, admin, origin)?;
-    let running = app::start(place.load()?, Some(place.config.clone())).await?;
+    let written = Written::read(&place.config)?;
+    let running = app::start(written.judge()?, Some(written)).await?;
     let (edge_bound, admin_bound) = match (running.edges.first(), running.admin) {
         (Some((_, edge)), (_, admin)) => (*edge, admin),
         (None, _) => return Err(anyhow!("the edge listens nowhere")),
@@ -126,10 +127,6 @@ impl Place {
         }
         Ok(())
     }
-
-    fn load(&self) -> Result<Meant, config::Errors> {
-        config::load(&self.config)
-    }
 }
 
 /// The first port of loopback from `first` on that nobody listens on, and that isn't `taken` already.
@@ -169,13 +166,13 @@ mod tests {
         let [listen, admin, origin] =
             ["127.0.0.1:8080", "[::1]:9090", "127.0.0.1:3000"].map(|text| text.parse().unwrap());
         place.furnish(listen, admin, origin).unwrap();
-        let meant = place.load().unwrap();
+        let meant = crate::config::load(&place.config).unwrap();
         assert_eq!((meant.edge.listeners[0].address, meant.admin.address), (listen, admin));
         assert_eq!((meant.state, meant.takedown.lists), (place.state.clone(), vec![folder.path().join("blocklist.d")]));
         std::fs::write(&place.list, "mine\n").unwrap();
         place.furnish(listen, admin, origin).unwrap();
         assert_eq!(std::fs::read_to_string(&place.list).unwrap(), "mine\n");
         place.furnish(listen, "0.0.0.0:9090".parse().unwrap(), origin).unwrap();
-        assert!(place.load().is_err());
+        assert!(crate::config::load(&place.config).is_err());
     }
 }

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use disk::watch::Hint;
+use crate::watch::Hint;
 
 /// As many links as the kernel follows.
 const MAX_LINKS: usize = 40;
@@ -13,7 +13,7 @@ const MAX_LINKS: usize = 40;
 /// What has to be watched to hear of a change behind a path. A ConfigMap's `list.txt` leads through
 /// the link `..data` to a folder that is replaced whole: the change is a rename of `..data`.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Trail {
+pub struct Trail {
     /// Each link met, in its real folder, and the real path at the end (which may not exist).
     stations: Vec<PathBuf>,
 }
@@ -73,7 +73,7 @@ impl Trail {
 
 /// How a file came to hold what it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Evidence {
+pub enum Evidence {
     None,
     /// It was put in place in one step.
     Renamed,
