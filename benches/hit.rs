@@ -39,7 +39,7 @@ fn house() -> House {
         segment_age: Duration::from_secs(600),
         sync: audit::Sync::Interval(Duration::from_secs(1)),
         high_water: usize::MAX / 2,
-        wait: Duration::from_secs(5),
+        on_pressure: audit::OnPressure::Wait(Duration::from_secs(5)),
         client: audit::ClientForm::Truncated,
         url_query: audit::QueryForm::Full,
         key: [0; 16],

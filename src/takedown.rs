@@ -116,16 +116,30 @@ impl Takedown {
         }
     }
 
-    /// The way of an edit that is durable.
+    /// The way of an edit that is durable. Its receipt is made once and kept with it before anybody is
+    /// told: who is told again after a crash is told the same.
     fn carry_out(&self, edit: &Event, since: &mut Timestamp) -> Result<Value, TakedownError> {
-        let taken = self.put_in_force(since)?;
-        let last_served = self.log.last_served(|url| edit.rules.iter().any(|one| one.rule.covers(url)));
-        let receipt = json!(Receipt::of(edit, taken, last_served));
-        match self.tell(edit.kind.as_str(), &edit.id, taken.at, &receipt) {
+        let (receipt, told) = match &edit.receipt {
+            Some(receipt) => (receipt.clone(), self.tell_again(edit, receipt)),
+            None => {
+                let receipt = self.enforce(edit, since)?;
+                let told = self.tell(edit.kind.as_str(), &edit.id, edit.at, &receipt);
+                (receipt, told)
+            }
+        };
+        match told {
             Ok(()) => self.edits.settle(edit, Some(receipt.clone()))?,
             // In force all the same; what is pending is told again later.
             Err(error) => tracing::error!(id = edit.edit, "in force, but not told of: {error}"),
         }
+        Ok(receipt)
+    }
+
+    fn enforce(&self, edit: &Event, since: &mut Timestamp) -> Result<Value, TakedownError> {
+        let taken = self.put_in_force(since)?;
+        let last_served = self.log.last_served(|url| edit.rules.iter().any(|one| one.rule.covers(url)));
+        let receipt = json!(Receipt::of(edit, taken, last_served));
+        self.edits.word(edit, &receipt)?;
         Ok(receipt)
     }
 
@@ -160,6 +174,14 @@ impl Takedown {
     fn tell(&self, kind: &'static str, id: &str, at: Timestamp, data: &Value) -> Result<(), Untold> {
         self.log.append(event(kind, data.clone()))?;
         Ok(self.hooks.enqueue(id, kind, at, data)?)
+    }
+
+    /// The same for an edit of which log, hooks or both may have been told. The log takes no event twice,
+    /// and hooks know it by its id.
+    fn tell_again(&self, edit: &Event, data: &Value) -> Result<(), Untold> {
+        let kind = edit.kind.as_str();
+        self.log.append_again(event(kind, data.clone()), edit.at)?;
+        Ok(self.hooks.enqueue(&edit.id, kind, edit.at, data)?)
     }
 
     /// Lists changed on disk, or could not be taken.

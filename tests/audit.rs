@@ -2,11 +2,14 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::harness::evidence::segments;
-use crate::harness::process::Output;
+use crate::harness::process::{Output, Running, SEAWALL};
 use crate::harness::{Edge, HOST, Origin, Page, eventually, seawall, sha256_hex, until};
 
 #[test]
@@ -399,4 +402,87 @@ fn above_the_high_water_mark_an_answer_without_evidence_is_not_given() {
     assert!(refused.field("retry-after").is_some(), "{refused:?}");
     let statuses: Vec<u16> = (0..20).map(|_| client.get(HOST, "/blocked").status).collect();
     assert_eq!(statuses, [451; 20], "blocks are answered in any case");
+}
+
+#[test]
+fn with_shed_answers_are_given_and_the_number_of_missing_records_is_one() {
+    let origin = Origin::with("/a", Page::stored("x"));
+    let mut edge = Edge::before(&origin)
+        .audit("high_water = 1\non_pressure = \"shed\"\n")
+        .rules("https://photos.example/blocked notice=N-17\n")
+        .start();
+    let mut client = edge.connect();
+    let mut asked = 0;
+    until("records are shed", || {
+        assert_eq!(client.get(HOST, "/a").status, 200, "no answer waits for its record");
+        assert_eq!(client.get(HOST, "/blocked").status, 451);
+        asked += 2;
+        (edge.metric("seawall_audit_shed_total") > 10.0).then_some(())
+    });
+    edge.stop();
+    let log = edge.log();
+    let kept = log.iter().filter(|line| line["event"].is_null()).count() as u64;
+    let told: Vec<_> = log.iter().filter(|line| line["event"] == "shed").map(|line| &line["data"]).collect();
+    let shed: u64 = told.iter().map(|data| data["records"].as_u64().unwrap()).sum();
+    assert_eq!(kept + shed, asked, "each answer has a record or is counted");
+    for data in told {
+        assert!(data["from"].as_str() <= data["to"].as_str() && data["from"].is_string(), "{data}");
+    }
+}
+
+#[test]
+fn tail_follows_the_log_over_seals_and_restarts_until_it_is_told_to_stop() {
+    let origin = Origin::with("*", Page::stored("x"));
+    let mut edge = Edge::before(&origin).audit("segment_age = \"100ms\"\n").start();
+    let audit = edge.audit().display().to_string();
+    edge.record_of(&edge.get("/before"));
+    let arguments = ["audit", "tail", &audit, "-n", "0", "--output", "jsonl", "--verdict", "served"];
+    let mut tail = Running::start(&arguments, edge.folder());
+    let text = Running::start(&["audit", "tail", &audit, "-n", "1000"], edge.folder());
+    let seen = |tail: &Running| -> Vec<String> {
+        let url = |line: &String| serde_json::from_str::<Value>(line).unwrap()["url"].as_str().unwrap().to_owned();
+        tail.lines().iter().map(url).collect()
+    };
+    // It may begin anywhere; from its first line on it sees all.
+    let first = until("the first line", || {
+        edge.get("/warm");
+        seen(&tail).len().checked_sub(1)
+    });
+    let mut wanted = Vec::new();
+    for n in 0..3 {
+        for path in ["a", "b"] {
+            wanted.push(format!("https://photos.example/{n}{path}"));
+            assert_eq!(edge.get(&format!("/{n}{path}")).status, 200);
+            eventually("its line", || seen(&tail).last() == wanted.last());
+        }
+        edge.event("sealed");
+        if n == 0 {
+            edge.restart();
+        } else if n == 1 {
+            edge.kill();
+            edge.start_again();
+        }
+    }
+    let all: Vec<String> = seen(&tail)[first..].iter().filter(|url| !url.ends_with("/warm")).cloned().collect();
+    assert_eq!(all, wanted, "each once, and in order");
+    tail.signal(Signal::INT);
+    assert_eq!(tail.ended(Duration::from_secs(10)).code(), Some(0), "{}", tail.stderr());
+    let shown = text.lines().join("\n");
+    for part in ["/before", "/2b", "event    started", "event    sealed"] {
+        assert!(shown.contains(part), "{part} in {shown}");
+    }
+}
+
+#[test]
+fn tail_ends_when_nobody_reads_it() {
+    let origin = Origin::with("*", Page::stored("x"));
+    let edge = Edge::plain(&origin);
+    let audit = edge.audit().display().to_string();
+    // The reader leaves after a line, and no other line comes.
+    let command = format!("{SEAWALL} audit tail {audit} | head -n 1; echo over");
+    let output = Command::new("sh").args(["-c", &command]).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("started") && text.ends_with("over\n"), "{text}");
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(seawall(&["audit", "tail", "nowhere"], edge.folder()).code, 1);
 }

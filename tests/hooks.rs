@@ -1,11 +1,14 @@
-//! Hooks: programs that are told of events, at least once and in order.
+//! Hooks: programs and servers that are told of events, at least once and in order.
 
 use std::fs;
 use std::path::Path;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use crate::harness::{Edge, Origin, Page, eventually, until};
+use crate::harness::origin::Asked;
+use crate::harness::{Edge, Origin, Page, eventually, hmac_sha256, until};
 
 /// A program that appends what it is told to `got`, if `when` succeeds.
 fn hook(folder: &Path, on: &str, when: &str) -> String {
@@ -84,6 +87,32 @@ fn a_delivery_survives_kill_9_and_is_tried_at_once_after_a_restart() {
     assert_eq!(all[0]["data"]["id"], receipt["id"]);
 }
 
+/// The log has the event, the outbox could not take it, and then the process is killed: as near as one
+/// comes from outside to a crash between the telling and the noting that it was told.
+#[test]
+fn a_crash_amid_the_telling_makes_no_second_receipt() {
+    let folder = tempfile::tempdir().unwrap();
+    let origin = Origin::with("*", Page::stored("x"));
+    let mut edge = Edge::before(&origin).tables(&hook(folder.path(), "\"block-added\"", "true")).start();
+    let outbox = edge.path("state/hooks/told");
+    fs::remove_dir(&outbox).unwrap();
+    fs::write(&outbox, "no folder").unwrap();
+    let ask = serde_json::json!({ "id": "once", "rules": ["https://photos.example/a"], "notice": "N-1" });
+    let receipt = edge.api("POST", "/api/v1/blocks", Some(&ask)).json();
+    let again = edge.api("POST", "/api/v1/blocks", Some(&ask)).json();
+    assert_eq!(again, receipt, "asked again before it was told of");
+    edge.kill();
+    fs::remove_file(&outbox).unwrap();
+    edge.start_again();
+    let told = until_told(folder.path(), 1);
+    assert_eq!(told[0]["data"], receipt);
+    assert_eq!(edge.api("POST", "/api/v1/blocks", Some(&ask)).json(), receipt);
+    let log = edge.log();
+    let events: Vec<&Value> = log.iter().filter(|line| line["event"] == "block-added").collect();
+    assert_eq!(events.len(), 1, "{events:#?}");
+    assert_eq!(events[0]["data"], receipt);
+}
+
 #[test]
 fn a_program_that_hangs_or_is_missing_delays_no_receipt() {
     let folder = tempfile::tempdir().unwrap();
@@ -107,4 +136,97 @@ fn a_hook_hears_of_lists_too() {
     eventually("list-applied", || told(folder.path()).iter().any(|one| one["type"] == "list-applied"));
     edge.list().append("https://photos.example/b colour=red");
     eventually("list-refused", || told(folder.path()).iter().any(|one| one["type"] == "list-refused"));
+}
+
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+
+/// A webhook to this server, and the file of its secret.
+fn webhook(folder: &Path, desk: &Origin) -> String {
+    let secret = folder.join("desk.secret");
+    fs::write(&secret, SECRET).unwrap();
+    format!(
+        "[[hook]]\nname = \"told\"\non = [\"block-added\"]\nurl = \"http://{}/told\"\nsecret_file = \"{}\"\n",
+        desk.address,
+        secret.display()
+    )
+}
+
+/// The signature that Standard Webhooks 1.0 wants.
+fn signature(told: &Asked) -> String {
+    let field = |name| told.field(name).unwrap_or_else(|| panic!("{name} in {told:?}"));
+    let signed = [field("webhook-id").as_bytes(), field("webhook-timestamp").as_bytes(), &told.body].join(&b"."[..]);
+    let key = STANDARD.decode(SECRET.strip_prefix("whsec_").unwrap()).unwrap();
+    format!("v1,{}", STANDARD.encode(hmac_sha256(&key, &signed)))
+}
+
+#[test]
+fn a_server_gets_what_a_program_would_signed() {
+    let folder = tempfile::tempdir().unwrap();
+    let desk = Origin::with("/told", Page::ok("thanks"));
+    let origin = Origin::with("*", Page::stored("x"));
+    let tables = webhook(folder.path(), &desk)
+        + &hook(folder.path(), "\"block-added\"", "true").replace("name = \"told\"", "name = \"program\"");
+    let edge = Edge::before(&origin).tables(&tables).start();
+    let receipt = edge.block("https://photos.example/a", "N-17");
+    desk.until_asked("/told", 1);
+    let told = desk.asked_once("/told");
+    assert_eq!((told.method.as_str(), told.field("content-type")), ("POST", Some("application/json")));
+    assert_eq!(told.field("webhook-signature"), Some(&*signature(&told)));
+    until_told(folder.path(), 1);
+    let on_stdin = fs::read(folder.path().join("got")).unwrap();
+    assert_eq!(told.body, on_stdin.trim_ascii_end(), "the same bytes");
+    let body: Value = serde_json::from_slice(&told.body).unwrap();
+    assert_eq!((&body["type"], &body["data"]), (&"block-added".into(), &receipt));
+    eventually("nothing waits", || waiting(&edge) == 0);
+    assert!(!edge.stderr().contains(&SECRET[6..]), "no secret in a log");
+}
+
+#[test]
+fn a_server_that_fails_is_told_again_over_a_crash_under_the_same_id() {
+    let folder = tempfile::tempdir().unwrap();
+    let desk = Origin::with("/told", Page::new("503 Service Unavailable", ""));
+    let origin = Origin::with("*", Page::stored("x"));
+    let mut edge = Edge::before(&origin).tables(&webhook(folder.path(), &desk)).start();
+    let receipts = ["a", "b"].map(|name| edge.block(&format!("https://photos.example/{name}"), "N-1"));
+    desk.until_asked("/told", 1);
+    edge.kill();
+    desk.on("/told", Page::new("307 Temporary Redirect", "").field("Location", "/elsewhere"));
+    let before = desk.count("/told");
+    edge.start_again();
+    desk.until_asked("/told", before + 1);
+    desk.on("/told", Page::new("204 No Content", ""));
+    eventually("nothing waits", || waiting(&edge) == 0);
+    let all = desk.asked("/told");
+    let (last, earlier) = all.split_last().unwrap();
+    assert!(earlier.iter().all(|one| one.field("webhook-id") == all[0].field("webhook-id")), "in order: {all:#?}");
+    assert_ne!(last.field("webhook-id"), all[0].field("webhook-id"));
+    for (told, receipt) in [(&all[0], &receipts[0]), (last, &receipts[1])] {
+        assert_eq!(serde_json::from_slice::<Value>(&told.body).unwrap()["data"], *receipt);
+        assert_eq!(told.field("webhook-signature"), Some(&*signature(told)));
+    }
+    assert_eq!(desk.count("/elsewhere"), 0, "a redirect is not followed");
+}
+
+#[test]
+fn a_dead_letter_that_is_moved_back_is_delivered_after_a_reload() {
+    let folder = tempfile::tempdir().unwrap();
+    let desk = Origin::with("/told", Page::ok(""));
+    let origin = Origin::with("*", Page::stored("x"));
+    let mut edge = Edge::before(&origin).tables(&webhook(folder.path(), &desk)).start();
+    // A day is long: what was given up in an earlier run.
+    edge.stop();
+    let name = "told~1790000000000000~block-added~r-1.1790000000000000.json";
+    let body = r#"{"type":"block-added","timestamp":"2026-09-21T14:13:20.000000Z","data":{"id":"r-1"}}"#;
+    fs::write(edge.path("state/hooks/dead").join(name), body).unwrap();
+    edge.start_again();
+    assert_eq!(edge.metric("seawall_hooks_dead"), 1.0);
+    fs::rename(edge.path("state/hooks/dead").join(name), edge.path("state/hooks/told").join(name)).unwrap();
+    let reloaded = edge.seawall(&["reload"]);
+    assert_eq!(reloaded.code, 0, "{}", reloaded.all());
+    desk.until_asked("/told", 1);
+    let told = desk.asked_once("/told");
+    assert_eq!(told.body, body.as_bytes());
+    assert_eq!(told.field("webhook-signature"), Some(&*signature(&told)));
+    eventually("nothing waits", || waiting(&edge) == 0);
+    assert_eq!(edge.metric("seawall_hooks_dead"), 0.0);
 }

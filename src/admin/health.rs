@@ -18,8 +18,9 @@ pub(super) fn ready(admin: &Admin) -> Page {
 
 fn degradations(admin: &Admin) -> Vec<String> {
     let mut reasons = admin.takedown.list_troubles();
-    if !admin.log.has_room() {
-        reasons.push("the evidence log is behind: new answers wait".to_owned());
+    if admin.log.is_behind() {
+        let what = if admin.log.has_room() { "answers are given without record" } else { "new answers wait" };
+        reasons.push(format!("the evidence log is behind: {what}"));
     }
     if let Some(why) = admin.telemetry.reload_failed() {
         reasons.push(format!("the last reload was refused: {}", why.lines().next().unwrap_or_default()));

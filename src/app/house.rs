@@ -54,7 +54,8 @@ impl House {
 
         let pages = pages_of(meant, &state.node);
         let via = format!("seawall-{}", state.node.split('-').next().unwrap_or_default());
-        let witness = Witness::new(log.clone(), clock.clone(), pages, via, meant.audit.wait, telemetry.clone());
+        let patience = meant.audit.on_pressure.patience();
+        let witness = Witness::new(log.clone(), clock.clone(), pages, via, patience, telemetry.clone());
         let witness = Arc::new(witness);
         let sites = Sites::new(meant.sites.iter().map(|site| reload::site_of(site, &telemetry, None)).collect());
         let gateway = Gateway::new(sites, blocks.clone(), cache.clone(), witness.clone(), clock.clone());

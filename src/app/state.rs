@@ -69,7 +69,7 @@ impl State {
             segment_age: audit.segment_age,
             sync: audit.sync,
             high_water: audit.high_water,
-            wait: audit.wait,
+            on_pressure: audit.on_pressure,
             client: audit.client,
             url_query: audit.url_query,
             key,

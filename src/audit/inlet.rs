@@ -12,6 +12,7 @@ use terms::{Record, Timestamp};
 
 use crate::line::Event;
 use crate::numbers::Numbers;
+use crate::settings::OnPressure;
 use crate::window::Window;
 
 /// The log can't say that a line is on the disk.
@@ -20,7 +21,7 @@ use crate::window::Window;
 pub struct Down;
 
 /// How many items may wait above the high-water mark: room for answers that were in flight when the
-/// door closed, and for blocks, which are answered in any case. Beyond it, items are shed.
+/// door closed, for blocks, which are answered in any case, and for events. Beyond it, items are shed.
 const ABOVE_HIGH_WATER: usize = 131_072;
 
 /// Waiting items at which the writer is woken before its time.
@@ -37,6 +38,24 @@ pub enum Item {
     },
 }
 
+impl Item {
+    /// When what it tells of was over.
+    fn at(&self) -> Timestamp {
+        match self {
+            Item::Record(record) => record.ended,
+            Item::Event { at, .. } => *at,
+        }
+    }
+}
+
+/// Records and events for which there was no room: how many, and the times of the first and the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lost {
+    pub records: u64,
+    pub from: Timestamp,
+    pub to: Timestamp,
+}
+
 pub type Waiter = SyncSender<Result<u64, Down>>;
 
 /// What the requests, the writer and the roof share.
@@ -44,7 +63,11 @@ pub type Waiter = SyncSender<Result<u64, Down>>;
 pub struct Inlet {
     items: SegQueue<Item>,
     bound: usize,
+    /// The bound for the records of answers, where it is another.
+    record_bound: usize,
     high_water: usize,
+    on_pressure: OnPressure,
+    lost: Mutex<Option<Lost>>,
     asleep: AtomicBool,
     closing: AtomicBool,
     down: AtomicBool,
@@ -54,11 +77,15 @@ pub struct Inlet {
 }
 
 impl Inlet {
-    pub fn new(high_water: usize) -> Inlet {
+    pub fn new(high_water: usize, on_pressure: OnPressure) -> Inlet {
+        let bound = high_water.saturating_add(ABOVE_HIGH_WATER);
         Inlet {
             items: SegQueue::new(),
-            bound: high_water.saturating_add(ABOVE_HIGH_WATER),
+            bound,
+            record_bound: if on_pressure == OnPressure::Shed { high_water } else { bound },
             high_water,
+            on_pressure,
+            lost: Mutex::default(),
             asleep: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             down: AtomicBool::new(false),
@@ -73,9 +100,10 @@ impl Inlet {
         // The order of these steps, and of those in `sleep`, is what makes a sleeper be woken: the
         // length rises before `asleep` is read here, and is read there after `asleep` is set.
         let before = self.numbers.queue.fetch_add(1, Ordering::SeqCst);
-        if before >= self.bound || self.is_down() {
+        let bound = if matches!(item, Item::Record(_)) { self.record_bound } else { self.bound };
+        if before >= bound || self.is_down() {
             self.numbers.queue.fetch_sub(1, Ordering::SeqCst);
-            self.numbers.shed.fetch_add(1, Ordering::Relaxed);
+            self.lose(&item);
             return;
         }
         self.items.push(item);
@@ -94,10 +122,32 @@ impl Inlet {
         self.items.is_empty()
     }
 
+    /// Whether a new answer may begin.
     pub fn has_room(&self) -> bool {
-        self.numbers.queue.load(Ordering::Relaxed) < self.high_water
-            && !self.numbers.failing.load(Ordering::Relaxed)
-            && !self.is_down()
+        self.on_pressure == OnPressure::Shed || !self.is_behind()
+    }
+
+    pub fn is_behind(&self) -> bool {
+        self.numbers.queue.load(Ordering::Relaxed) >= self.high_water
+            || self.numbers.failing.load(Ordering::Relaxed)
+            || self.is_down()
+    }
+
+    fn lose(&self, item: &Item) {
+        let at = item.at();
+        self.numbers.shed.fetch_add(1, Ordering::Relaxed);
+        let mut lost = self.lost.lock();
+        let all = lost.get_or_insert(Lost { records: 0, from: at, to: at });
+        *all = Lost { records: all.records + 1, from: all.from.min(at), to: all.to.max(at) };
+    }
+
+    pub fn has_lost(&self) -> bool {
+        self.lost.lock().is_some()
+    }
+
+    /// What was lost since this was asked last.
+    pub fn take_lost(&self) -> Option<Lost> {
+        self.lost.lock().take()
     }
 
     /// Names the thread to wake.
@@ -134,8 +184,7 @@ impl Inlet {
     pub fn shut(&self) {
         self.down.store(true, Ordering::SeqCst);
         while let Some(item) = self.pop() {
-            self.numbers.shed.fetch_add(1, Ordering::Relaxed);
-            drop(item);
+            self.lose(&item);
         }
     }
 
@@ -154,7 +203,7 @@ mod tests {
 
     #[test]
     fn above_the_mark_there_is_no_room_and_above_the_bound_items_are_shed() {
-        let inlet = Inlet::new(2);
+        let inlet = Inlet::new(2, OnPressure::Wait(Duration::ZERO));
         inlet.push(item());
         assert!(inlet.has_room());
         inlet.push(item());
@@ -172,7 +221,7 @@ mod tests {
     #[test]
     fn no_push_is_slept_through() {
         // The writer's waits are so long that a lost wake-up would never end the test.
-        let inlet = std::sync::Arc::new(Inlet::new(10));
+        let inlet = std::sync::Arc::new(Inlet::new(10, OnPressure::Shed));
         let sleeper = {
             let inlet = inlet.clone();
             std::thread::spawn(move || {

@@ -11,8 +11,9 @@
 //!
 //! In reading order: `line` makes the bytes, `segment` keeps them, `writer` is the thread that
 //! does both, fed through `inlet`; `recover` ends what a crash left, `pack` compresses;
-//! `verify` and `query` read.
+//! `verify`, `query` and `tail` read.
 
+mod again;
 pub mod chain;
 pub mod files;
 mod inlet;
@@ -26,6 +27,7 @@ mod recover;
 mod segment;
 mod settings;
 pub mod sum;
+mod tail;
 mod text;
 mod verify;
 mod window;
@@ -37,6 +39,7 @@ pub use log::{Log, OpenError};
 pub use numbers::Numbers;
 pub use query::{COLUMNS, Filter, Line, QueryError, query};
 pub use settings::*;
+pub use tail::Tail;
 pub use verify::{RunVerified, Verified, VerifyError, verify};
 pub use window::LastServed;
 

@@ -4,12 +4,14 @@ use std::borrow::Cow;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use terms::{Clock, Record, Url};
+use terms::{Clock, Record, Timestamp, Url};
 
+use crate::again;
 use crate::files::Folder;
 use crate::inlet::{Down, Inlet, Item};
 use crate::line::{Event, Forms};
@@ -44,6 +46,7 @@ pub enum OpenError {
 pub struct Log(Arc<Handle>);
 
 struct Handle {
+    folder: Folder,
     inlet: Arc<Inlet>,
     clock: Clock,
     run: u64,
@@ -67,7 +70,7 @@ impl Log {
         }
         let recovery = recover::recover(&folder, &settings, clock.wall()).map_err(failed)?;
 
-        let inlet = Arc::new(Inlet::new(settings.high_water));
+        let inlet = Arc::new(Inlet::new(settings.high_water, settings.on_pressure));
         let (run, forms) = (settings.run, Forms::of(&settings));
         let mut events = vec![started(&settings)];
         events.extend(recovery.segments.iter().map(Recovered::event));
@@ -76,7 +79,7 @@ impl Log {
         let thread =
             std::thread::Builder::new().name("audit-writer".to_owned()).spawn(move || writer.run()).map_err(failed)?;
         inlet.serve(thread.thread().clone());
-        Ok(Log(Arc::new(Handle { inlet, clock, run, forms, writer: Mutex::new(Some(thread)) })))
+        Ok(Log(Arc::new(Handle { folder, inlet, clock, run, forms, writer: Mutex::new(Some(thread)) })))
     }
 
     /// Takes the record of an answer. Never waits; the bound is kept at the door, by [`Log::has_room`].
@@ -102,9 +105,34 @@ impl Log {
         receiver.recv_timeout(PATIENCE).unwrap_or(Err(Down))
     }
 
-    /// Whether a new answer may begin: the queue is below the high-water mark, and can be written.
+    /// As [`Log::append`], for an event that may have been appended before, by this run or by one that
+    /// crashed: where a line with the very same data stands, none is added. `since` is a moment before the
+    /// first try. Reads the segments since then.
+    pub fn append_again(&self, event: Event, since: Timestamp) -> Result<u64, Down> {
+        let numbers = self.numbers();
+        if numbers.failing.load(Relaxed) {
+            // The first try may still wait for the disk.
+            return Err(Down);
+        }
+        match again::find(&self.0.folder, &event, since) {
+            Ok(Some(place)) if place.run == self.0.run && place.seq > numbers.synced_seq.load(Relaxed) => Err(Down),
+            Ok(Some(place)) => Ok(place.seq),
+            Ok(None) => self.append(event),
+            Err(error) => {
+                tracing::error!(%error, "the evidence can't be read: an event may stand there twice");
+                self.append(event)
+            }
+        }
+    }
+
+    /// Whether a new answer may begin: the log is not behind, or answers are given all the same.
     pub fn has_room(&self) -> bool {
         self.0.inlet.has_room()
+    }
+
+    /// Whether more records wait than the high-water mark allows, or none can be written.
+    pub fn is_behind(&self) -> bool {
+        self.0.inlet.is_behind()
     }
 
     /// The newest served answer in the recent window whose URL is covered. Answers appear in the

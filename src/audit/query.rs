@@ -89,32 +89,75 @@ pub enum QueryError {
 /// What is written while this runs may or may not be seen; every line that was visible when it began
 /// is. Damaged lines are passed over, and the first is the error at the end.
 pub fn query(dir: &Path, filter: &Filter, each: &mut dyn FnMut(&Line<'_>) -> bool) -> Result<(), QueryError> {
-    let folder = Folder::of(dir);
-    let found = folder.list().map_err(|source| match source.kind() {
-        io::ErrorKind::NotFound => QueryError::NoLog { dir: dir.to_owned() },
-        _ => QueryError::Io { path: folder.path().to_owned(), source },
-    })?;
-    let mut search = Search { filter, forms: BTreeMap::new(), damaged: None, done: false };
-    for found in found.iter().filter(|found| found.plain || found.packed) {
-        let scanned = search.scan(&folder, found.id, each);
-        scanned.map_err(|source| QueryError::Io { path: folder.plain(found.id), source })?;
+    let (folder, all) = segments(dir)?;
+    let mut search = Search::new(filter.clone());
+    for id in all {
+        let scanned = search.scan(&folder, id, each);
+        scanned.map_err(|source| QueryError::Io { path: folder.plain(id), source })?;
         if search.done {
             return Ok(());
         }
     }
-    search.damaged.map_or(Ok(()), Err)
+    search.finish()
 }
 
-struct Search<'a> {
-    filter: &'a Filter,
+/// The segments of the log in `dir`, in order.
+pub fn segments(dir: &Path) -> Result<(Folder, Vec<SegmentId>), QueryError> {
+    let folder = Folder::of(dir);
+    let all = folder.list().map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => QueryError::NoLog { dir: dir.to_owned() },
+        _ => QueryError::Io { path: folder.path().to_owned(), source },
+    })?;
+    let there = all.iter().filter(|found| found.plain || found.packed).map(|found| found.id);
+    Ok((folder, there.collect()))
+}
+
+/// Looks at one line after the other.
+pub struct Search {
+    filter: Filter,
     /// How each run writes its URLs.
     forms: BTreeMap<u64, QueryForm>,
+    /// The segment looked at last whose first line is from before [`Filter::since`].
+    past: Option<SegmentId>,
     damaged: Option<QueryError>,
     done: bool,
 }
 
-impl Search<'_> {
-    fn scan(&mut self, folder: &Folder, id: SegmentId, each: &mut dyn FnMut(&Line<'_>) -> bool) -> io::Result<()> {
+impl Search {
+    pub fn new(filter: Filter) -> Search {
+        Search { filter, forms: BTreeMap::new(), past: None, damaged: None, done: false }
+    }
+
+    /// The caller wants no more lines.
+    pub fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// Whether a segment begins before all that is asked for.
+    pub fn is_past(&self, id: SegmentId) -> bool {
+        self.past == Some(id)
+    }
+
+    /// An error tells of the first line that could not be read.
+    pub fn finish(self) -> Result<(), QueryError> {
+        self.damaged.map_or(Ok(()), Err)
+    }
+
+    /// For who begins in the midst of a run: its first line says how it writes its URLs.
+    pub fn learn_form(&mut self, folder: &Folder, run: u64) {
+        if self.filter.url.is_none() || self.forms.contains_key(&run) {
+            return;
+        }
+        // One that can't be read is taken as one that writes all, and met by who reads that segment.
+        let Ok(mut lines) = Lines::open(folder, SegmentId { run, number: 1 }) else { return };
+        if let Ok(Next::Line(line)) = lines.next()
+            && let Some(form) = std::str::from_utf8(line).ok().and_then(Subject::read).and_then(|line| line.url_query())
+        {
+            self.forms.insert(run, form);
+        }
+    }
+
+    pub fn scan(&mut self, folder: &Folder, id: SegmentId, each: &mut dyn FnMut(&Line<'_>) -> bool) -> io::Result<()> {
         let mut lines = match Lines::open(folder, id) {
             Err(error) if is_damage(&error) => {
                 self.note_damage(id, 1);
@@ -123,31 +166,33 @@ impl Search<'_> {
             lines => lines?,
         };
         let mut at = 0;
-        loop {
+        while !self.done {
             at += 1;
-            let line = match lines.next() {
-                Ok(Next::Line(line)) => line,
+            match lines.next() {
+                Ok(Next::Line(line)) => self.take(id, at, line, each),
                 Ok(Next::Torn | Next::End) => return Ok(()),
                 Err(error) if is_damage(&error) => {
                     self.note_damage(id, at);
                     return Ok(());
                 }
                 Err(error) => return Err(error),
-            };
-            let read = std::str::from_utf8(line).ok().and_then(|text| Some((text, Subject::read(text)?)));
-            let Some((text, subject)) = read else {
-                self.note_damage(id, at);
-                continue;
-            };
-            if let Some(form) = subject.url_query() {
-                self.forms.insert(subject.run, form);
-            }
-            let form = self.forms.get(&subject.run).copied().unwrap_or(QueryForm::Full);
-            if self.filter.matches(&subject, form) && !each(&Line { text }) {
-                self.done = true;
-                return Ok(());
             }
         }
+        Ok(())
+    }
+
+    /// Looks at line `at` of a segment, counted from 1.
+    pub fn take(&mut self, id: SegmentId, at: u64, line: &[u8], each: &mut dyn FnMut(&Line<'_>) -> bool) {
+        let read = std::str::from_utf8(line).ok().and_then(|text| Some((text, Subject::read(text)?)));
+        let Some((text, subject)) = read else { return self.note_damage(id, at) };
+        if let Some(form) = subject.url_query() {
+            self.forms.insert(subject.run, form);
+        }
+        if at == 1 && self.filter.since.is_some_and(|since| subject.time < since) {
+            self.past = Some(id);
+        }
+        let form = self.forms.get(&subject.run).copied().unwrap_or(QueryForm::Full);
+        self.done = self.filter.matches(&subject, form) && !each(&Line { text });
     }
 
     fn note_damage(&mut self, id: SegmentId, line: u64) {

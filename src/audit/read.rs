@@ -6,7 +6,7 @@ use std::io::{self, BufRead, BufReader, Read};
 use crate::files::{Folder, SegmentId};
 
 /// A line longer than this is damage: no URL and no receipt comes near it.
-const MAX_LINE: u64 = 64 * 1024 * 1024;
+pub const MAX_LINE: u64 = 64 * 1024 * 1024;
 
 /// How a segment lies on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

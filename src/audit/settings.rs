@@ -17,12 +17,30 @@ pub struct Settings {
     pub sync: Sync,
     /// Records waiting for the writer above which new answers wait at the door.
     pub high_water: usize,
-    /// How long they wait before they are refused.
-    pub wait: Duration,
+    pub on_pressure: OnPressure,
     pub client: ClientForm,
     pub url_query: QueryForm,
     /// 16 secret bytes for the `keyed` forms.
     pub key: [u8; 16],
+}
+
+/// What becomes of a new answer above the high-water mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnPressure {
+    /// It waits at the door, at most so long, and is refused then: no answer without evidence.
+    Wait(Duration),
+    /// It is given without a record. How many were is told in an event `shed`.
+    Shed,
+}
+
+impl OnPressure {
+    /// How long a new answer waits at the door.
+    pub const fn patience(self) -> Duration {
+        match self {
+            OnPressure::Wait(longest) => longest,
+            OnPressure::Shed => Duration::ZERO,
+        }
+    }
 }
 
 /// When what was written is forced to the disk.

@@ -75,7 +75,6 @@ pub struct Writer {
     /// Served answers whose lines are not written yet.
     served: Vec<Served>,
     added: u64,
-    told_shed: u64,
     stopped: bool,
 }
 
@@ -101,7 +100,6 @@ impl Writer {
             waiters: Vec::new(),
             served: Vec::new(),
             added: 0,
-            told_shed: 0,
             stopped: false,
         })
     }
@@ -324,12 +322,14 @@ impl Writer {
 
     /// That records were lost is itself a record.
     fn tell_shed(&mut self, now: Moment) -> io::Result<()> {
-        let shed = self.inlet.numbers.shed.load(Relaxed);
-        if shed > self.told_shed {
-            self.note(&Event::new("shed").with("records", shed - self.told_shed), now)?;
-            self.told_shed = shed;
+        if !self.inlet.has_lost() {
+            return Ok(());
         }
-        Ok(())
+        // Past this nothing fails, so that no number is taken and not told.
+        self.open_segment()?;
+        let Some(lost) = self.inlet.take_lost() else { return Ok(()) };
+        let span = Event::new("shed").with("from", lost.from.to_string()).with("to", lost.to.to_string());
+        self.note(&span.with("records", lost.records), now)
     }
 
     fn rest(&self, idle: Duration) {
@@ -353,7 +353,7 @@ impl Writer {
         numbers.write_failures.fetch_add(1, Relaxed);
         if !numbers.failing.swap(true, Relaxed) {
             let folder = self.folder.path().display();
-            tracing::error!(%error, %folder, "the evidence log can't be written; new answers wait at the door");
+            tracing::error!(%error, %folder, "the evidence log can't be written");
         }
         for (_, waiter) in self.waiters.drain(..) {
             let _ = waiter.try_send(Err(Down));

@@ -9,6 +9,7 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 
 use anyhow::Context;
 use clap::ValueEnum;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::Serialize;
 
 /// The forms of a command's data.
@@ -58,6 +59,14 @@ impl Output {
     /// Whether nobody reads any more, so that a long output can end early.
     pub fn is_reader_gone(&self) -> bool {
         self.reader_gone
+    }
+
+    /// Whether whoever read stdout is gone though nothing was written since: a pipe says so of itself.
+    pub fn has_lost_reader(&self) -> bool {
+        let stdout = io::stdout();
+        let mut asked = [PollFd::new(&stdout, PollFlags::empty())];
+        let gone = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
+        poll(&mut asked, Some(&Timespec::default())).is_ok() && asked[0].revents().intersects(gone)
     }
 
     /// Writes bytes as they are.

@@ -15,7 +15,7 @@ pub(super) const DISCLOSE: Choices<Disclose> =
 pub(super) const SYNC: Choices<Sync> =
     &[("interval", Audit::SYNC_INTERVAL), ("segment", Sync::Segment), ("line", Sync::Line)];
 
-/// What becomes of an answer for whose record there is no room.
+/// What becomes of an answer for whose record there is no room. How long one waits is a key of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pressure {
     Wait,

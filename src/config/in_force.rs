@@ -2,9 +2,11 @@
 
 use std::path::Path;
 
+use audit::OnPressure;
+use hooks::{Call, Hook};
 use serde_json::{Map, Value, json};
 
-use super::choice::{self, word};
+use super::choice::{self, Pressure, word};
 use super::meant::{Admin, Audit, Edge, Listener, Meant, Site, Takedown, Tls};
 use super::units::{show_duration, show_size};
 
@@ -61,7 +63,7 @@ pub(super) fn tables(meant: &Meant) -> Vec<Table> {
     tables.extend(meant.hooks.iter().map(|hook| Table {
         name: "hook",
         title: format!("hook {}", hook.name),
-        rows: vec![row("name", &*hook.name), row("on", hook.on.clone()), row("exec", hook.exec.clone())],
+        rows: self::hook(hook),
     }));
     tables
 }
@@ -135,17 +137,35 @@ fn audit(audit: &Audit) -> Vec<Row> {
         audit::Sync::Segment => "a crash of the machine may lose all of the open segment",
         audit::Sync::Line => "",
     };
+    let (pressure, wait, lost) = match audit.on_pressure {
+        OnPressure::Wait(wait) => (Pressure::Wait, Some(show_duration(wait)), ""),
+        OnPressure::Shed => (Pressure::Shed, None, "answers go on without record"),
+    };
     let truncated = if audit.client == audit::ClientForm::Truncated { "/24, /48" } else { "" };
     vec![
         row("segment_size", show_size(audit.segment_size)),
         row("segment_age", show_duration(audit.segment_age)),
         row("sync", word(&audit.sync, choice::SYNC)).remark(sync),
-        row("on_pressure", "wait"),
+        row("on_pressure", word(&pressure, choice::ON_PRESSURE)).remark(lost),
         row("high_water", audit.high_water).remark("records"),
-        row("wait", show_duration(audit.wait)).remark("503"),
+        row("wait", wait).remark(if pressure == Pressure::Wait { "503" } else { "nobody waits" }),
         row("client", word(&audit.client, choice::CLIENT)).remark(truncated),
         row("url_query", word(&audit.url_query, choice::URL_QUERY)),
     ]
+}
+
+fn hook(hook: &Hook) -> Vec<Row> {
+    let mut rows = vec![row("name", &*hook.name), row("on", hook.on.clone())];
+    match &hook.call {
+        Call::Exec(exec) => rows.push(row("exec", exec.clone())),
+        Call::Webhook(webhook) => {
+            let system = if webhook.ca_file.is_none() { "the system's authorities" } else { "" };
+            rows.push(row("url", webhook.target.to_string()));
+            rows.push(row("secret_file", path(&webhook.secret_file)));
+            rows.push(row("ca_file", webhook.ca_file.as_deref().map(path)).remark(system));
+        }
+    }
+    rows
 }
 
 pub(super) fn site(site: &Site) -> Vec<Row> {

@@ -6,6 +6,8 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use audit::OnPressure;
+
 use super::choice::Pressure;
 use super::errors::{Faults, Wrong, quoted};
 use super::meant::{self, Audit, Meant, Takedown};
@@ -67,15 +69,16 @@ impl<'t, 'b> Judge<'t, 'b> {
 
     fn audit(&mut self, audit: typed::Audit) -> Audit {
         let default = Audit::default();
-        if let Some(pressure) = audit.on_pressure.filter(|pressure| pressure.value == Pressure::Shed) {
-            self.faults.add(&pressure.at, Wrong::later("`audit.on_pressure` = \"shed\"", "write \"wait\""));
-        }
+        let wait = self.duration(audit.wait, default.on_pressure.patience(), Duration::ZERO..=HOUR);
         Audit {
             segment_size: self.size(audit.segment_size, default.segment_size, 1 << 10..=4 << 30),
             segment_age: self.duration(audit.segment_age, default.segment_age, MILLISECOND..=31 * DAY),
             sync: chosen(audit.sync, default.sync),
             high_water: self.count(audit.high_water, default.high_water, 1..=16 << 20),
-            wait: self.duration(audit.wait, default.wait, Duration::ZERO..=HOUR),
+            on_pressure: match chosen(audit.on_pressure, Pressure::Wait) {
+                Pressure::Wait => OnPressure::Wait(wait),
+                Pressure::Shed => OnPressure::Shed,
+            },
             client: chosen(audit.client, default.client),
             url_query: chosen(audit.url_query, default.url_query),
         }

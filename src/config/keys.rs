@@ -18,8 +18,6 @@ const LATER: &[(&str, &str)] = &[
     ("site", "deny"),
     ("site", "same_content"),
     ("site", "host_header"),
-    ("hook", "url"),
-    ("hook", "secret_file"),
 ];
 
 /// What a value is, as far as its type says. Tables are named by the path of their keys.

@@ -87,7 +87,7 @@ pub struct Audit {
     pub segment_age: Duration,
     pub sync: audit::Sync,
     pub high_water: usize,
-    pub wait: Duration,
+    pub on_pressure: audit::OnPressure,
     pub client: audit::ClientForm,
     pub url_query: audit::QueryForm,
 }
@@ -137,7 +137,7 @@ impl Default for Audit {
             segment_age: Duration::from_secs(600),
             sync: Audit::SYNC_INTERVAL,
             high_water: 65_536,
-            wait: Duration::from_secs(5),
+            on_pressure: audit::OnPressure::Wait(Duration::from_secs(5)),
             client: audit::ClientForm::Truncated,
             url_query: audit::QueryForm::Full,
         }

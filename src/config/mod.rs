@@ -114,7 +114,7 @@ impl Written {
 
 /// Reads the config in `text`. Faults show it as `path_shown`; relative paths start from `base`.
 ///
-/// Nothing but the files of `tls` is looked at on disk.
+/// Nothing but the files of `tls` and of webhooks is looked at on disk.
 pub fn parse(text: &str, path_shown: &Path, base: &Path) -> Result<Meant, Errors> {
     let (file, faults) = typed::read(text).map_err(|faults| faults.errors(path_shown))?;
     let mut judge = judge::Judge::new(faults, base);

@@ -48,9 +48,13 @@ fn table(keys: &Keys, name: &'static str, defaults: &Value) -> Map<String, Value
     });
     let properties: Map<String, Value> = properties.collect();
     let required: Vec<&str> = keys.of(name).filter(|(_, known)| known.required).map(|(key, _)| key).collect();
-    object(json!({
+    let mut schema = object(json!({
         "type": "object", "properties": properties, "required": required, "additionalProperties": false,
-    }))
+    }));
+    if name == "hook" {
+        schema.insert("anyOf".to_owned(), json!([{"required": ["exec"]}, {"required": ["url", "secret_file"]}]));
+    }
+    schema
 }
 
 fn value(keys: &Keys, key: &Key, defaults: &Value) -> Map<String, Value> {

@@ -1,5 +1,7 @@
 //! What a config comes to that its reader may not expect.
 
+use audit::OnPressure;
+use hooks::{Call, Hook, Secrets};
 use serde::Serialize;
 
 use super::meant::{Meant, Site};
@@ -16,6 +18,7 @@ pub fn surprises(meant: &Meant) -> Vec<Surprise> {
     let mut all = of_all(meant);
     all.extend(meant.sites.iter().flat_map(of_site));
     all.extend(of_admin(meant));
+    all.extend(meant.hooks.iter().flat_map(of_hook));
     if meant.takedown.lists.is_empty() {
         all.push(surprise("no block list", "takedown.lists is empty: only live edits block"));
     }
@@ -28,15 +31,18 @@ fn surprise(about: &'static str, what: impl Into<String>) -> Surprise {
 
 /// What holds for every config of its kind.
 fn of_all(meant: &Meant) -> Vec<Surprise> {
-    let wait = show_duration(meant.audit.wait);
-    vec![
-        surprise(
-            "a full disk",
-            format!(
-                "no evidence, no answer: a new one waits up to {wait}, then is 503 with Retry-After; blocks are \
-                 answered in any case"
-            ),
+    let full_disk = match meant.audit.on_pressure {
+        OnPressure::Wait(wait) => format!(
+            "no evidence, no answer: a new one waits up to {}, then is 503 with Retry-After; blocks are answered \
+             in any case",
+            show_duration(wait)
         ),
+        OnPressure::Shed => {
+            "answers are given without evidence; how many were is recorded when it can be written again".to_owned()
+        }
+    };
+    vec![
+        surprise("a full disk", full_disk),
         surprise(
             "an nginx origin",
             "stops compressing, for requests carry Via (RFC 9110 section 7.6.3): set `gzip_proxied any;` there",
@@ -61,6 +67,16 @@ fn of_site(site: &Site) -> Vec<Surprise> {
         all.push(surprise("believing clients", what));
     }
     all
+}
+
+fn of_hook(hook: &Hook) -> Vec<Surprise> {
+    let Call::Webhook(webhook) = &hook.call else { return Vec::new() };
+    // What can't be read was a fault of the config.
+    let Ok(secrets) = Secrets::read(&webhook.secret_file) else { return Vec::new() };
+    let (file, name) = (webhook.secret_file.display(), &hook.name);
+    let open = || surprise("an open secret", format!("others can read {file}, with which hook {name} signs: chmod 600"));
+    let short = || surprise("a short secret", format!("{file} holds less than the 24 bytes that receivers may ask for"));
+    secrets.is_open.then(open).into_iter().chain(secrets.is_short.then(short)).collect()
 }
 
 fn of_admin(meant: &Meant) -> Option<Surprise> {

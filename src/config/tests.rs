@@ -35,7 +35,7 @@ dir = "/var/lib/seawall"
 segment_size = "1KiB"
 segment_age = "1h"
 sync = "line"
-on_pressure = "wait"
+on_pressure = "shed"
 high_water = 1
 wait = "0s"
 client = "keyed"
@@ -58,8 +58,26 @@ exec = ["bin/told", "--quiet"]
 [[hook]]
 name = "desk"
 on = ["reloaded", "purged"]
-exec = ["told"]
+url = "https://desk.example:8443/told"
+secret_file = "desk.secret"
+ca_file = "ca.pem"
+[[hook]]
+on = "purged"
+url = "http://127.0.0.1:9/"
+secret_file = "desk.secret"
 "#;
+
+/// With the files that [`EVERY_KEY`] names.
+fn folder_of_every_key() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let authority = rcgen::generate_simple_self_signed(["desk.example".to_owned()]).unwrap().cert.pem();
+    for (name, text) in [("a.pem", ""), ("a.key", ""), ("desk.secret", SECRET), ("ca.pem", &authority)] {
+        std::fs::write(folder.path().join(name), text).unwrap();
+    }
+    folder
+}
+
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 fn read(text: &str) -> Result<Meant, Errors> {
     parse(text, Path::new("seawall.toml"), Path::new("/etc/seawall"))
@@ -136,9 +154,7 @@ fn the_example_says_what_the_defaults_are() {
 
 #[test]
 fn reads_every_key() {
-    let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("a.pem"), "").unwrap();
-    std::fs::write(folder.path().join("a.key"), "").unwrap();
+    let folder = folder_of_every_key();
     let meant = parse(EVERY_KEY, Path::new("seawall.toml"), folder.path()).unwrap_or_else(|errors| panic!("{errors}"));
     let tls = Tls { cert: folder.path().join("a.pem"), key: folder.path().join("a.key") };
     let listeners = vec![
@@ -171,7 +187,7 @@ fn reads_every_key() {
         segment_age: Duration::from_secs(3600),
         sync: audit::Sync::Line,
         high_water: 1,
-        wait: Duration::ZERO,
+        on_pressure: audit::OnPressure::Shed,
         client: audit::ClientForm::Keyed,
         url_query: audit::QueryForm::None,
     };
@@ -188,11 +204,47 @@ fn reads_every_key() {
     assert_eq!(site.origin, settings);
     assert!(site.caching.repr_digest && site.caching.store_set_cookie && site.caching.client_refresh);
     assert_eq!(site.pass_fields, ["x-forwarded-for"]);
-    assert_eq!(meant.hooks[0].exec, [folder.path().join("bin/told").to_str().unwrap(), "--quiet"]);
+    let program = folder.path().join("bin/told").to_str().unwrap().to_owned();
+    assert_eq!(meant.hooks[0].call, hooks::Call::Exec(vec![program, "--quiet".to_owned()]));
     assert!(meant.hooks[0].name.starts_with("told-"), "{}", meant.hooks[0].name);
     assert_eq!(meant.hooks[1].name, "desk");
     assert_eq!(meant.hooks[1].on, ["reloaded", "purged"]);
-    assert_eq!(meant.hooks[1].exec, ["told"]);
+    let webhook = |url: &str, ca_file| {
+        let target = hooks::Target::parse(url).unwrap();
+        hooks::Call::Webhook(hooks::Webhook { target, secret_file: folder.path().join("desk.secret"), ca_file })
+    };
+    assert_eq!(meant.hooks[1].call, webhook("https://desk.example:8443/told", Some(folder.path().join("ca.pem"))));
+    assert_eq!(meant.hooks[2].call, webhook("http://127.0.0.1:9/", None));
+    assert!(meant.hooks[2].name.starts_with("127-0-0-1-"), "{}", meant.hooks[2].name);
+    let page = describe(&meant);
+    assert!(page.contains("https://desk.example:8443/told") && page.contains("desk.secret"), "{page}");
+    assert!(!page.contains(&SECRET[6..]), "no secret is shown: {page}");
+}
+
+#[test]
+fn names_the_place_of_each_fault_of_a_webhook() {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    put("good.secret", "a secret of more than 24 bytes");
+    put("empty.secret", "\n");
+    put("bad.secret", "whsec_*");
+    put("none.pem", "no certificate");
+    let secret = "secret_file = \"good.secret\"";
+    for (url, files, place, said) in [
+        ("https://a/", "secret_file = \"none.secret\"", "4:15", "can't be read"),
+        ("https://a/", "secret_file = \"empty.secret\"", "4:15", "holds no secret"),
+        ("https://a/", "secret_file = \"bad.secret\"", "4:15", "line 1: behind whsec_"),
+        ("https://a/", &format!("{secret}\nca_file = \"none.pem\""), "5:11", "holds no certificate"),
+        ("https://a/", &format!("{secret}\nca_file = \"gone.pem\""), "5:11", "can't be read"),
+        ("desk.example", secret, "3:7", "`desk.example` is not an https:// URL"),
+        ("http://desk.example/", secret, "3:7", "http:// is for 127.0.0.1"),
+        ("https://me:pass@desk.example/", secret, "3:7", "this URL has a user or a password"),
+    ] {
+        let text = format!("[[hook]]\non = [\"purged\"]\nurl = \"{url}\"\n{files}\n{SITE}");
+        let shown = parse(&text, Path::new("seawall.toml"), folder.path()).unwrap_err().to_string();
+        assert!(shown.contains(&format!("seawall.toml:{place}: ")) && shown.contains(said), "{text}\n{shown}");
+        assert_eq!(shown.matches("seawall.toml:").count(), 1, "{shown}");
+    }
 }
 
 #[test]
@@ -216,13 +268,8 @@ fn names_the_place_of_each_fault() {
         ("[edge]\ntrusted_proxies = []", 2, 1, "`edge.trusted_proxies` comes with a later version"),
         ("[limits]\nburst = 3", 1, 2, "`limits` comes with a later version"),
         ("[log]\naccess = true", 1, 2, "`log` comes with a later version"),
-        ("[audit]\non_pressure = \"shed\"", 2, 15, "comes with a later version"),
-        (
-            "[[hook]]\non = [\"purged\"]\nexec = [\"a\"]\nurl = \"https://a\"",
-            4,
-            1,
-            "`hook.url` comes with a later version",
-        ),
+        ("[audit]\non_pressure = \"sheds\"", 2, 15, "did you mean \"shed\"?"),
+        ("[[hook]]\non = [\"purged\"]\nexec = [\"a\"]\nurl = \"https://a\"", 4, 7, "make two hooks of it"),
         // Types.
         ("edge = 3", 1, 8, "`edge` is a table, and this is a number"),
         ("[edge]\nhead_timeout = 10", 2, 16, "for seconds write \"10s\""),
@@ -267,7 +314,9 @@ fn names_the_place_of_each_fault() {
         ("[[hook]]\non = [\"notice-filed\"]\nexec = [\"a\"]", 2, 7, "comes with a later version"),
         ("[[hook]]\non = [\"filled\"]\nexec = [\"a\"]", 2, 7, "from the log"),
         ("[[hook]]\non = [\"purged\"]\nexec = []", 3, 8, "no program"),
-        ("[[hook]]\non = [\"purged\"]", 1, 1, "no `exec`"),
+        ("[[hook]]\non = [\"purged\"]", 1, 1, "neither `exec` nor `url`"),
+        ("[[hook]]\non = [\"purged\"]\nexec = [\"a\"]\nca_file = \"a\"", 4, 11, "beside `url` alone"),
+        ("[[hook]]\non = [\"purged\"]\nurl = \"https://a/\"", 3, 7, "no `secret_file`"),
         ("[[hook]]\nname = \"dead\"\non = [\"purged\"]\nexec = [\"a\"]", 2, 8, "can't be the name"),
     ] {
         wrong(text, line, column, said);

@@ -102,9 +102,13 @@ pub(super) struct Site {
 
 #[derive(Debug)]
 pub(super) struct Hook {
+    pub(super) at: Span,
     pub(super) name: Option<At<String>>,
     pub(super) on: Option<At<Vec<At<String>>>>,
     pub(super) exec: Option<At<Vec<At<String>>>>,
+    pub(super) url: Option<At<String>>,
+    pub(super) secret_file: Option<At<String>>,
+    pub(super) ca_file: Option<At<String>>,
 }
 
 /// All keys that are read.
@@ -276,8 +280,15 @@ impl Site {
 impl Hook {
     fn read(mut hook: Section<'_, '_, '_>) -> Hook {
         hook.require("on", "write on = [\"block-added\", \"block-lifted\"]");
-        hook.require("exec", "write exec = [\"/usr/local/bin/told\", \"argument\"]");
-        let read = Hook { name: hook.text("name"), on: hook.texts("on"), exec: hook.texts("exec") };
+        let read = Hook {
+            at: hook.at.clone(),
+            name: hook.text("name"),
+            on: hook.texts("on"),
+            exec: hook.texts("exec"),
+            url: hook.text("url"),
+            secret_file: hook.text("secret_file"),
+            ca_file: hook.text("ca_file"),
+        };
         hook.end();
         read
     }

@@ -1,17 +1,21 @@
-//! Programs that are told of events.
+//! Programs and servers that are told of events.
 //!
-//! A delivery is a file in the outbox from before its event is acknowledged until the program has
+//! A delivery is a file in the outbox from before its event is acknowledged until the hook has
 //! taken it: [`Hooks::enqueue`] writes it durably, one task a hook hands it over, in order, at least
-//! once. What no attempt could deliver for a day is buried in `dead/`, where an operator finds it.
+//! once. What no attempt could deliver for a day is buried in `dead/`, where an operator finds it; moved
+//! back into the hook's folder, it is taken up with the next reload or start, behind what waits there.
 //!
 //! ```text
-//! state/hooks/NAME/ORDER~KIND~ID.json         the exact bytes the program reads
+//! state/hooks/NAME/ORDER~KIND~ID.json         the exact bytes the hook gets
 //! state/hooks/dead/NAME~ORDER~KIND~ID.json
 //! ```
 
 mod exec;
 mod outbox;
 mod settings;
+mod signature;
+mod target;
+mod webhook;
 mod worker;
 
 use std::collections::BTreeMap;
@@ -31,6 +35,8 @@ use tokio::task::JoinHandle;
 
 use outbox::Outbox;
 pub use settings::*;
+pub use signature::{SecretError, Secrets};
+pub use target::{BadTarget, Target};
 
 /// How long an attempt under way may go on once the room closes; it is killed then, and made again
 /// after the next start.
@@ -44,7 +50,7 @@ const MAX_ID: usize = 100;
 /// How patient delivery is.
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
-    /// One attempt's time, then the program is killed.
+    /// One attempt's time; then the program is killed, or the server given up.
     pub timeout: Duration,
     /// The wait after a first failure; it doubles with each one that follows.
     pub first_wait: Duration,
@@ -119,7 +125,7 @@ impl Worker {
     }
 }
 
-/// What a program reads on its standard input.
+/// What a program reads on its standard input, and a server in the body of a POST.
 #[derive(Serialize)]
 struct Event<'a> {
     #[serde(rename = "type")]
@@ -144,11 +150,7 @@ impl Hooks {
             numbers: Arc::default(),
             running: Mutex::default(),
         };
-        let dead = dir.join(outbox::DEAD);
-        let buried = durable::private_folder(&dead)
-            .and_then(|()| outbox::count(&dead))
-            .map_err(|source| HooksError::Outbox { folder: dead, source })?;
-        opened.numbers.dead.store(buried, Ordering::Relaxed);
+        durable::private_folder(&dir.join(outbox::DEAD)).map_err(|source| opened.failed(outbox::DEAD, source))?;
         opened.reconfigure(hooks)?;
         outbox::warn_of_strangers(dir, |name| opened.running.lock().hooks.contains_key(name));
         Ok(opened)
@@ -177,7 +179,8 @@ impl Hooks {
     }
 
     /// Makes `hooks` the ones in use; on an error those before stay. A hook that keeps its name keeps
-    /// its deliveries and tries at once. What waits for one no longer in use stays on the disk.
+    /// its deliveries and tries at once, those too that were moved back from the dead ones. What waits for
+    /// one no longer in use stays on the disk.
     pub fn reconfigure(&self, hooks: Vec<Hook>) -> Result<(), HooksError> {
         let mut wanted = BTreeMap::new();
         for hook in hooks {
@@ -188,6 +191,10 @@ impl Hooks {
         }
         let mut running = self.running.lock();
         running.leaving.retain(|_, task| !task.is_finished());
+        for (name, worker) in running.hooks.iter().filter(|(name, _)| wanted.contains_key(*name)) {
+            worker.outbox.look(self.clock.wall()).map_err(|source| self.failed(name, source))?;
+        }
+        self.count_dead()?;
         let new = wanted.values().filter(|hook| !running.hooks.contains_key(&hook.name));
         let opened: Vec<(Arc<Hook>, Outbox)> =
             new.map(|hook| Ok((Arc::clone(hook), self.open_outbox(&hook.name)?))).collect::<Result<_, HooksError>>()?;
@@ -198,12 +205,8 @@ impl Hooks {
             leaving.insert(name, worker.task);
         }
         for (name, worker) in hooks.iter() {
-            let hook = wanted.get(name).cloned();
-            worker.hook.send_if_modified(|current| {
-                let changed = *current != hook;
-                *current = hook;
-                changed
-            });
+            // Even the same again is told: a file it names may be another.
+            worker.hook.send_replace(wanted.get(name).cloned());
         }
         for (hook, outbox) in opened {
             let before = leaving.remove(&hook.name);
@@ -213,9 +216,19 @@ impl Hooks {
     }
 
     fn open_outbox(&self, name: &str) -> Result<Outbox, HooksError> {
-        let folder = self.dir.join(name);
-        Outbox::open(name, &folder, &self.dir.join(outbox::DEAD), Arc::clone(&self.numbers))
-            .map_err(|source| HooksError::Outbox { folder, source })
+        let dead = self.dir.join(outbox::DEAD);
+        Outbox::open(name, &self.dir.join(name), &dead, Arc::clone(&self.numbers), self.clock.wall())
+            .map_err(|source| self.failed(name, source))
+    }
+
+    fn failed(&self, name: &str, source: io::Error) -> HooksError {
+        HooksError::Outbox { folder: self.dir.join(name), source }
+    }
+
+    fn count_dead(&self) -> Result<(), HooksError> {
+        let dead = outbox::count(&self.dir.join(outbox::DEAD)).map_err(|source| self.failed(outbox::DEAD, source))?;
+        self.numbers.dead.store(dead, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Starts delivery; `before` is a task that may still be busy with the same outbox.
@@ -267,9 +280,23 @@ fn check(hook: &Hook) -> Result<(), HooksError> {
     if !is_name(&hook.name, MAX_NAME) || hook.name == outbox::DEAD {
         return Err(HooksError::Name(hook.name.clone()));
     }
-    match hook.exec.first() {
-        Some(program) if !program.is_empty() => Ok(()),
-        _ => Err(HooksError::NoProgram(hook.name.clone())),
+    match &hook.call {
+        Call::Exec(exec) if exec.first().is_none_or(String::is_empty) => Err(HooksError::NoProgram(hook.name.clone())),
+        Call::Exec(_) => Ok(()),
+        Call::Webhook(webhook) => {
+            warn_of_secret(&hook.name, webhook);
+            Ok(())
+        }
+    }
+}
+
+/// One that can't be read is no reason to run without the others: each attempt says so.
+fn warn_of_secret(hook: &str, webhook: &Webhook) {
+    let file = webhook.secret_file.display();
+    match Secrets::read(&webhook.secret_file) {
+        Err(error) => tracing::error!(hook, "nothing is delivered: {error}"),
+        Ok(secrets) if secrets.is_open => tracing::warn!(hook, %file, "others can read this secret: chmod 600"),
+        Ok(_) => {}
     }
 }
 

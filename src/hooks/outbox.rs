@@ -73,6 +73,11 @@ struct Waiting {
 }
 
 impl Waiting {
+    /// A place at the end.
+    fn next(&self, now: Timestamp) -> i64 {
+        now.micros().max(self.last.saturating_add(1))
+    }
+
     fn add(&mut self, delivery: Delivery) {
         self.last = self.last.max(delivery.order);
         self.known.insert((delivery.kind.clone(), delivery.id.clone()));
@@ -82,26 +87,49 @@ impl Waiting {
 
 impl Outbox {
     /// Creates the folder if need be, and finds what waits in it.
-    pub fn open(hook: &str, folder: &Path, dead: &Path, numbers: Arc<Numbers>) -> io::Result<Outbox> {
+    pub fn open(hook: &str, folder: &Path, dead: &Path, numbers: Arc<Numbers>, now: Timestamp) -> io::Result<Outbox> {
         durable::private_folder(folder)?;
-        let mut waiting = Waiting::default();
-        for name in names(folder)? {
-            match Delivery::from_file_name(&name) {
-                Some(delivery) => waiting.add(delivery),
-                // Left by a write that a crash interrupted.
-                None if name.starts_with(".new-") => fs::remove_file(folder.join(name))?,
-                None => tracing::warn!(hook, file = name, "not a delivery, left alone"),
-            }
-        }
-        numbers.pending.fetch_add(waiting.deliveries.len() as u64, Ordering::Relaxed);
-        Ok(Outbox {
+        let outbox = Outbox {
             hook: hook.to_owned(),
             folder: folder.to_owned(),
             dead: dead.to_owned(),
-            waiting: Mutex::new(waiting),
+            waiting: Mutex::default(),
             arrival: Notify::new(),
             numbers,
-        })
+        };
+        outbox.look(now)?;
+        Ok(outbox)
+    }
+
+    /// Finds what waits in the folder and isn't known yet: left by an earlier run, or moved back from the
+    /// dead ones by an operator, which goes to the end and has its whole time before it again.
+    pub fn look(&self, now: Timestamp) -> io::Result<()> {
+        let mut waiting = self.waiting.lock();
+        let before = waiting.deliveries.len();
+        let mut revived = Vec::new();
+        for name in names(&self.folder)? {
+            match (Delivery::from_file_name(&name), self.dead_name(&name)) {
+                (Some(delivery), _) => waiting.add(delivery),
+                (_, Some(delivery)) => revived.push((name, delivery)),
+                // Left by a write that a crash interrupted: none is under way.
+                _ if name.starts_with(".new-") => fs::remove_file(self.folder.join(name))?,
+                _ => tracing::warn!(hook = self.hook, file = name, "not a delivery, left alone"),
+            }
+        }
+        revived.sort_by_key(|(_, delivery)| delivery.order);
+        for (name, delivery) in revived {
+            let delivery = Delivery { order: waiting.next(now), ..delivery };
+            durable::rename(&self.folder.join(name), &self.folder.join(delivery.file_name()))?;
+            waiting.add(delivery);
+        }
+        self.numbers.pending.fetch_add((waiting.deliveries.len() - before) as u64, Ordering::Relaxed);
+        self.arrival.notify_one();
+        Ok(())
+    }
+
+    /// What a dead delivery of this hook was, by its name.
+    fn dead_name(&self, name: &str) -> Option<Delivery> {
+        Delivery::from_file_name(name.strip_prefix(&self.hook)?.strip_prefix('~')?)
     }
 
     /// Writes a delivery durably, unless one of the same kind and id waits.
@@ -111,11 +139,10 @@ impl Outbox {
             return Ok(());
         }
         if waiting.deliveries.len() >= MAX_WAITING {
-            let text = format!("the hook {:?} has {MAX_WAITING} deliveries waiting: mend its program", self.hook);
+            let text = format!("the hook {:?} has {MAX_WAITING} deliveries waiting: mend it", self.hook);
             return Err(io::Error::new(io::ErrorKind::QuotaExceeded, text));
         }
-        let order = now.micros().max(waiting.last.saturating_add(1));
-        let delivery = Delivery { order, kind: kind.to_owned(), id: id.to_owned() };
+        let delivery = Delivery { order: waiting.next(now), kind: kind.to_owned(), id: id.to_owned() };
         durable::write(&self.folder.join(delivery.file_name()), body)?;
         waiting.add(delivery);
         self.numbers.pending.fetch_add(1, Ordering::Relaxed);

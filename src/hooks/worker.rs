@@ -1,5 +1,6 @@
 //! Handing deliveries to one hook, in order.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -9,6 +10,9 @@ use tokio::sync::watch;
 
 use crate::exec::{self, ExecError};
 use crate::outbox::{Delivery, Outbox};
+use crate::settings::Call;
+use crate::signature::message_id;
+use crate::webhook::{self, WebhookError};
 use crate::{Hook, Numbers, Pace};
 
 /// What the task of one hook works with.
@@ -24,8 +28,10 @@ pub(crate) struct Round {
 enum DeliveryError {
     #[error(transparent)]
     Exec(#[from] ExecError),
-    #[error("can't read its file: {0}")]
-    Read(std::io::Error),
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
+    #[error("can't read its file")]
+    Read(#[from] std::io::Error),
 }
 
 impl Round {
@@ -48,16 +54,8 @@ impl Round {
                     wait = self.pace.first_wait;
                 }
                 Err(error) => {
-                    self.numbers.failed.fetch_add(1, Ordering::Relaxed);
-                    let age = self.clock.wall().since(delivery.put_at());
-                    let (name, kind, id) = (&hook.name, &delivery.kind, &delivery.id);
-                    if age >= self.pace.give_up {
-                        tracing::error!(hook = name, kind, id, %error, "given up, moved to hooks/dead");
-                        self.settle(&hook, &delivery, Outbox::bury).await;
-                    } else {
-                        tracing::warn!(hook = name, kind, id, %error, again_in = ?wait, "a hook failed");
-                    }
-                    wait = match self.pause(wait).await {
+                    let pause = self.fail(&hook, &delivery, &error, wait).await;
+                    wait = match self.pause(pause).await {
                         Pause::Over => (wait * 2).min(self.pace.longest_wait),
                         Pause::Changed => self.pace.first_wait,
                         Pause::Left => return,
@@ -69,22 +67,48 @@ impl Round {
 
     async fn attempt(&self, hook: &Hook, delivery: &Delivery) -> Result<(), DeliveryError> {
         let (outbox, wanted) = (Arc::clone(&self.outbox), delivery.clone());
-        let read = tokio::task::spawn_blocking(move || outbox.body(&wanted)).await;
-        match read.unwrap_or_else(|error| Err(error.into())).map_err(DeliveryError::Read)? {
-            Some(body) => {
-                exec::run(&hook.exec, &body, self.pace.timeout).await?;
-                self.numbers.delivered.fetch_add(1, Ordering::Relaxed);
+        let Some(body) = off_thread(move || outbox.body(&wanted)).await? else {
+            tracing::warn!(hook = hook.name, id = delivery.id, "a delivery's file was removed: not delivered");
+            return Ok(());
+        };
+        match &hook.call {
+            Call::Exec(exec) => exec::run(exec, &body, self.pace.timeout).await?,
+            Call::Webhook(webhook) => {
+                let (id, now) = (message_id(&delivery.kind, &delivery.id), self.clock.wall());
+                let meant = webhook.clone();
+                let prepared = off_thread(move || Ok(webhook::prepare(&meant, &id, now, body))).await??;
+                webhook::send(webhook, prepared, self.pace.timeout).await?;
             }
-            None => tracing::warn!(hook = hook.name, id = delivery.id, "a delivery's file was removed: not delivered"),
         }
+        self.numbers.delivered.fetch_add(1, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Notes a failed attempt, buries what has failed for too long, and says how long to pause.
+    async fn fail(&self, hook: &Hook, delivery: &Delivery, error: &DeliveryError, wait: Duration) -> Duration {
+        self.numbers.failed.fetch_add(1, Ordering::Relaxed);
+        let age = self.clock.wall().since(delivery.put_at());
+        let (name, kind, id, told) = (&hook.name, &delivery.kind, &delivery.id, whole(error));
+        if age >= self.pace.give_up {
+            tracing::error!(hook = name, kind, id, error = told, "given up, moved to hooks/dead");
+            self.settle(hook, delivery, Outbox::bury).await;
+            return wait;
+        }
+        let pause = match error {
+            DeliveryError::Webhook(WebhookError::Gone) => (self.pace.give_up - age).max(wait),
+            DeliveryError::Webhook(WebhookError::Refused { retry_after: Some(asked), .. }) => {
+                wait.max(*asked).min(self.pace.longest_wait)
+            }
+            _ => wait,
+        };
+        tracing::warn!(hook = name, kind, id, error = told, again_in = ?pause, "a hook failed");
+        pause
     }
 
     /// Takes a delivery out of the outbox, one way or the other.
     async fn settle(&self, hook: &Hook, delivery: &Delivery, way: fn(&Outbox, &Delivery) -> std::io::Result<()>) {
         let (outbox, settled) = (Arc::clone(&self.outbox), delivery.clone());
-        let done = tokio::task::spawn_blocking(move || way(&outbox, &settled)).await;
-        if let Err(error) = done.unwrap_or_else(|error| Err(error.into())) {
+        if let Err(error) = off_thread(move || way(&outbox, &settled)).await {
             let (hook, id) = (&hook.name, &delivery.id);
             tracing::error!(hook, id, %error, "a delivery's file stays where it is, and is delivered after the next start");
         }
@@ -98,10 +122,32 @@ impl Round {
     }
 }
 
+/// Does what blocks where it holds nobody up.
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> std::io::Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|error| Err(error.into()))
+}
+
 enum Pause {
     Over,
-    /// The hook was changed, which may have mended it, or taken out of use.
+    /// The hook was changed or read again, which may have mended it, or taken out of use.
     Changed,
     /// The room is gone.
     Left,
+}
+
+/// An error and its causes, printable. One that an error has told already is not told again.
+fn whole(error: &dyn Error) -> String {
+    let mut told = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if !told.contains(&text) {
+            told = format!("{told}: {text}");
+        }
+        next = cause.source();
+    }
+    // A peer may have chosen some of the words.
+    told.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }

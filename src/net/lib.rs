@@ -7,10 +7,13 @@ pub mod backoff;
 pub mod dial;
 pub mod drain;
 pub mod tls;
+mod trust;
 mod unsent;
 
 pub use backoff::Backoff;
 pub use dial::{DialError, dial};
 pub use drain::{Drain, Draining, Live};
+pub use rustls_pki_types::ServerName;
 pub use tls::TlsError;
+pub use trust::{Trust, TrustError};
 pub use unsent::unsent;

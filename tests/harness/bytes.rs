@@ -28,3 +28,15 @@ pub fn hex(bytes: &[u8]) -> String {
 pub fn sha256_hex(bytes: &[u8]) -> String {
     format!("sha256:{}", hex(&sha256(bytes)))
 }
+
+/// RFC 2104, by its definition; for keys of at most a block.
+pub fn hmac_sha256(key: &[u8], bytes: &[u8]) -> [u8; 32] {
+    assert!(key.len() <= 64);
+    let pad = |with: u8| {
+        let mut block = [with; 64];
+        block.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key);
+        block
+    };
+    let inner = sha256(&[&pad(0x36)[..], bytes].concat());
+    sha256(&[&pad(0x5c)[..], &inner].concat())
+}

@@ -14,7 +14,7 @@ pub mod process;
 
 use std::time::{Duration, Instant};
 
-pub use bytes::{noise, sha256_hex};
+pub use bytes::{hmac_sha256, noise, sha256_hex};
 pub use client::{Answer, Client};
 pub use edge::{Edge, HOST};
 pub use list::List;

@@ -180,3 +180,41 @@ fn a_segment_that_was_only_being_made_leaves_no_trace() {
         assert_eq!(super::files(dir.path()), whole);
     }
 }
+
+#[test]
+fn an_event_that_was_told_before_a_crash_is_not_told_twice() {
+    let dir = scratch();
+    let told = |list: u64| Event::new("block-added").with("id", "r-1").with("list", list);
+    let log = Log::open(settings(dir.path(), 1), Clock::manual(START)).unwrap();
+    log.append(told(7)).unwrap();
+    let crashed = image(dir.path());
+    log.close();
+
+    let log = Log::open(settings(crashed.path(), 2), Clock::manual(START)).unwrap();
+    log.append_again(told(7), START).unwrap();
+    log.append_again(told(8), START).unwrap();
+    log.append_again(told(8), START).unwrap();
+    log.close();
+    let lines = all(crashed.path());
+    let lists: Vec<u64> = lines.iter().filter_map(|line| line["data"]["list"].as_u64()).collect();
+    assert_eq!(lists, [7, 8], "each once: {lines:#?}");
+}
+
+#[test]
+fn an_event_is_looked_for_no_further_back_than_it_can_be() {
+    let dir = scratch();
+    let told = || Event::new("block-added").with("id", "r-1");
+    let clock = Clock::manual(START);
+    let log = Log::open(settings(dir.path(), 1), clock.clone()).unwrap();
+    log.append(told()).unwrap();
+    log.close();
+    clock.advance(Duration::from_secs(3600));
+    for run in [2, 3] {
+        Log::open(settings(dir.path(), run), clock.clone()).unwrap().close();
+    }
+    let folder = Folder::of(dir.path());
+    let found = |since| crate::again::find(&folder, &told(), since).unwrap();
+    let place = found(START).unwrap();
+    assert_eq!((place.run, place.seq), (1, 2));
+    assert_eq!(found(clock.wall().plus(Duration::from_secs(1))), None, "only the last run is read");
+}

@@ -210,3 +210,45 @@ fn what_can_not_be_written_is_kept_until_it_can() {
     assert_eq!(log.numbers().shed.load(Relaxed), 0);
     verify(dir.path()).unwrap();
 }
+
+/// As above, with answers that are given without their records.
+#[test]
+fn what_is_shed_is_counted_and_told_with_its_span() {
+    let dir = scratch();
+    let settings =
+        Settings { segment_size: 1, high_water: 5, on_pressure: OnPressure::Shed, ..settings(dir.path(), 1) };
+    let log = Log::open(settings, Clock::manual(START)).unwrap();
+    settle(&log);
+    let (place, away) = (segments(dir.path()), dir.path().join("away"));
+    std::fs::rename(&place, &away).unwrap();
+    while log.append(Event::new("list-applied")) != Err(Down) {}
+    let answered =
+        |n: u64| Record { ended: START.plus(Duration::from_secs(n)), ..record(&format!("https://photos.example/{n}")) };
+    for n in 1..=100 {
+        assert!(log.has_room(), "nobody waits at the door");
+        log.push(answered(n));
+    }
+    assert!(log.is_behind());
+    let shed = log.numbers().shed.load(Relaxed);
+    assert!((90..100).contains(&shed), "{shed} of 100, for there was room for 5 and what the writer held");
+    log.event(Event::new("block-added"));
+    std::fs::rename(&away, &place).unwrap();
+    let back = Instant::now();
+    while log.is_behind() {
+        assert!(back.elapsed() < Duration::from_secs(30));
+        std::thread::yield_now();
+    }
+    settle(&log);
+    log.close();
+    let lines = all(dir.path());
+    let told: Vec<&Value> = lines.iter().filter(|line| line["event"] == "shed").map(|line| &line["data"]).collect();
+    assert_eq!(told.iter().map(|data| data["records"].as_u64().unwrap()).sum::<u64>(), shed);
+    assert_eq!(told[0]["from"], START.plus(Duration::from_secs(101 - shed)).to_string());
+    assert_eq!(told[told.len() - 1]["to"], START.plus(Duration::from_secs(100)).to_string());
+    let kept = lines.iter().filter(|line| line["method"] == "GET").count() as u64;
+    assert_eq!(kept + shed, 100);
+    assert!(kinds(&lines).contains(&"block-added"), "events are no answers: there is room for them");
+    let seqs: Vec<u64> = lines.iter().map(|line| line["seq"].as_u64().unwrap()).collect();
+    assert_eq!(seqs, (1..=seqs.len() as u64).collect::<Vec<_>>(), "seq has no gap");
+    verify(dir.path()).unwrap();
+}

@@ -4,6 +4,7 @@ mod crash;
 mod life;
 mod lines;
 mod queries;
+mod tails;
 mod tamper;
 
 use std::collections::BTreeMap;
@@ -16,7 +17,7 @@ use http::{Method, StatusCode};
 use serde_json::Value;
 use terms::{CacheUse, Clock, Departures, Digest, Record, RequestId, Timestamp, Url, Verdict};
 
-use crate::{ClientForm, Event, Filter, Log, QueryForm, Settings, Sync, query};
+use crate::{ClientForm, Event, Filter, Log, OnPressure, QueryForm, Settings, Sync, query};
 
 const START: Timestamp = Timestamp::from_secs(1_795_000_000);
 
@@ -29,7 +30,7 @@ fn settings(dir: &Path, run: u64) -> Settings {
         segment_age: Duration::from_secs(600),
         sync: Sync::Segment,
         high_water: 65_536,
-        wait: Duration::from_secs(5),
+        on_pressure: OnPressure::Wait(Duration::from_secs(5)),
         client: ClientForm::Truncated,
         url_query: QueryForm::Full,
         key: [7; 16],

@@ -125,6 +125,9 @@ pub(super) struct StoredEvent {
     pub at: Timestamp,
     /// The numbers of the rules it is about.
     pub rules: BTreeSet<usize>,
+    /// What is told of it, once that is known.
+    #[serde(default)]
+    pub receipt: Option<serde_json::Value>,
 }
 
 impl Stored {
@@ -135,7 +138,8 @@ impl Stored {
 
     pub fn add_event(&mut self, kind: EventKind, at: Timestamp, rules: BTreeSet<usize>) -> StoredEvent {
         self.last_event = at.micros().max(self.last_event.saturating_add(1));
-        let event = StoredEvent { id: format!("{}.{}", self.draft.id, self.last_event), kind, at, rules };
+        let id = format!("{}.{}", self.draft.id, self.last_event);
+        let event = StoredEvent { id, kind, at, rules, receipt: None };
         self.pending.push(event.clone());
         event
     }
@@ -176,6 +180,8 @@ pub struct Event {
     pub notice: Option<String>,
     pub reason: Option<String>,
     pub rules: Vec<EditRule>,
+    /// What is told of it. `Some`: it may have been told already, and must be told in the same words.
+    pub receipt: Option<serde_json::Value>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

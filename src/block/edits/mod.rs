@@ -161,6 +161,20 @@ impl Edits {
         events
     }
 
+    /// Keeps durably what is about to be told of an event, so that after a crash the very same is told
+    /// again.
+    pub fn word(&self, event: &Event, receipt: &serde_json::Value) -> io::Result<()> {
+        let mut state = self.state.lock();
+        let Some(live) = state.edits.get_mut(&event.edit) else { return Ok(()) };
+        let mut stored = live.stored.clone();
+        if let Some(pending) = stored.pending.iter_mut().find(|pending| pending.id == event.id) {
+            pending.receipt = Some(receipt.clone());
+            self.store(&stored)?;
+            live.stored = stored;
+        }
+        Ok(())
+    }
+
     /// Notes durably that an event was told, and with what receipt, which a repeated request is
     /// answered with. An edit of which nothing is in force and all is told leaves the store.
     pub fn settle(&self, event: &Event, receipt: Option<serde_json::Value>) -> io::Result<()> {
@@ -254,6 +268,7 @@ impl Live {
             notice: draft.attribute("notice").map(str::to_owned),
             reason: draft.attribute("reason").map(str::to_owned),
             rules: event.rules.iter().filter_map(rule).collect(),
+            receipt: event.receipt.clone(),
         }
     }
 

@@ -50,6 +50,26 @@ fn an_edit_is_in_force_pending_and_still_so_after_a_crash() {
 }
 
 #[test]
+fn what_is_about_to_be_told_is_told_again_after_a_crash() {
+    let folder = tempfile::tempdir().unwrap();
+    let edits = Edits::open(folder.path()).unwrap();
+    let wanted = draft("r-1", &["a.example", "b.example"]);
+    let added = new(edits.add(wanted.clone(), NOW).unwrap());
+    let lifted = edits.lift("r-1:1", at(1)).unwrap().unwrap();
+    assert_eq!((&added.receipt, &lifted.receipt), (&None, &None));
+    let receipt = serde_json::json!({"list": 7, "in_force_at": "2026-11-25T00:00:00.000001Z"});
+    edits.word(&added, &receipt).unwrap();
+
+    let edits = Edits::open(folder.path()).unwrap();
+    let worded = Event { receipt: Some(receipt.clone()), ..added };
+    assert_eq!(edits.pending(), [worded.clone(), lifted.clone()]);
+    edits.settle(&lifted, None).unwrap();
+    edits.settle(&worded, Some(receipt.clone())).unwrap();
+    edits.word(&worded, &receipt).unwrap();
+    assert!(edits.pending().is_empty(), "what is settled is not pending again");
+}
+
+#[test]
 fn the_same_again_is_the_same_and_another_under_its_id_a_conflict() {
     let folder = tempfile::tempdir().unwrap();
     let edits = Edits::open(folder.path()).unwrap();

@@ -1,6 +1,9 @@
 //! `seawall audit`: the evidence, read without a running edge.
 
+mod filter;
 mod query;
+mod readable;
+mod tail;
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -15,6 +18,7 @@ use super::reach::ConfigArg;
 pub enum Audit {
     Verify(verify::Verify),
     Query(Box<query::Query>),
+    Tail(Box<tail::Tail>),
 }
 
 impl Audit {
@@ -22,6 +26,7 @@ impl Audit {
         match self {
             Audit::Verify(verify) => verify.run(),
             Audit::Query(query) => (*query).run(),
+            Audit::Tail(tail) => (*tail).run(),
         }
     }
 }

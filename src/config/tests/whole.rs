@@ -43,10 +43,7 @@ fn document_keys(value: &Value, at: &str, found: &mut BTreeSet<String>) {
 
 /// A folder with the files that [`EVERY_KEY`] names, and that config.
 fn every_key() -> (tempfile::TempDir, Meant) {
-    let folder = tempfile::tempdir().unwrap();
-    for name in ["a.pem", "a.key"] {
-        std::fs::write(folder.path().join(name), "").unwrap();
-    }
+    let folder = folder_of_every_key();
     let meant = parse(EVERY_KEY, Path::new("seawall.toml"), folder.path()).unwrap_or_else(|errors| panic!("{errors}"));
     (folder, meant)
 }

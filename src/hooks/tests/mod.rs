@@ -1,3 +1,5 @@
+mod webhooks;
+
 use std::fs;
 use std::time::Instant;
 
@@ -25,7 +27,11 @@ impl Bench {
     /// A hook that runs a shell script, in which `$1` is the bench's folder.
     fn hook(&self, name: &str, script: &str) -> Hook {
         let exec = ["/bin/sh", "-c", script, "sh", self.folder.path().to_str().unwrap()];
-        Hook { name: name.into(), on: vec!["block-added".into()], exec: exec.map(String::from).into() }
+        self.told_by(name, Call::Exec(exec.map(String::from).into()))
+    }
+
+    fn told_by(&self, name: &str, call: Call) -> Hook {
+        Hook { name: name.into(), on: vec!["block-added".into()], call }
     }
 
     fn open(&self, hooks: Vec<Hook>, pace: Pace) -> Hooks {
@@ -153,6 +159,42 @@ async fn after_a_day_of_failures_a_delivery_is_buried_and_the_next_has_its_turn(
 }
 
 #[tokio::test]
+async fn a_dead_delivery_that_is_moved_back_is_taken_up_at_the_end() {
+    let bench = Bench::new();
+    let script = r#"[ -e "$1/mended" ] || exit 1; sed 's/.*"data":\([0-9]*\).*/\1/' >> "$1/got"; echo >> "$1/got""#;
+    let hooks = bench.open(vec![bench.hook("desk", script)], quick());
+    for number in 1..=2 {
+        hooks.enqueue(&format!("r-{number}"), "block-added", START, &json!(number)).unwrap();
+    }
+    bench.clock.advance(Duration::from_secs(24 * 60 * 60 + 1));
+    until("both are given up", || read(&hooks.numbers().dead) == 2).await;
+    hooks.enqueue("r-3", "block-added", START, &json!(3)).unwrap();
+    for name in outbox_names(&bench.path("hooks/dead")) {
+        fs::rename(bench.path("hooks/dead").join(&name), bench.path("hooks/desk").join(&name)).unwrap();
+    }
+    hooks.reconfigure(vec![bench.hook("desk", script)]).unwrap();
+    assert_eq!((read(&hooks.numbers().pending), read(&hooks.numbers().dead)), (3, 0));
+    let tried = read(&hooks.numbers().failed);
+    until("they are tried for more than once", || read(&hooks.numbers().failed) > tried + 3).await;
+    assert_eq!(read(&hooks.numbers().dead), 0, "another day has begun for them");
+    fs::write(bench.path("mended"), "").unwrap();
+    until("all delivered", || read(&hooks.numbers().delivered) == 3).await;
+    assert_eq!(bench.text("got").split_whitespace().collect::<Vec<_>>(), ["3", "1", "2"]);
+
+    // The same over a restart.
+    hooks.close().await;
+    drop(hooks);
+    fs::write(bench.path(&format!("hooks/desk/desk~{:016}~block-added~r-9.json", 17)), r#"{"data":9}"#).unwrap();
+    let hooks = bench.open(vec![bench.hook("desk", script)], quick());
+    until("delivered", || read(&hooks.numbers().delivered) == 1).await;
+    assert!(bench.text("got").ends_with("9\n"));
+}
+
+fn outbox_names(folder: &Path) -> Vec<String> {
+    fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[tokio::test]
 async fn a_program_that_hangs_is_killed_with_what_it_started() {
     let bench = Bench::new();
     let pace = Pace { timeout: Duration::from_millis(300), ..stubborn() };
@@ -220,7 +262,7 @@ async fn what_cannot_be_run_says_so() {
     assert!(matches!(open(vec![named("a/b")]), Err(HooksError::Name(_))));
     assert!(matches!(open(vec![named("dead")]), Err(HooksError::Name(_))));
     assert!(matches!(open(vec![named("desk"), named("desk")]), Err(HooksError::Twice(_))));
-    let empty = Hook { exec: vec![], ..named("desk") };
+    let empty = bench.told_by("desk", Call::Exec(vec![]));
     assert!(matches!(open(vec![empty]), Err(HooksError::NoProgram(_))));
     let hooks = open(vec![named("desk")]).unwrap();
     assert!(hooks.enqueue("../r", "block-added", START, &json!(1)).is_err());

@@ -1,0 +1,74 @@
+//! Which lines of the evidence are meant: the flags of the commands that show some.
+
+use audit::Filter;
+use terms::{Digest, Timestamp, Url, Verdict};
+
+/// All that is set must match; an event matches by what it tells.
+#[derive(Debug, clap::Args)]
+pub struct FilterArgs {
+    /// In any spelling
+    #[arg(long, value_parser = url)]
+    url: Option<Box<Url>>,
+    /// Of the bytes, as served or as they came: sha256: and 64 hexadecimal digits
+    #[arg(long, value_parser = digest)]
+    digest: Option<Digest>,
+    #[arg(long, value_name = "ID")]
+    notice: Option<String>,
+    #[arg(long, value_name = "NAME")]
+    site: Option<String>,
+    /// served, blocked, cut or failed
+    #[arg(long, value_parser = verdict)]
+    verdict: Option<Verdict>,
+    /// From then on: a date (00:00 UTC) or RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    since: Option<Timestamp>,
+    /// Up to then
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    until: Option<Timestamp>,
+}
+
+impl FilterArgs {
+    pub fn filter(self) -> Filter {
+        Filter {
+            url: self.url.map(|url| *url),
+            digest: self.digest,
+            notice: self.notice,
+            site: self.site,
+            verdict: self.verdict,
+            since: self.since,
+            until: self.until,
+        }
+    }
+}
+
+fn url(text: &str) -> Result<Box<Url>, String> {
+    Url::parse(text).map(Box::new).map_err(|error| error.to_string())
+}
+
+fn digest(text: &str) -> Result<Digest, String> {
+    let whole = text.strip_prefix("sha256:").unwrap_or(text);
+    Digest::from_hex(whole).ok_or_else(|| "a digest is written sha256: and 64 hexadecimal digits".to_owned())
+}
+
+fn verdict(text: &str) -> Result<Verdict, String> {
+    let known = Verdict::ALL.into_iter().find(|verdict| verdict.as_str() == text);
+    known.ok_or_else(|| format!("a verdict is one of {}", Verdict::ALL.map(Verdict::as_str).join(", ")))
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    let help = "write a date such as 2027-01-31 (00:00 UTC), or RFC 3339 such as 2027-01-31T09:00:00Z";
+    Timestamp::parse(text).ok_or_else(|| help.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_are_checked_before_anything_is_read() {
+        assert!(url("ftp://a/").is_err() && url("a.example/x").is_ok());
+        assert!(verdict("Served").is_err() && verdict("cut") == Ok(Verdict::Cut));
+        assert!(digest("sha256:ab").is_err() && digest(&"ab".repeat(32)).is_ok());
+        assert!(time("yesterday").is_err() && time("2026-11-24").is_ok());
+    }
+}
