@@ -74,8 +74,10 @@ fn of_hook(hook: &Hook) -> Vec<Surprise> {
     // What can't be read was a fault of the config.
     let Ok(secrets) = Secrets::read(&webhook.secret_file) else { return Vec::new() };
     let (file, name) = (webhook.secret_file.display(), &hook.name);
-    let open = || surprise("an open secret", format!("others can read {file}, with which hook {name} signs: chmod 600"));
-    let short = || surprise("a short secret", format!("{file} holds less than the 24 bytes that receivers may ask for"));
+    let open =
+        || surprise("an open secret", format!("others can read {file}, with which hook {name} signs: chmod 600"));
+    let short =
+        || surprise("a short secret", format!("{file} holds less than the 24 bytes that receivers may ask for"));
     secrets.is_open.then(open).into_iter().chain(secrets.is_short.then(short)).collect()
 }
 

@@ -11,7 +11,10 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ("audit", "The evidence log: a line for each answer."),
     ("audit.client", "How a client's address is written; \"truncated\" is its /24 or /48, \"keyed\" a keyed hash."),
     ("audit.high_water", "Records that may wait to be written; with more of them, new answers wait at the door."),
-    ("audit.on_pressure", "Above the high-water mark, an answer waits at the door, or (\"shed\") is given without record."),
+    (
+        "audit.on_pressure",
+        "Above the high-water mark, an answer waits at the door, or (\"shed\") is given without record.",
+    ),
     ("audit.segment_age", "The age at which a segment is sealed and compressed."),
     ("audit.segment_size", "Bytes of lines at which a segment is sealed and compressed."),
     ("audit.sync", "When lines are forced to the disk: every second, when a segment is sealed, or each line."),
