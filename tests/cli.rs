@@ -289,3 +289,34 @@ fn a_second_int_leaves_at_once() {
     edge.leaves_at_once();
     gate.open();
 }
+
+#[test]
+fn completions_know_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    for (shell, opening) in [("bash", "_seawall()"), ("zsh", "#compdef seawall"), ("fish", "complete -c seawall")] {
+        let script = seawall(&["completions", shell], folder.path());
+        assert_eq!(script.code, 0, "{}", script.all());
+        for part in [opening, "unblock", "tail", "accept-shrink"] {
+            assert!(script.stdout.contains(part), "{part} for {shell}");
+        }
+    }
+}
+
+#[test]
+fn the_manual_has_a_page_for_every_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let page = seawall(&["man", "audit", "tail"], folder.path());
+    assert_eq!(page.code, 0, "{}", page.all());
+    for part in [".TH", "Follow the log", "\\-n", "seawall audit tail state/audit"] {
+        assert!(page.stdout.contains(part), "{part} in {}", page.stdout);
+    }
+    assert!(seawall(&["man"], folder.path()).stdout.contains("seawall\\-unblock"), "it names the other pages");
+    assert_eq!(seawall(&["man", "tale"], folder.path()).code, 2);
+    fs::create_dir(folder.path().join("man1")).unwrap();
+    assert_eq!(seawall(&["man", "--to", "man1"], folder.path()).code, 0);
+    let pages = left_in(&folder.path().join("man1"));
+    for page in ["seawall.1", "seawall-run.1", "seawall-audit-tail.1"] {
+        assert!(pages.iter().any(|found| found == page), "{page} in {pages:?}");
+    }
+    assert_eq!(seawall(&["man", "--to", "nowhere"], folder.path()).code, 1);
+}

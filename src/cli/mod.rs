@@ -9,8 +9,10 @@ mod block;
 mod blocks;
 mod check;
 mod client;
+mod completions;
 mod demo;
 mod exit;
+mod man;
 mod output;
 mod proxy;
 mod purge;
@@ -64,6 +66,8 @@ enum Command {
     Bench(bench::Bench),
     #[command(subcommand)]
     Audit(audit::Audit),
+    Completions(completions::Completions),
+    Man(man::Man),
 }
 
 /// Parses the command line, runs the command, and says on stderr what went wrong.
@@ -93,6 +97,8 @@ impl Command {
             Command::Reload(reload) => reload.run(),
             Command::Bench(bench) => bench.run(),
             Command::Audit(audit) => audit.run(),
+            Command::Completions(completions) => completions.run(),
+            Command::Man(man) => man.run(),
         }
     }
 }

@@ -40,6 +40,10 @@ fn every_command_of_the_contract_is_known() {
         "seawall audit query state/audit --url https://a/ --notice N --site s --verdict cut --since 2026-01-01 --until 2027-01-01 --output csv",
         "seawall audit tail state/audit -n 3 --output jsonl --url https://a/ --verdict cut",
         "seawall audit tail -c a.toml",
+        "seawall completions zsh",
+        "seawall man",
+        "seawall man audit tail",
+        "seawall man --to man1",
         "seawall audit query -c a.toml --digest sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     ] {
         assert!(parsed(line).is_ok(), "{line}: {:?}", parsed(line).err());
@@ -70,6 +74,8 @@ fn a_line_that_makes_no_sense_is_usage() {
         "seawall audit query --verdict seen",
         "seawall audit tail --output csv",
         "seawall audit tail -n -1",
+        "seawall completions",
+        "seawall completions tcsh",
         "seawall audit query --url ftp://a",
     ] {
         let error = parsed(line).err();

@@ -102,9 +102,9 @@ fn webhook(
         judge.faults.add(&url.at, Wrong::new("a webhook is signed, and this one has no `secret_file`", help));
         return None;
     };
-    let secret_file = opened(&secret, "name a file that holds the secret", |path| Secrets::read(path), judge);
+    let secret_file = opened(&secret, "name a file that holds the secret", Secrets::read, judge);
     let ca = "name a PEM file with the certificates of those who vouch for the server";
-    let ca_file = ca_file.map(|ca_file| opened(&ca_file, ca, |path| Trust::file(path), judge));
+    let ca_file = ca_file.map(|ca_file| opened(&ca_file, ca, Trust::file, judge));
     let target = judge.checked(url, target);
     Some(Webhook {
         target: target?,
