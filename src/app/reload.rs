@@ -40,11 +40,12 @@ pub(super) enum Word {
 }
 
 /// Keys whose change can't be taken while running.
-const NEED_RESTART: [&str; 11] = [
+const NEED_RESTART: [&str; 12] = [
     "admin.listen",
     "admin.tls",
     "audit.client",
     "audit.high_water",
+    "audit.on_pressure",
     "audit.segment_age",
     "audit.segment_size",
     "audit.sync",
