@@ -119,15 +119,11 @@ impl Takedown {
     /// The way of an edit that is durable. Its receipt is made once and kept with it before anybody is
     /// told: who is told again after a crash is told the same.
     fn carry_out(&self, edit: &Event, since: &mut Timestamp) -> Result<Value, TakedownError> {
-        let (receipt, told) = match &edit.receipt {
-            Some(receipt) => (receipt.clone(), self.tell_again(edit, receipt)),
-            None => {
-                let receipt = self.enforce(edit, since)?;
-                let told = self.tell(edit.kind.as_str(), &edit.id, edit.at, &receipt);
-                (receipt, told)
-            }
+        let receipt = match &edit.receipt {
+            Some(receipt) => receipt.clone(),
+            None => self.enforce(edit, since)?,
         };
-        match told {
+        match self.tell_of_edit(edit, &receipt) {
             Ok(()) => self.edits.settle(edit, Some(receipt.clone()))?,
             // In force all the same; what is pending is told again later.
             Err(error) => tracing::error!(id = edit.edit, "in force, but not told of: {error}"),
@@ -176,12 +172,15 @@ impl Takedown {
         Ok(self.hooks.enqueue(id, kind, at, data)?)
     }
 
-    /// The same for an edit of which log, hooks or both may have been told. The log takes no event twice,
-    /// and hooks know it by its id.
-    fn tell_again(&self, edit: &Event, data: &Value) -> Result<(), Untold> {
-        let kind = edit.kind.as_str();
-        self.log.append_again(event(kind, data.clone()), edit.at)?;
-        Ok(self.hooks.enqueue(&edit.id, kind, edit.at, data)?)
+    /// The same for an edit, which may have been told of before: the log takes it once, and hooks know it by
+    /// its id.
+    fn tell_of_edit(&self, edit: &Event, receipt: &Value) -> Result<(), Untold> {
+        let line = event(edit.kind.as_str(), receipt.clone());
+        match edit.receipt {
+            None => self.log.append(line)?,
+            Some(_) => self.log.append_again(line, edit.at)?,
+        };
+        Ok(self.hooks.enqueue(&edit.id, edit.kind.as_str(), edit.at, receipt)?)
     }
 
     /// Lists changed on disk, or could not be taken.
