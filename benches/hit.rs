@@ -12,7 +12,7 @@ use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, DATE, ETAG, HOST
 use http::{Request, StatusCode};
 use seawall::gateway::Gateway;
 use seawall::pages::Pages;
-use seawall::sites::{HostPattern, Site, Sites};
+use seawall::sites::{ByPath, HostPattern, Redirects, Site, Sites};
 use seawall::telemetry::Telemetry;
 use seawall::witness::Witness;
 use terms::url::Scheme;
@@ -54,18 +54,28 @@ fn house() -> House {
     let witness =
         Arc::new(Witness::new(log.clone(), clock.clone(), pages, "seawall".to_owned(), wait, telemetry.clone()));
     let name: Arc<str> = "bench".into();
+    let origins = origin::Origins::new(
+        origin::Plan {
+            site: name.clone(),
+            origins: Vec::new(),
+            check: None,
+            ejection: origin::Ejection::default(),
+            retry_statuses: Vec::new(),
+        },
+        None,
+    );
     let site = Site {
         numbers: telemetry.site(&name),
         name,
         hosts: vec![HostPattern::Any],
         caching: Caching::default(),
-        origin: origin::Origin::new(origin::Settings {
-            address: origin::Address { host: "127.0.0.1".to_owned(), port: 9 },
-            connect_timeout: wait,
-            first_byte_timeout: wait,
-            between_bytes_timeout: wait,
-            max_connections: 1,
-        }),
+        group: origins.group(&[]),
+        origins,
+        routes: ByPath::new([]),
+        host_header: None,
+        redirects: Redirects::new([]),
+        to_client: Vec::new(),
+        to_origin: Vec::new(),
         pass_fields: Vec::new(),
     };
     let gateway = Gateway::new(Sites::new(vec![Arc::new(site)]), blocks, cache.clone(), witness, clock);

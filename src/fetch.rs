@@ -9,7 +9,7 @@ use block::{Blocks, Clearance, Lane, Load};
 use cache::{Cache, Fill, Filled, Flight, Landed, Landing, Pass, ReplyHead, Stop, Writer};
 use http::{Method, Request, header};
 use http_body_util::BodyExt;
-use origin::{Reply, ReplyBody};
+use origin::{Group, Reply, ReplyBody};
 use terms::{Answer, Ask, Body, BodyError, CacheUse, Clock, Moment, Proof, Refusal, Ruling, Url};
 use tokio::sync::oneshot;
 
@@ -60,11 +60,10 @@ impl Fetcher {
         let flight = fill.flight();
         let fetch = Fetch {
             witness: self.witness.clone(),
-            site: site.clone(),
             to_head: ask.method == Method::HEAD,
             judge: self.judge(url, clearance),
         };
-        tokio::spawn(fetch.run(fill, request, starter));
+        tokio::spawn(fetch.run(fill, site.group(url).clone(), request, starter));
         Started { flight, private }
     }
 
@@ -85,7 +84,7 @@ impl Fetcher {
             fields.remove(header::IF_RANGE);
         }
         let request = forward::request(ask, url, fields, body, site, self.witness.via());
-        let reply = site.origin.exchange(request).await?;
+        let reply = site.group(url).exchange(request).await?;
         if cache::policy::invalidates(&ask.method, reply.status) {
             self.cache.invalidate(url);
         }
@@ -103,7 +102,6 @@ impl Fetcher {
 /// One fetch for the cache, on its way.
 struct Fetch {
     witness: Arc<Witness>,
-    site: Arc<Site>,
     /// The one who started it asked with HEAD.
     to_head: bool,
     judge: Judge,
@@ -111,7 +109,7 @@ struct Fetch {
 
 impl Fetch {
     /// A fill is on the register as answers are, so that nothing blocked meanwhile is stored.
-    async fn run(self, fill: Fill, request: Request<Body>, starter: oneshot::Sender<Answer>) {
+    async fn run(self, fill: Fill, origins: Group, request: Request<Body>, starter: oneshot::Sender<Answer>) {
         let Judge { blocks, url, clearance, clock } = &self.judge;
         let lane = blocks.lane(Load::Fill);
         let sent = clock.now();
@@ -123,8 +121,10 @@ impl Fetch {
             blocked = lane.blocked() => return fill.fail(ruling_of(&blocked).map_or(Refusal::Internal, Refusal::Blocked)),
             // Before its head is there, a fetch is worth nothing to nobody.
             _ = fill.stopped() => return,
-            reply = self.site.origin.exchange(request) => reply,
+            reply = origins.exchange(request) => reply,
         };
+        // A body may stream for long after a reload has put other origins in their place.
+        drop(origins);
         match reply {
             Ok(reply) => self.land(fill, reply, sent, &lane, starter).await,
             Err(error) => fill.fail(error.into()),

@@ -35,19 +35,23 @@ static STEERING: [&str; 17] = [
     "x-rewrite-url",
 ];
 
-/// The request that an origin gets: the target and `Host` as they came, and `fields` less what belongs
-/// to the client's hop, less what steers.
+/// The request that an origin gets: the target as it came, `Host` too unless the site has another one, and
+/// `fields` less what belongs to the client's hop, less what steers, as the site's rules change them.
 pub fn request(ask: &Ask, url: &Url, mut fields: HeaderMap, body: Body, site: &Site, via: &str) -> Request<Body> {
     // 100-continue was met here already.
     fields.remove(header::EXPECT);
     drop_steering(&mut fields, &site.pass_fields);
     fields.remove(header::HOST);
-    or_insert(&mut fields, header::HOST, url.authority());
+    match &site.host_header {
+        Some(host) => drop(fields.insert(header::HOST, host.clone())),
+        None => or_insert(&mut fields, header::HOST, url.authority()),
+    }
     // Where the site lets a client's word through, it stays, and the hop joins the list of hops.
     fields::append(&mut fields, X_FORWARDED_FOR.clone(), &ask.peer.address.ip().to_canonical().to_string());
     or_insert(&mut fields, X_FORWARDED_PROTO.clone(), ask.peer.scheme.as_str());
     or_insert(&mut fields, X_FORWARDED_HOST.clone(), url.authority());
     or_insert(&mut fields, X_REQUEST_ID.clone(), &ask.id.to_string());
+    site.adjust_request(&mut fields);
     fields::append(&mut fields, header::VIA, &hop(ask.version, via));
     if body_is_absent(&body) {
         fields.remove(header::CONTENT_LENGTH);

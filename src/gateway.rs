@@ -53,11 +53,14 @@ impl Gateway {
         let clearance = self.blocks.judge(url, ask.began.wall).map_err(Refusal::Blocked)?; // 451
         self.witness.room().await?; // 503: no answer without evidence
         // What waits is boxed: a hit's future stays small, and is moved for little.
-        let landed = match self.cache.look_up(ask, url, &site.caching, ask.began)? {
-            Lookup::Fresh(hit) => Landed::Entry(hit),
-            Lookup::Filling(flight) => Box::pin(flight.landed()).await?,
-            Lookup::Miss(fill) => Box::pin(self.fetcher.start(site, ask, url, fill, clearance).landed()).await?,
-            Lookup::Pass(pass) => Landed::Pass(pass),
+        let landed = match site.redirect(url) {
+            Some(elsewhere) => Landed::Private(elsewhere),
+            None => match self.cache.look_up(ask, url, &site.caching, ask.began)? {
+                Lookup::Fresh(hit) => Landed::Entry(hit),
+                Lookup::Filling(flight) => Box::pin(flight.landed()).await?,
+                Lookup::Miss(fill) => Box::pin(self.fetcher.start(site, ask, url, fill, clearance).landed()).await?,
+                Lookup::Pass(pass) => Landed::Pass(pass),
+            },
         };
         let (url, answer) = match landed {
             Landed::Entry(hit) => (hit.entry.url().clone(), hit.answer(ask, &site.caching, self.clock.now())),
@@ -66,7 +69,7 @@ impl Gateway {
                 (url.clone(), Box::pin(self.fetcher.pass(site, ask, url, clearance, body, pass)).await?)
             }
         };
-        self.guard(clearance, url, answer, lane)
+        self.guard(clearance, url, site.adjust(answer), lane)
     }
 
     /// The one exit: judges what only the answer tells, and registers the answer, so that a rule that

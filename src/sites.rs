@@ -1,16 +1,24 @@
 //! Sites: whose host it is, and what holds for it.
 
+mod field_rules;
+mod paths;
+mod redirect;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use cache::Caching;
-use http::{HeaderName, Method, header};
-use origin::Origin;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use origin::{Group, Origins};
 use terms::wire::fields;
-use terms::{Ask, Refusal};
+use terms::{Answer, Ask, CacheUse, Departures, Refusal, Url};
 
 use crate::telemetry::SiteNumbers;
+
+pub use field_rules::FieldRule;
+pub use paths::{ByPath, PathPattern};
+pub use redirect::{Redirect, Redirects};
 
 /// Hosts that a site answers for. The names in it are canonical, as [`terms::url::host`] makes them.
 ///
@@ -49,12 +57,21 @@ impl fmt::Display for HostPattern {
     }
 }
 
-/// One site: its rules, and the way to its origin.
+/// One site: its rules, and the ways to its origins.
 pub struct Site {
     pub name: Arc<str>,
     pub hosts: Vec<HostPattern>,
     pub caching: Caching,
-    pub origin: Origin,
+    pub origins: Origins,
+    /// Of these, who is asked for what no route covers.
+    pub group: Group,
+    pub routes: ByPath<Group>,
+    /// What origins get as `Host`; what the client asked for where it is `None`. The cache tells apart what
+    /// clients ask for in any case.
+    pub host_header: Option<HeaderValue>,
+    pub redirects: Redirects,
+    pub to_client: Vec<FieldRule>,
+    pub to_origin: Vec<FieldRule>,
     /// Fields of requests that go to the origin though they are dropped otherwise.
     pub pass_fields: Vec<HeaderName>,
     pub numbers: Arc<SiteNumbers>,
@@ -73,6 +90,35 @@ impl Site {
             return Err(Refusal::UnknownExpectation);
         }
         Ok(())
+    }
+}
+
+impl Site {
+    /// Who is asked for a URL: decided by its canonical path, so that no spelling of it leads elsewhere.
+    pub fn group(&self, url: &Url) -> &Group {
+        self.routes.find(url.folded().path()).map_or(&self.group, |(_, group)| group)
+    }
+
+    /// The answer that sends a client elsewhere, where the site wants that for this URL.
+    pub fn redirect(&self, url: &Url) -> Option<Answer> {
+        redirect::answer(&self.redirects, url)
+    }
+
+    /// Changes what the site wants changed in a request to an origin.
+    pub fn adjust_request(&self, fields: &mut HeaderMap) {
+        field_rules::apply(&self.to_origin, fields);
+    }
+
+    /// Changes what the site wants changed in what an origin answered, as it leaves: what is stored stays as
+    /// it came, so that a new rule holds at once for what was stored before.
+    pub fn adjust(&self, mut answer: Answer) -> Answer {
+        if self.to_client.is_empty() || answer.cache == CacheUse::None {
+            return answer;
+        }
+        if field_rules::apply(&self.to_client, &mut answer.fields) {
+            answer.departures.add(Departures::HEADER_RULE);
+        }
+        answer
     }
 }
 

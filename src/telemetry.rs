@@ -1,7 +1,7 @@
 //! What is told of a running edge: diagnostics by tracing, and numbers for Prometheus.
 //!
-//! Each room keeps its own numbers; here they get names. Labels are bounded: sites, and words from
-//! closed sets; never a URL or an address.
+//! Each room keeps its own numbers; here they get names. Labels are bounded: sites and
+//! their origins, as the config names them, and words from closed sets; never what a client sends.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;

@@ -17,6 +17,7 @@ mod crash;
 mod cut;
 mod hooks;
 mod live;
+mod origins;
 mod proxy;
 mod reload;
 mod tidy;

@@ -3,28 +3,32 @@
 use std::sync::Arc;
 
 use block::Naming;
-use origin::Origin;
+use origin::Origins;
 
 use super::house::pages_of;
 use super::listeners::{ListenersError, Prepared};
 use super::saves::Saved;
 use super::{Parts, Source, limits_of};
 use crate::config::{self, Meant, Written};
-use crate::sites::{Site, Sites};
+use crate::sites::{ByPath, Site, Sites};
 use crate::telemetry::Telemetry;
 
-/// A site that runs, from one that is meant. The way to an origin that did not change is kept, with its
-/// connections.
+/// A site that runs, from one that is meant. The ways to origins that did not change are kept, with their
+/// connections; how an origin is, in any case.
 pub(super) fn site_of(meant: &config::Site, telemetry: &Telemetry, before: Option<&Site>) -> Arc<Site> {
-    let origin = match before {
-        Some(site) if *site.origin.settings() == meant.origin => site.origin.clone(),
-        _ => Origin::new(meant.origin.clone()),
-    };
+    let origins = Origins::new(meant.plan.clone(), before.map(|site| &site.origins));
+    let routes = meant.routes.iter().map(|route| (route.path.clone(), origins.group(&route.shares)));
     Arc::new(Site {
         name: meant.name.clone(),
         hosts: meant.hosts.clone(),
         caching: meant.caching.clone(),
-        origin,
+        group: origins.group(&meant.shares),
+        routes: ByPath::new(routes),
+        origins,
+        host_header: meant.host_header.clone(),
+        redirects: meant.redirects.clone(),
+        to_client: meant.to_client.clone(),
+        to_origin: meant.to_origin.clone(),
         pass_fields: meant.pass_fields.clone(),
         numbers: telemetry.site(&meant.name),
     })

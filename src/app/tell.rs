@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use audit::Log;
 use cache::Cache;
 use hooks::Hooks;
+use origin::{Seen, Standing};
 
 use crate::gateway::Gateway;
 use crate::takedown::Takedown;
@@ -80,16 +81,49 @@ impl Rooms {
 
     fn name_origins(&self, names: &mut Names<'_>) -> fmt::Result {
         let sites = self.gateway.sites();
-        let each = |pick: fn(&origin::Numbers) -> &AtomicU64| {
-            let rows = sites.all().iter().map(move |site| ([("site", &*site.name)], read(pick(site.origin.numbers()))));
-            rows.collect::<Vec<_>>()
+        let all: Vec<(&str, Seen<'_>)> =
+            sites.all().iter().flat_map(|site| site.origins.each().map(|origin| (&*site.name, origin))).collect();
+        let rows = |pick: fn(&Seen<'_>) -> u64| {
+            all.iter().map(move |(site, origin)| ([("site", *site), ("origin", origin.url)], pick(origin)))
         };
-        names.gauges("seawall_origin_connections_in_use", "Connections that carry an exchange", each(|n| &n.in_use))?;
-        names.gauges("seawall_origin_connections_idle", "Connections that wait for one", each(|n| &n.idle))?;
-        names.counters("seawall_origin_dialled", "Connections opened", each(|n| &n.dialled))?;
-        names.counters("seawall_origin_reused", "Exchanges on a pooled connection", each(|n| &n.reused))?;
-        names.counters("seawall_origin_failures", "Exchanges that failed", each(|n| &n.failures))?;
-        names.counters("seawall_origin_timeouts", "Exchanges that took too long", each(|n| &n.timeouts))?;
-        names.counters("seawall_origin_busy", "Asks refused for want of a connection", each(|n| &n.busy))
+        names.gauges(
+            "seawall_origin_up",
+            "1 if it is asked, 0 if ejected or down",
+            rows(|o| u64::from(o.standing == Standing::Up)),
+        )?;
+        names.gauges(
+            "seawall_origin_connections_in_use",
+            "Connections that carry an exchange",
+            rows(|o| read(&o.numbers.in_use)),
+        )?;
+        names.gauges(
+            "seawall_origin_connections_idle",
+            "Connections that wait for one",
+            rows(|o| read(&o.numbers.idle)),
+        )?;
+        names.counters("seawall_origin_dialled", "Connections opened", rows(|o| read(&o.numbers.dialled)))?;
+        names.counters(
+            "seawall_origin_reused",
+            "Exchanges on a pooled connection",
+            rows(|o| read(&o.numbers.reused)),
+        )?;
+        names.counters("seawall_origin_failures", "Exchanges that failed", rows(|o| read(&o.numbers.failures)))?;
+        names.counters(
+            "seawall_origin_timeouts",
+            "Exchanges that took too long",
+            rows(|o| read(&o.numbers.timeouts)),
+        )?;
+        names.counters(
+            "seawall_origin_busy",
+            "Asks refused for want of a connection",
+            rows(|o| read(&o.numbers.busy)),
+        )?;
+        names.counters("seawall_origin_ejections", "Times it was left alone for a while", rows(|o| o.ejections))?;
+        names.counters(
+            "seawall_origin_retried",
+            "Requests that went to another origin instead",
+            rows(|o| o.retried),
+        )?;
+        names.counters("seawall_origin_checks_failed", "Checks that failed", rows(|o| o.checks_failed))
     }
 }

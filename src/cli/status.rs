@@ -25,7 +25,7 @@ pub struct Status {
 
 /// What is looked for first stands first; the rest follows in the order of the alphabet.
 const FIRST: [&str; 8] = ["ready", "state", "version", "node", "run", "uptime", "uptime_seconds", "list"];
-const FIRST_IN_ROWS: [&str; 6] = ["source", "name", "file", "path", "site", "origin"];
+const FIRST_IN_ROWS: [&str; 7] = ["source", "name", "file", "path", "site", "origin", "health"];
 
 impl Status {
     pub fn run(self) -> Result<Exit, Failure> {

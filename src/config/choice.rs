@@ -34,6 +34,15 @@ pub(super) const CLIENT: Choices<ClientForm> = &[
 pub(super) const URL_QUERY: Choices<QueryForm> =
     &[("full", QueryForm::Full), ("keyed", QueryForm::Keyed), ("none", QueryForm::None)];
 
+/// Which messages a rule changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Towards {
+    Client,
+    Origin,
+}
+
+pub(super) const TOWARDS: Choices<Towards> = &[("client", Towards::Client), ("origin", Towards::Origin)];
+
 /// What a word stands for.
 pub(super) fn choose<T: Copy>(text: &str, choices: Choices<T>) -> Result<T, Wrong> {
     if let Some((_, chosen)) = choices.iter().find(|(word, _)| *word == text) {

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::choice::{self, Pressure, word};
 use super::meant::{Admin, Audit, Edge, Listener, Meant, Site, Takedown, Tls};
 use super::units::{show_duration, show_size};
+use super::ways;
 
 /// One table of the file.
 pub(super) struct Table {
@@ -68,12 +69,12 @@ pub(super) fn tables(meant: &Meant) -> Vec<Table> {
     tables
 }
 
-fn row(key: &'static str, value: impl Into<Value>) -> Row {
+pub(super) fn row(key: &'static str, value: impl Into<Value>) -> Row {
     Row { key, value: value.into(), remark: "" }
 }
 
 impl Row {
-    fn remark(self, remark: &'static str) -> Row {
+    pub(super) fn remark(self, remark: &'static str) -> Row {
         Row { remark, ..self }
     }
 }
@@ -169,18 +170,14 @@ fn hook(hook: &Hook) -> Vec<Row> {
 }
 
 pub(super) fn site(site: &Site) -> Vec<Row> {
-    let origin = &site.origin;
-    vec![
+    let mut rows = vec![
         row("name", &*site.name),
         row("hosts", site.hosts.iter().map(ToString::to_string).collect::<Vec<_>>()),
-        row("origin", format!("http://{}", origin.address)),
-        row("connect_timeout", show_duration(origin.connect_timeout)).remark("504"),
-        row("first_byte_timeout", show_duration(origin.first_byte_timeout)).remark("504"),
-        row("between_bytes_timeout", show_duration(origin.between_bytes_timeout)),
-        row("max_origin_connections", origin.max_connections).remark("requests queue, then 503"),
         row("repr_digest", site.caching.repr_digest),
         row("pass_fields", site.pass_fields.iter().map(http::HeaderName::as_str).collect::<Vec<_>>()),
         row("store_set_cookie", site.caching.store_set_cookie),
         row("client_refresh", site.caching.client_refresh),
-    ]
+    ];
+    rows.splice(2..2, ways::rows(site));
+    rows
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use audit::OnPressure;
+use net::{Trust, TrustError};
 
 use super::choice::Pressure;
 use super::errors::{Faults, Wrong, quoted};
@@ -23,11 +24,13 @@ pub(super) struct Judge<'t, 'b> {
     pub(super) faults: Faults<'t>,
     /// The folder that relative paths start from.
     base: &'b Path,
+    /// Read once, for all origins that need it.
+    system_trust: Option<Trust>,
 }
 
 impl<'t, 'b> Judge<'t, 'b> {
     pub(super) fn new(faults: Faults<'t>, base: &'b Path) -> Judge<'t, 'b> {
-        Judge { faults, base }
+        Judge { faults, base, system_trust: None }
     }
 
     pub(super) fn file(&mut self, file: typed::File) -> Meant {
@@ -87,6 +90,15 @@ impl<'t, 'b> Judge<'t, 'b> {
     /// What `read` makes of a text; a fault where it can't.
     pub(super) fn checked<T>(&mut self, text: At<String>, read: fn(&str) -> Result<T, Wrong>) -> Option<T> {
         read(&text.value).map_err(|wrong| self.faults.add(&text.at, wrong)).ok()
+    }
+
+    pub(super) fn system_trust(&mut self) -> Result<Trust, TrustError> {
+        let trust = match self.system_trust.take() {
+            Some(trust) => trust,
+            None => Trust::system()?,
+        };
+        self.system_trust = Some(trust.clone());
+        Ok(trust)
     }
 
     pub(super) fn path(&mut self, text: &At<String>) -> Option<PathBuf> {

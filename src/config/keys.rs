@@ -17,7 +17,6 @@ const LATER: &[(&str, &str)] = &[
     ("site", "allow"),
     ("site", "deny"),
     ("site", "same_content"),
-    ("site", "host_header"),
 ];
 
 /// What a value is, as far as its type says. Tables are named by the path of their keys.
@@ -32,6 +31,8 @@ pub(super) enum Kind {
     Choice(Vec<&'static str>),
     /// A text, or a list of them.
     Texts,
+    /// A number, or a list of them.
+    Numbers,
     Table(&'static str),
     Tables(&'static str),
     /// A text or a table, or a list of such.
@@ -110,7 +111,7 @@ pub(super) fn missing(table: &str, key: &str) -> String {
 fn heading(table: &str) -> String {
     match table {
         "" => "the top of the file".to_owned(),
-        "site" | "hook" => format!("[[{table}]]"),
+        "site" | "site.route" | "site.redirect" | "site.header" | "hook" => format!("[[{table}]]"),
         table => format!("[{table}]"),
     }
 }

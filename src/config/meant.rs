@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
 
 use crate::pages::Disclose;
-use crate::sites::HostPattern;
+use crate::sites::{FieldRule, HostPattern, PathPattern, Redirects};
 
 #[derive(Clone, Debug)]
 pub struct Meant {
@@ -97,10 +97,27 @@ pub struct Site {
     /// As it stands in metrics and in the log; no other site has it.
     pub name: Arc<str>,
     pub hosts: Vec<HostPattern>,
-    pub origin: origin::Settings,
+    /// All its origins.
+    pub plan: origin::Plan,
+    /// Of those, the ones for what no route covers. Not empty, as in each route.
+    pub shares: Vec<origin::Share>,
+    pub routes: Vec<Route>,
+    /// What origins get as `Host`; what the client asked for where it is `None`.
+    pub host_header: Option<HeaderValue>,
+    pub redirects: Redirects,
+    /// Changes of the fields of answers, and of requests on their way to an origin.
+    pub to_client: Vec<FieldRule>,
+    pub to_origin: Vec<FieldRule>,
     pub caching: cache::Caching,
     /// Fields of requests that go to the origin though they are dropped otherwise.
     pub pass_fields: Vec<HeaderName>,
+}
+
+/// Paths that go to origins of their own.
+#[derive(Clone, Debug)]
+pub struct Route {
+    pub path: PathPattern,
+    pub shares: Vec<origin::Share>,
 }
 
 impl Default for Edge {
@@ -144,21 +161,49 @@ impl Default for Audit {
     }
 }
 
+/// An origin, but for where it is: how long it is waited for unless a site says otherwise.
+pub(super) fn waits() -> origin::Settings {
+    origin::Settings {
+        address: origin::Address { host: String::new(), port: 0 },
+        tls: None,
+        connect_timeout: Duration::from_secs(5),
+        first_byte_timeout: Duration::from_secs(30),
+        between_bytes_timeout: Duration::from_secs(30),
+        max_connections: 256,
+    }
+}
+
 impl Site {
-    pub(super) fn new(name: &str, hosts: Vec<HostPattern>, address: origin::Address) -> Site {
+    /// A site that has nothing yet but its name and its hosts.
+    pub(super) fn new(name: &str, hosts: Vec<HostPattern>) -> Site {
+        let name: Arc<str> = Arc::from(name);
         Site {
-            name: Arc::from(name),
-            hosts,
-            origin: origin::Settings {
-                address,
-                connect_timeout: Duration::from_secs(5),
-                first_byte_timeout: Duration::from_secs(30),
-                between_bytes_timeout: Duration::from_secs(30),
-                max_connections: 256,
+            plan: origin::Plan {
+                site: name.clone(),
+                origins: Vec::new(),
+                check: None,
+                ejection: origin::Ejection::default(),
+                retry_statuses: Vec::new(),
             },
+            name,
+            hosts,
+            shares: Vec::new(),
+            routes: Vec::new(),
+            host_header: None,
+            redirects: Redirects::new([]),
+            to_client: Vec::new(),
+            to_origin: Vec::new(),
             caching: cache::Caching::default(),
             pass_fields: Vec::new(),
         }
+    }
+
+    /// A site with one origin.
+    pub(super) fn one(name: &str, hosts: Vec<HostPattern>, origin: origin::Settings) -> Site {
+        let mut site = Site::new(name, hosts);
+        site.plan.origins.push(origin);
+        site.shares.push(origin::Share { origin: 0, weight: 1, backup: false });
+        site
     }
 }
 

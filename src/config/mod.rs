@@ -7,6 +7,7 @@ mod changes;
 mod choice;
 mod describe;
 mod errors;
+mod header;
 mod hook;
 mod hosts;
 mod in_force;
@@ -14,12 +15,15 @@ mod judge;
 mod keys;
 mod listeners;
 mod meant;
+mod origins;
+mod paths;
 mod reader;
 mod schema;
 mod site;
 mod surprises;
 mod typed;
 pub mod units;
+mod ways;
 mod words;
 
 #[cfg(test)]
@@ -39,7 +43,7 @@ pub use describe::describe;
 pub use errors::{Errors, Fault, Wrong};
 pub use hook::EVENTS;
 pub use in_force::in_force;
-pub use meant::{Admin, Audit, Edge, Listener, Meant, Site, Takedown, Tls};
+pub use meant::{Admin, Audit, Edge, Listener, Meant, Route, Site, Takedown, Tls};
 pub use schema::schema;
 pub use surprises::surprises;
 
@@ -114,7 +118,7 @@ impl Written {
 
 /// Reads the config in `text`. Faults show it as `path_shown`; relative paths start from `base`.
 ///
-/// Nothing but the files of `tls` and of webhooks is looked at on disk.
+/// Nothing but the files of `tls`, `ca` and of webhooks is looked at on disk, and the system's trusted certificates.
 pub fn parse(text: &str, path_shown: &Path, base: &Path) -> Result<Meant, Errors> {
     let (file, faults) = typed::read(text).map_err(|faults| faults.errors(path_shown))?;
     let mut judge = judge::Judge::new(faults, base);
@@ -143,6 +147,7 @@ pub fn single(
     if admin.is_exposed() {
         return Err(listeners::exposed(admin.address, "listen on 127.0.0.1, or write a config with admin.tls"));
     }
+    let site = Site::one("proxy", vec![HostPattern::Any], origins::alone(to)?);
     let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
     Ok(Meant {
         edge: Edge {
@@ -154,7 +159,7 @@ pub fn single(
         takedown: Takedown { lists: lists.into_iter().map(absolute).collect(), ..Takedown::default() },
         state: absolute(state),
         audit: Audit::default(),
-        sites: vec![Site::new("proxy", vec![HostPattern::Any], hosts::origin(to)?)],
+        sites: vec![site],
         hooks: Vec::new(),
     })
 }

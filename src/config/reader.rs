@@ -119,14 +119,16 @@ impl<'t, 'd> Section<'_, 't, 'd> {
 
     pub(super) fn number(&mut self, key: &'static str) -> Option<At<u64>> {
         let value = self.value(key, Kind::Number)?;
-        let number = match value.get_ref() {
-            DeValue::Integer(number) => u64::from_str_radix(number.as_str(), number.radix()).ok(),
-            _ => None,
-        };
+        let number = number(value);
         if number.is_none() {
             self.mismatch(key, "a whole number", value);
         }
         Some(At { value: number?, at: value.span() })
+    }
+
+    /// A list of numbers; one number stands for a list of one.
+    pub(super) fn numbers(&mut self, key: &'static str) -> Option<At<Vec<At<u64>>>> {
+        self.list(key, Kind::Numbers, "a list of whole numbers", number)
     }
 
     pub(super) fn duration(&mut self, key: &'static str) -> Option<At<Duration>> {
@@ -176,18 +178,28 @@ impl<'t, 'd> Section<'_, 't, 'd> {
 
     /// A list of texts; one text stands for a list of one.
     pub(super) fn texts(&mut self, key: &'static str) -> Option<At<Vec<At<String>>>> {
-        let value = self.value(key, Kind::Texts)?;
-        let mut texts = Vec::new();
+        self.list(key, Kind::Texts, "a list of texts", text)
+    }
+
+    fn list<T>(
+        &mut self,
+        key: &'static str,
+        kind: Kind,
+        wanted: &str,
+        read: fn(&Spanned<'_>) -> Option<T>,
+    ) -> Option<At<Vec<At<T>>>> {
+        let value = self.value(key, kind)?;
+        let mut list = Vec::new();
         for item in items(value) {
-            match item.get_ref().as_str() {
-                Some(text) => texts.push(At { value: text.to_owned(), at: item.span() }),
+            match read(item) {
+                Some(read) => list.push(At { value: read, at: item.span() }),
                 None => {
-                    self.mismatch(key, "a list of texts", item);
+                    self.mismatch(key, wanted, item);
                     return None;
                 }
             }
         }
-        Some(At { value: texts, at: value.span() })
+        Some(At { value: list, at: value.span() })
     }
 
     /// Items that are texts or tables; one stands for a list of one.
@@ -248,10 +260,15 @@ impl<'t, 'd> Section<'_, 't, 'd> {
         read(Section { reader: self.reader, name, table: Some(table), at: value.span() })
     }
 
-    /// The tables of an array of tables, in order.
-    pub(super) fn tables<T>(&mut self, key: &'static str, read: fn(Section<'_, 't, 'd>) -> T) -> Option<At<Vec<T>>> {
-        self.learn(key, read);
-        let value = self.value(key, Kind::Tables(key))?;
+    /// The tables of an array of tables, in order; `name` is the path of their keys.
+    pub(super) fn tables<T>(
+        &mut self,
+        key: &'static str,
+        name: &'static str,
+        read: fn(Section<'_, 't, 'd>) -> T,
+    ) -> Option<At<Vec<T>>> {
+        self.learn(name, read);
+        let value = self.value(key, Kind::Tables(name))?;
         let Some(array) = value.get_ref().as_array() else {
             self.mismatch(key, "a list of tables", value);
             return None;
@@ -260,7 +277,7 @@ impl<'t, 'd> Section<'_, 't, 'd> {
         for item in array.iter() {
             match item.get_ref().as_table() {
                 Some(table) => {
-                    tables.push(read(Section { reader: self.reader, name: key, table: Some(table), at: item.span() }));
+                    tables.push(read(Section { reader: self.reader, name, table: Some(table), at: item.span() }));
                 }
                 None => self.mismatch(key, "a list of tables", item),
             }
@@ -287,6 +304,17 @@ fn items<'d>(value: &'d Spanned<'d>) -> impl Iterator<Item = &'d Spanned<'d>> {
     one.into_iter().chain(many.into_iter().flatten())
 }
 
+fn number(value: &Spanned<'_>) -> Option<u64> {
+    match value.get_ref() {
+        DeValue::Integer(number) => u64::from_str_radix(number.as_str(), number.radix()).ok(),
+        _ => None,
+    }
+}
+
+fn text(value: &Spanned<'_>) -> Option<String> {
+    value.get_ref().as_str().map(str::to_owned)
+}
+
 fn kind(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a text",
@@ -310,7 +338,9 @@ fn help_for(wanted: &str, found: &DeValue<'_>) -> String {
         }
         ("a duration", _) => "write a text with a unit, such as \"250ms\", \"10s\" or \"5m\"".to_owned(),
         ("a size", _) => "write a text with a unit, such as \"256KiB\"".to_owned(),
-        ("a list of tables", DeValue::Table(_)) => "write [[site]] or [[hook]], with two brackets".to_owned(),
+        ("a list of tables", DeValue::Table(_)) => {
+            "write [[site]], [[hook]] and the like, with two brackets".to_owned()
+        }
         ("a text", DeValue::Integer(_) | DeValue::Float(_) | DeValue::Boolean(_) | DeValue::Datetime(_)) => {
             "put it between quotes".to_owned()
         }

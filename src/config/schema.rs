@@ -66,6 +66,7 @@ fn value(keys: &Keys, key: &Key, defaults: &Value) -> Map<String, Value> {
         Kind::Size => object(json!({"type": "string", "pattern": SIZE})),
         Kind::Choice(words) => object(json!({"enum": words})),
         Kind::Texts => one_or_many(json!({"type": "string"})),
+        Kind::Numbers => one_or_many(json!({"type": "integer", "minimum": 0})),
         Kind::Table(name) => table(keys, name, defaults),
         Kind::Tables(name) => object(json!({"type": "array", "items": table(keys, name, &defaults[0])})),
         Kind::TextsOrTables(name) => {

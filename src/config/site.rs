@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use super::errors::{Span, Wrong, quoted};
+use super::header::field_name;
 use super::hosts;
 use super::judge::{DAY, HOUR, Judge, MILLISECOND};
-use super::meant::Site;
+use super::meant::{self, Site};
 use super::reader::At;
-use super::typed;
+use super::{origins, typed};
 use crate::sites::HostPattern;
 
 /// A site's name stands in metric labels and in every line of the log.
@@ -117,19 +118,24 @@ impl Judge<'_, '_> {
         }
     }
 
-    /// `None` where its origin can't be read, which is a fault already.
+    /// `None` where no origin of it can be read, which is a fault already.
     fn site(&mut self, site: typed::Site, name: &str, hosts: Vec<HostPattern>) -> Option<Site> {
-        let address = site.origin.and_then(|origins| self.origin(origins));
-        let readable = address.is_some();
-        // Without an address the rest is judged all the same, for its faults.
-        let address = address.unwrap_or_else(|| origin::Address { host: String::new(), port: 0 });
-        let mut meant = Site::new(name, hosts, address);
-        let waits = &mut meant.origin;
+        let mut meant = Site::new(name, hosts);
+        let mut waits = meant::waits();
         waits.connect_timeout = self.duration(site.connect_timeout, waits.connect_timeout, MILLISECOND..=HOUR);
         waits.first_byte_timeout = self.duration(site.first_byte_timeout, waits.first_byte_timeout, MILLISECOND..=DAY);
         waits.between_bytes_timeout =
             self.duration(site.between_bytes_timeout, waits.between_bytes_timeout, MILLISECOND..=DAY);
         waits.max_connections = self.count(site.max_origin_connections, waits.max_connections, 1..=65_535);
+        let plan = &mut meant.plan;
+        meant.shares = site.origin.map(|origins| self.shares(origins, plan, &waits)).unwrap_or_default();
+        meant.routes = self.routes(site.routes, plan, &waits);
+        plan.check = self.check(site.check);
+        plan.ejection = self.ejection(site.eject);
+        plan.retry_statuses = self.statuses(site.retry_statuses, 500);
+        meant.host_header = site.host_header.and_then(|host| self.checked(host, origins::host_field));
+        meant.redirects = self.redirects(site.redirects);
+        (meant.to_client, meant.to_origin) = self.headers(site.headers);
         let on = |flag: Option<At<bool>>| flag.is_some_and(|flag| flag.value);
         meant.caching = cache::Caching {
             store_set_cookie: on(site.store_set_cookie),
@@ -139,24 +145,12 @@ impl Judge<'_, '_> {
         for field in site.pass_fields.map(|fields| fields.value).unwrap_or_default() {
             meant.pass_fields.extend(self.checked(field, pass_field));
         }
-        readable.then_some(meant)
-    }
-
-    fn origin(&mut self, origins: At<Vec<At<String>>>) -> Option<origin::Address> {
-        let mut each = origins.value.into_iter();
-        let Some(first) = each.next() else {
-            self.faults.add(&origins.at, Wrong::new("this site has no origin", "write \"http://127.0.0.1:3000\""));
-            return None;
-        };
-        if let Some(second) = each.next() {
-            self.faults.add(&second.at, Wrong::later("a site with several origins", "name one"));
-        }
-        self.checked(first, hosts::origin)
+        (!meant.shares.is_empty()).then_some(meant)
     }
 }
 
 /// Fields that belong to one connection (RFC 9110 section 7.6.1), frame the message, or are ours.
-const NEVER_PASSED: [&str; 13] = [
+pub(super) const NEVER_PASSED: [&str; 13] = [
     "connection",
     "content-length",
     "expect",
@@ -173,9 +167,7 @@ const NEVER_PASSED: [&str; 13] = [
 ];
 
 fn pass_field(text: &str) -> Result<http::HeaderName, Wrong> {
-    let name = http::HeaderName::from_bytes(text.as_bytes()).map_err(|_| {
-        Wrong::new(format!("{} is not the name of a field", quoted(text)), "write one such as \"X-Forwarded-For\"")
-    })?;
+    let name = field_name(text)?;
     if NEVER_PASSED.contains(&name.as_str()) {
         let what = format!("`{name}` belongs to one connection, or is set here: it can't be passed");
         return Err(Wrong::new(what, "remove it"));

@@ -1,5 +1,7 @@
 //! The config as it is written: every key with its type, nothing checked beyond that, no defaults.
 
+mod site;
+
 use std::time::Duration;
 
 use toml::de::DeTable;
@@ -9,6 +11,8 @@ use super::errors::{Faults, Span, Wrong};
 use super::keys::Keys;
 use super::reader::{At, Reader, Section};
 use crate::pages::Disclose;
+
+pub(super) use site::{Check, Eject, Header, ORIGIN_HELP, Origin, Redirect, Route};
 
 pub(super) const SITE_HELP: &str =
     "add [[site]] with hosts = [\"photos.example\"] and origin = \"http://127.0.0.1:3000\"";
@@ -89,7 +93,14 @@ pub(super) struct Site {
     pub(super) at: Span,
     pub(super) name: Option<At<String>>,
     pub(super) hosts: Option<At<Vec<At<String>>>>,
-    pub(super) origin: Option<At<Vec<At<String>>>>,
+    pub(super) origin: Option<At<Vec<Origin>>>,
+    pub(super) host_header: Option<At<String>>,
+    pub(super) check: Option<Check>,
+    pub(super) eject: Option<Eject>,
+    pub(super) retry_statuses: Option<At<Vec<At<u64>>>>,
+    pub(super) routes: Option<At<Vec<Route>>>,
+    pub(super) redirects: Option<At<Vec<Redirect>>>,
+    pub(super) headers: Option<At<Vec<Header>>>,
     pub(super) connect_timeout: Option<At<Duration>>,
     pub(super) first_byte_timeout: Option<At<Duration>>,
     pub(super) between_bytes_timeout: Option<At<Duration>>,
@@ -159,8 +170,8 @@ impl File {
                 dir
             }),
             audit: top.table("audit", Audit::read),
-            sites: top.tables("site", Site::read),
-            hooks: top.tables("hook", Hook::read),
+            sites: top.tables("site", "site", Site::read),
+            hooks: top.tables("hook", "hook", Hook::read),
         };
         top.end();
         file
@@ -257,12 +268,19 @@ impl Audit {
 impl Site {
     fn read(mut site: Section<'_, '_, '_>) -> Site {
         site.require("hosts", "write hosts = [\"photos.example\"], or hosts = [\"*\"] for any host");
-        site.require("origin", "write origin = \"http://127.0.0.1:3000\"");
+        site.require("origin", ORIGIN_HELP);
         let read = Site {
             at: site.at.clone(),
             name: site.text("name"),
             hosts: site.texts("hosts"),
-            origin: site.texts("origin"),
+            origin: Origin::all(&mut site),
+            host_header: site.text("host_header"),
+            check: site.inner("check", "site.check", Check::read),
+            eject: site.inner("eject", "site.eject", Eject::read),
+            retry_statuses: site.numbers("retry_statuses"),
+            routes: site.tables("route", "site.route", Route::read),
+            redirects: site.tables("redirect", "site.redirect", Redirect::read),
+            headers: site.tables("header", "site.header", Header::read),
             connect_timeout: site.duration("connect_timeout"),
             first_byte_timeout: site.duration("first_byte_timeout"),
             between_bytes_timeout: site.duration("between_bytes_timeout"),

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::pool::Slot;
 use crate::socket::{Socket, Traffic};
+use crate::stream::Stream;
 use crate::upload::{Course, Upload};
 use crate::{Fault, OriginError, Phase, Settings};
 
@@ -72,12 +73,7 @@ pub(crate) enum Settled {
 
 impl Connection {
     pub(crate) async fn open(settings: &Settings, slot: Slot) -> Result<Connection, OriginError> {
-        let address = &settings.address;
-        let stream = match net::dial(&address.host, address.port, settings.connect_timeout).await {
-            Ok(stream) => stream,
-            Err(error) if error.is_timeout() => return Err(OriginError::TimedOut(Phase::Connect)),
-            Err(source) => return Err(OriginError::Unreachable { address: address.clone(), source }),
-        };
+        let stream = Stream::open(settings).await?;
         let traffic = Arc::new(Traffic::default());
         let socket = Socket::new(stream, traffic.clone(), settings.between_bytes_timeout);
         let (sender, connection) = http1::Builder::new()

@@ -17,6 +17,9 @@ pub enum OriginError {
     Busy,
     #[error("the origin {address} can't be reached")]
     Unreachable { address: Address, source: net::DialError },
+    /// It can be reached, and then no TLS comes about: it is not who it should be, or doesn't speak it.
+    #[error("no TLS with the origin {address}")]
+    Untrusted { address: Address, source: std::io::Error },
     #[error("the origin did not {0} in time")]
     TimedOut(Phase),
     #[error("the origin's answer can't be used")]
@@ -29,12 +32,14 @@ pub enum OriginError {
     /// The client's side failed, not the origin's.
     #[error("the request's body failed while it was sent to the origin")]
     RequestBody(#[source] BodyError),
+    #[error("no origin is named for this path")]
+    NoOrigin,
 }
 
 /// What an origin was waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Phase {
-    /// `connect_timeout`: the name lookup and the TCP handshake.
+    /// `connect_timeout`: the name lookup, the TCP handshake, and that of TLS.
     #[error("accept a connection")]
     Connect,
     /// `between_bytes_timeout`: it took not one byte of the request for that long.
@@ -67,9 +72,14 @@ impl OriginError {
     /// is still there.
     pub fn may_retry(&self) -> bool {
         match self {
-            OriginError::Busy | OriginError::Unreachable { .. } | OriginError::TimedOut(Phase::Connect) => true,
+            OriginError::Busy
+            | OriginError::Unreachable { .. }
+            | OriginError::Untrusted { .. }
+            | OriginError::TimedOut(Phase::Connect) => true,
             OriginError::Broken { sent, .. } => !sent,
-            OriginError::TimedOut(Phase::Send | Phase::FirstByte) | OriginError::RequestBody(_) => false,
+            OriginError::TimedOut(Phase::Send | Phase::FirstByte)
+            | OriginError::RequestBody(_)
+            | OriginError::NoOrigin => false,
         }
     }
 }
@@ -79,6 +89,7 @@ impl From<OriginError> for Refusal {
         match error {
             OriginError::Busy => Refusal::OriginBusy,
             OriginError::Unreachable { source, .. } => Refusal::OriginUnreachable(chain(&source)),
+            OriginError::Untrusted { .. } | OriginError::NoOrigin => Refusal::OriginUnreachable(chain(&error)),
             OriginError::TimedOut(_) => Refusal::OriginTimeout,
             OriginError::Broken { fault, .. } => Refusal::OriginBroken(chain(&fault)),
             OriginError::RequestBody(error) => match error {

@@ -1,10 +1,10 @@
 //! One request and its answer.
 
+use std::fmt;
 use std::sync::Arc;
 
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
-use terms::Body;
 
 use crate::connection::Connection;
 use crate::head;
@@ -17,7 +17,7 @@ use crate::{Fault, Numbers, OriginError, Reply, ReplyBody, Settings};
 /// An origin and its connections. Clones share them; they are closed when the last one is dropped,
 /// but for those whose answers are still being read.
 #[derive(Clone)]
-pub struct Origin(Arc<Inner>);
+pub(crate) struct Origin(Arc<Inner>);
 
 struct Inner {
     settings: Settings,
@@ -27,25 +27,24 @@ struct Inner {
 
 impl Origin {
     /// Dials nothing yet.
-    pub fn new(settings: Settings) -> Origin {
+    pub(crate) fn new(settings: Settings) -> Origin {
         let numbers = Arc::new(Numbers::default());
         let pool = Pool::new(settings.max_connections, numbers.clone());
         Origin(Arc::new(Inner { settings, pool, numbers }))
     }
 
-    pub fn numbers(&self) -> &Numbers {
+    pub(crate) fn numbers(&self) -> &Numbers {
         &self.0.numbers
     }
 
-    pub fn settings(&self) -> &Settings {
+    pub(crate) fn settings(&self) -> &Settings {
         &self.0.settings
     }
 
     /// Sends one request and waits for the head of the answer; 1xx are passed over, 101 is refused.
     ///
-    /// `request` has an origin-form target (RFC 9112 section 3.2.1), `Host`, and no hop-by-hop fields;
-    /// framing and version are set here. The rest of its body is sent while the answer is read, and
-    /// abandoned when the answer has ended.
+    /// `request` has an origin-form target (RFC 9112 section 3.2.1), `Host`, and no hop-by-hop fields.
+    /// The rest of its body is sent while the answer is read, and abandoned when the answer has ended.
     ///
     /// A connection from the pool that turns out to be dead is replaced, once, by a fresh one: always
     /// when nothing was sent on it; when it closed before any byte of an answer, only if the method is
@@ -55,45 +54,47 @@ impl Origin {
     /// `between_bytes_timeout` for each sign that the origin takes the request, and from the request's
     /// last byte `first_byte_timeout` for the head. How slow the request's own body may be is its
     /// sender's matter. Dropping the future closes the connection.
-    pub async fn exchange(&self, request: Request<Body>) -> Result<Reply, OriginError> {
+    pub(crate) async fn send(&self, request: Request<Upload>) -> Result<Reply, Box<Failed>> {
         let outcome = self.answer(request).await;
-        match &outcome {
-            Ok(_) | Err(OriginError::RequestBody(_)) => {}
-            Err(OriginError::Busy) => count(&self.0.numbers.busy),
-            Err(OriginError::TimedOut(_)) => count(&self.0.numbers.timeouts),
-            Err(OriginError::Unreachable { .. } | OriginError::Broken { .. }) => count(&self.0.numbers.failures),
+        let Err(failed) = &outcome else { return outcome };
+        match failed.error {
+            OriginError::RequestBody(_) | OriginError::NoOrigin => {}
+            OriginError::Busy => count(&self.0.numbers.busy),
+            OriginError::TimedOut(_) => count(&self.0.numbers.timeouts),
+            OriginError::Unreachable { .. } | OriginError::Untrusted { .. } | OriginError::Broken { .. } => {
+                count(&self.0.numbers.failures);
+            }
         }
         outcome
     }
 
-    async fn answer(&self, request: Request<Body>) -> Result<Reply, OriginError> {
-        let (request, course) = upload::prepare(request);
+    async fn answer(&self, request: Request<Upload>) -> Result<Reply, Box<Failed>> {
         let method = request.method().clone();
         let (answer, connection, course) = match self.0.pool.take(self.0.settings.connect_timeout).await {
-            None => return Err(OriginError::Busy),
-            Some(Grant::Fresh(slot)) => self.send_fresh(request, course, slot).await?,
-            Some(Grant::Pooled(connection)) => self.send_pooled(request, course, connection).await?,
+            None => return Err(Failed::before_sending(OriginError::Busy, request)),
+            Some(Grant::Fresh(slot)) => self.send_fresh(request, slot).await?,
+            Some(Grant::Pooled(connection)) => self.send_pooled(request, connection).await?,
         };
-        self.reply(&method, answer, connection, course)
+        self.reply(&method, answer, connection, course).map_err(Failed::for_good)
     }
 
-    async fn send_fresh(&self, request: Request<Upload>, course: Arc<Course>, slot: Slot) -> Result<Sent, OriginError> {
+    async fn send_fresh(&self, request: Request<Upload>, slot: Slot) -> Result<Sent, Box<Failed>> {
         count(&self.0.numbers.dialled);
-        let connection = Connection::open(&self.0.settings, slot).await?;
+        let connection = match Connection::open(&self.0.settings, slot).await {
+            Ok(connection) => connection,
+            Err(error) => return Err(Failed::before_sending(error, request)),
+        };
+        let course = request.body().course().clone();
         match connection.send(request, &self.0.settings).await {
             Ok((answer, connection)) => Ok((answer, connection, course)),
-            Err(lost) => Err(lost.error),
+            Err(lost) => Err(Box::new(Failed { error: lost.error, unsent: lost.unsent, silent: lost.silent })),
         }
     }
 
-    async fn send_pooled(
-        &self,
-        request: Request<Upload>,
-        course: Arc<Course>,
-        connection: Connection,
-    ) -> Result<Sent, OriginError> {
+    async fn send_pooled(&self, request: Request<Upload>, connection: Connection) -> Result<Sent, Box<Failed>> {
         count(&self.0.numbers.reused);
         let repeated = upload::repeatable(&request);
+        let course = request.body().course().clone();
         let lost = match connection.send(request, &self.0.settings).await {
             Ok((answer, connection)) => return Ok((answer, connection, course)),
             Err(lost) => *lost,
@@ -102,12 +103,11 @@ impl Origin {
             Some(request) => request,
             None => match repeated {
                 Some(request) if lost.silent => request,
-                _ => return Err(lost.error),
+                _ => return Err(Failed::for_good(lost.error)),
             },
         };
         count(&self.0.numbers.replaced);
-        let course = again.body().course().clone();
-        self.send_fresh(again, course, lost.slot).await
+        self.send_fresh(again, lost.slot).await
     }
 
     fn reply(
@@ -124,6 +124,31 @@ impl Origin {
         let timeout = self.0.settings.between_bytes_timeout;
         let body = ReplyBody::new(incoming, lease, timeout, self.0.numbers.clone());
         Ok(Reply { status: head.status, version: head.version, fields: head.headers, body })
+    }
+}
+
+/// An exchange that came to nothing, and what another origin could still do.
+pub(crate) struct Failed {
+    pub(crate) error: OriginError,
+    /// The request, if nothing of it was sent.
+    pub(crate) unsent: Option<Request<Upload>>,
+    /// The connection ended before any byte of an answer had come.
+    pub(crate) silent: bool,
+}
+
+impl Failed {
+    fn before_sending(error: OriginError, request: Request<Upload>) -> Box<Failed> {
+        Box::new(Failed { error, unsent: Some(request), silent: false })
+    }
+
+    fn for_good(error: OriginError) -> Box<Failed> {
+        Box::new(Failed { error, unsent: None, silent: false })
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Origin").field(&self.0.settings).finish()
     }
 }
 

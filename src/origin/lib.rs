@@ -1,31 +1,41 @@
 //! An origin: who is asked when nothing stored answers.
 //!
-//! An HTTP/1.1 client (RFC 9112) for one address, with a pool of its own. [`Origin::exchange`] is the
-//! whole of it: one request out, one [`Reply`] back whose body streams.
+//! An HTTP/1.1 client (RFC 9112) for the origins of a site, each with a pool of connections of its own.
+//! [`Group::exchange`] is the whole of it: one request out, one [`Reply`] back whose body streams.
 //!
-//! hyper does the parsing and stays inside. What is decided here: how many connections there are and
-//! who waits for one (`pool`); how long each step may take; when a request may be sent a second
-//! time (`exchange`); which answers leave a doubt about where they end (`head`); and when a
-//! connection may be used again (`reply`).
+//! hyper does the parsing and stays inside. What is decided here: which origin is asked (`balance`), how
+//! each of them is (`health`, `check`), and whether another one is asked behind it (`set`, `budget`); how
+//! many connections there are and who waits for one (`pool`); how long each step may take; when a request
+//! may be sent a second time to the same origin (`exchange`); which answers leave a doubt about where they
+//! end (`head`); and when a connection may be used again (`reply`).
 //!
-//! Left out on purpose: TLS towards origins, choosing among several, tunnels.
+//! Left out on purpose: tunnels.
 
+mod balance;
+mod budget;
+mod check;
 mod connection;
 mod error;
 mod exchange;
 mod head;
+mod health;
 mod numbers;
 mod pool;
 mod reply;
+mod set;
 mod settings;
 mod socket;
+mod stream;
 mod upload;
 
 #[cfg(test)]
 mod tests;
 
 pub use error::{Cause, Fault, OriginError, Phase};
-pub use exchange::Origin;
+pub use health::Standing;
 pub use numbers::Numbers;
 pub use reply::{Reply, ReplyBody};
-pub use settings::{Address, Settings};
+pub use set::{Group, Origins, Seen};
+pub use settings::{Address, Check, Ejection, Plan, Settings, Share, Tls};
+
+use exchange::Origin;

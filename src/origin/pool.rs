@@ -43,6 +43,13 @@ struct State {
 /// The right to one connection. Dropping it passes the right on.
 pub(crate) struct Slot(Weak<Pool>);
 
+impl Slot {
+    /// A slot of no pool: for a connection that is counted nowhere.
+    pub(crate) fn of_none() -> Slot {
+        Slot(Weak::new())
+    }
+}
+
 pub(crate) enum Grant {
     Pooled(Connection),
     Fresh(Slot),
@@ -300,6 +307,7 @@ mod tests {
         let address = Address { host: "127.0.0.1".to_owned(), port: listener.local_addr().unwrap().port() };
         let settings = Settings {
             address,
+            tls: None,
             connect_timeout: SOON,
             first_byte_timeout: SOON,
             between_bytes_timeout: SOON,

@@ -1,4 +1,4 @@
-//! The TCP stream beneath hyper: what comes and goes is seen here before hyper sees it.
+//! The stream beneath hyper: what comes and goes is seen here before hyper sees it.
 
 use std::io;
 use std::pin::Pin;
@@ -8,8 +8,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
+
+use crate::stream::Stream;
 
 /// What is known of a connection from its bytes, whatever hyper makes of them.
 #[derive(Default)]
@@ -42,7 +43,7 @@ impl Traffic {
 /// it finds the answer, the end or the reset. If it finds nothing, the failure is told after
 /// `patience`.
 pub(crate) struct Socket {
-    stream: TcpStream,
+    stream: Stream,
     traffic: Arc<Traffic>,
     patience: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
@@ -51,7 +52,7 @@ pub(crate) struct Socket {
 
 impl Socket {
     /// `patience`: how long the peer may take no byte while there are some to send.
-    pub(crate) fn new(stream: TcpStream, traffic: Arc<Traffic>, patience: Duration) -> Socket {
+    pub(crate) fn new(stream: Stream, traffic: Arc<Traffic>, patience: Duration) -> Socket {
         Socket { stream, traffic, patience, stalled: None, failure: None }
     }
 

@@ -62,7 +62,7 @@ impl Course {
 ///
 /// The framing fields are set here whatever the caller left in them: hyper obeys those it finds, and
 /// without them sends no body at all with a GET whose length is unknown.
-pub(crate) fn prepare(request: Request<Body>) -> (Request<Upload>, Arc<Course>) {
+pub(crate) fn prepare(request: Request<Body>) -> Request<Upload> {
     let (mut head, body) = request.into_parts();
     let length = if body.is_end_stream() { Some(0) } else { body.size_hint().exact() };
     head.version = Version::HTTP_11;
@@ -79,9 +79,7 @@ pub(crate) fn prepare(request: Request<Body>) -> (Request<Upload>, Arc<Course>) 
         }
     }
     let body = if length == Some(0) { Body::Empty } else { body };
-    let upload = Upload::new(body, length);
-    let course = upload.course.clone();
-    (Request::from_parts(head, upload), course)
+    Request::from_parts(head, Upload::new(body, length))
 }
 
 /// The same request a second time, if it has no body and its method may be repeated without asking

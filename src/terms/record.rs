@@ -80,8 +80,14 @@ impl Departures {
     /// An answer with `Set-Cookie` was stored.
     pub const STORED_SET_COOKIE: Departures = Departures(2);
 
-    const NAMES: [(Departures, &'static str); 2] =
-        [(Departures::REPR_DIGEST, "repr-digest"), (Departures::STORED_SET_COOKIE, "stored-set-cookie")];
+    /// A rule of the site changed its fields.
+    pub const HEADER_RULE: Departures = Departures(4);
+
+    const NAMES: [(Departures, &'static str); 3] = [
+        (Departures::REPR_DIGEST, "repr-digest"),
+        (Departures::STORED_SET_COOKIE, "stored-set-cookie"),
+        (Departures::HEADER_RULE, "header-rule"),
+    ];
 
     pub fn add(&mut self, other: Departures) {
         self.0 |= other.0;

@@ -85,6 +85,12 @@ impl Builder {
         self
     }
 
+    /// `site.origin`, as TOML.
+    pub fn origins(mut self, origins: &str) -> Builder {
+        self.origin = origins.to_owned();
+        self
+    }
+
     /// A second origin that the config names somewhere.
     pub fn also(mut self, origin: &Origin) -> Builder {
         self.served.push(origin.served());
@@ -95,7 +101,7 @@ impl Builder {
         format!(
             "[edge]\nlisten = [\"127.0.0.1:0\"]\n{}\n[admin]\nlisten = \"127.0.0.1:0\"\n{}\n[cache]\n{}\n\
              [takedown]\nlists = {}\n{}\n[state]\ndir = \"state\"\n[audit]\n{}\n\
-             [[site]]\nname = \"photos\"\nhosts = {}\norigin = \"{}\"\n{}\n{}",
+             [[site]]\nname = \"photos\"\nhosts = {}\norigin = {}\n{}\n{}",
             self.edge,
             self.admin,
             self.cache,
@@ -155,7 +161,7 @@ impl Edge {
             site: String::new(),
             rest: String::new(),
             lists: "[\"blocklist.d\"]".to_owned(),
-            origin: format!("http://{address}"),
+            origin: format!("\"http://{address}\""),
             served: Vec::new(),
             rules: String::new(),
         }

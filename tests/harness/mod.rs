@@ -11,6 +11,7 @@ pub mod evidence;
 pub mod list;
 pub mod origin;
 pub mod process;
+pub mod tls_front;
 
 use std::time::{Duration, Instant};
 

@@ -75,19 +75,22 @@ fn hooks(admin: &Admin) -> Value {
 
 fn origins(admin: &Admin) -> Vec<Value> {
     let sites = admin.gateway.sites();
-    sites
-        .all()
-        .iter()
-        .map(|site| {
-            let numbers = site.origin.numbers();
+    let mut rows = Vec::new();
+    for site in sites.all() {
+        rows.extend(site.origins.each().map(|origin| {
             json!({
                 "site": &*site.name,
-                "origin": site.origin.settings().address.to_string(),
-                "in_use": numbers.in_use.load(Relaxed),
-                "idle": numbers.idle.load(Relaxed),
-                "failures": numbers.failures.load(Relaxed),
-                "timeouts": numbers.timeouts.load(Relaxed),
+                "origin": origin.url,
+                "health": origin.standing.as_str(),
+                "in_use": origin.numbers.in_use.load(Relaxed),
+                "idle": origin.numbers.idle.load(Relaxed),
+                "failures": origin.numbers.failures.load(Relaxed),
+                "timeouts": origin.numbers.timeouts.load(Relaxed),
+                "ejections": origin.ejections,
+                "retried": origin.retried,
+                "checks_failed": origin.checks_failed,
             })
-        })
-        .collect()
+        }));
+    }
+    rows
 }

@@ -20,7 +20,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-use crate::{Address, Origin, OriginError, Reply, Settings};
+use crate::{Address, Origin, OriginError, Reply, Settings, upload};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A timeout that a test waits for.
@@ -31,6 +31,7 @@ async fn here(adapt: impl FnOnce(&mut Settings)) -> (Origin, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut settings = Settings {
         address: Address { host: "127.0.0.1".to_owned(), port: listener.local_addr().unwrap().port() },
+        tls: None,
         connect_timeout: PATIENCE,
         first_byte_timeout: PATIENCE,
         between_bytes_timeout: PATIENCE,
@@ -109,7 +110,11 @@ fn get() -> Request<Body> {
 }
 
 async fn ask(origin: &Origin, request: Request<Body>) -> Result<Reply, OriginError> {
-    within(origin.exchange(request)).await
+    within(exchange(origin, request)).await
+}
+
+async fn exchange(origin: &Origin, request: Request<Body>) -> Result<Reply, OriginError> {
+    origin.send(upload::prepare(request)).await.map_err(|failed| failed.error)
 }
 
 async fn text(reply: Reply) -> Result<String, BodyError> {

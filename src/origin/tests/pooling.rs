@@ -96,7 +96,7 @@ async fn an_exchange_given_up_closes_its_connection_and_frees_its_place() {
         let mut second = Peer::accept(&listener).await;
         second.serve(OK).await;
     });
-    assert!(tokio::time::timeout(SHORT, origin.exchange(get())).await.is_err());
+    assert!(tokio::time::timeout(SHORT, exchange(&origin, get())).await.is_err());
     assert_eq!(text(ask(&origin, get()).await.unwrap()).await.unwrap(), "ok");
     peer.await.unwrap();
 }
