@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 
 use crate::admin::{self, Reload, Token};
 use crate::config::{self, Meant, Written};
-use crate::server::{Edge, Limits, Listener};
+use crate::server::{Edge, Greeting, Limits, Listener};
 use house::House;
 use listeners::Listeners;
 use reload::Word;
@@ -186,7 +186,7 @@ impl Signals {
 
 fn bind_admin(admin: &config::Admin) -> anyhow::Result<(TcpListener, Option<tokio_rustls::TlsAcceptor>)> {
     let tls = admin.tls.as_ref().map(|tls| net::tls::server_config(&tls.cert, &tls.key)).transpose()?;
-    let socket = Listener::bind(admin.address, None)?.into_socket();
+    let socket = Listener::bind(admin.address, Greeting::Clear { h2c: false })?.into_socket();
     Ok((socket, tls.map(tokio_rustls::TlsAcceptor::from)))
 }
 

@@ -18,11 +18,14 @@ use terms::{CacheUse, Verdict};
 
 use crate::sites::Site;
 
+/// h2 warns of what clients do, as often as they do it.
+const DIAGNOSTICS: &str = "info,h2=error";
+
 /// Sends diagnostics to stderr: `SEAWALL_LOG` says how much (`warn`, `info`, `debug`, or a directive).
 pub fn init_tracing() {
     use std::io::IsTerminal;
     let filter = tracing_subscriber::EnvFilter::try_from_env("SEAWALL_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(DIAGNOSTICS));
     let ansi = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
     // A second subscriber in one process (tests) is no reason to stop.
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).try_init();

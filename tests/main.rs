@@ -16,6 +16,7 @@ mod config;
 mod crash;
 mod cut;
 mod hooks;
+mod http2;
 mod live;
 mod origins;
 mod proxy;

@@ -7,10 +7,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use net::Drain;
 use terms::url::Scheme;
 use tokio::time::Instant;
-use tokio_rustls::rustls::ServerConfig;
 
 use crate::config;
 use crate::server::{self, Edge, Greeting, ListenError, Listener, Stop};
@@ -25,7 +25,7 @@ pub(super) struct Listeners {
 struct Open {
     meant: config::Listener,
     address: SocketAddr,
-    greeting: Arc<Greeting>,
+    greeting: Arc<ArcSwap<Greeting>>,
     end: Arc<End>,
 }
 
@@ -42,7 +42,7 @@ enum Step {
     /// The one with this address stays, and is meant like this.
     Keep(SocketAddr, config::Listener),
     /// It stays, and new connections are greeted with this.
-    Greet(SocketAddr, config::Listener, Option<Arc<ServerConfig>>),
+    Greet(SocketAddr, config::Listener, Greeting),
     Open(config::Listener, Listener),
 }
 
@@ -76,10 +76,10 @@ impl Listeners {
             .map(|(meant, same)| same.or_else(|| take(&mut left, |open| open.is_at(meant.address))))
             .collect();
         let step = |(meant, open): (&config::Listener, Option<&Open>)| match open {
-            Some(open) if open.meant.tls == meant.tls => Ok(Step::Keep(open.address, meant.clone())),
-            Some(open) => Ok(Step::Greet(open.address, meant.clone(), tls_of(meant)?)),
+            Some(open) if greets_alike(&open.meant, meant) => Ok(Step::Keep(open.address, meant.clone())),
+            Some(open) => Ok(Step::Greet(open.address, meant.clone(), greeting_of(meant)?)),
             None => {
-                let bound = Listener::bind(meant.address, tls_of(meant)?);
+                let bound = Listener::bind(meant.address, greeting_of(meant)?);
                 Ok(Step::Open(meant.clone(), bound.map_err(|refused| overlap(refused, &left))?))
             }
         };
@@ -96,9 +96,9 @@ impl Listeners {
         for step in prepared.0 {
             match step {
                 Step::Keep(address, meant) => self.open.extend(kept(address).map(|open| Open { meant, ..open })),
-                Step::Greet(address, meant, tls) => {
+                Step::Greet(address, meant, greeting) => {
                     let Some(open) = kept(address) else { continue };
-                    open.greeting.set_tls(tls);
+                    open.greeting.store(Arc::new(greeting));
                     told.push(format!("edge {}: greets anew", open.url()));
                     self.open.push(Open { meant, ..open });
                 }
@@ -119,7 +119,7 @@ impl Listeners {
     }
 
     pub(super) fn addresses(&self) -> Vec<(Scheme, SocketAddr)> {
-        self.open.iter().map(|open| (open.greeting.scheme(), open.address)).collect()
+        self.open.iter().map(|open| (open.greeting.load().scheme(), open.address)).collect()
     }
 
     fn ends(&self) -> impl Iterator<Item = &End> {
@@ -165,7 +165,7 @@ impl Open {
     }
 
     fn url(&self) -> String {
-        format!("{}://{}", self.greeting.scheme().as_str(), self.address)
+        format!("{}://{}", self.greeting.load().scheme().as_str(), self.address)
     }
 }
 
@@ -184,8 +184,15 @@ fn take<'o>(left: &mut Vec<&'o Open>, fits: impl Fn(&Open) -> bool) -> Option<&'
     left.iter().position(|open| fits(open)).map(|at| left.remove(at))
 }
 
-fn tls_of(meant: &config::Listener) -> Result<Option<Arc<ServerConfig>>, net::TlsError> {
-    meant.tls.as_ref().map(|tls| net::tls::server_config(&tls.cert, &tls.key)).transpose()
+fn greets_alike(one: &config::Listener, other: &config::Listener) -> bool {
+    (&one.tls, one.h2c) == (&other.tls, other.h2c)
+}
+
+fn greeting_of(meant: &config::Listener) -> Result<Greeting, net::TlsError> {
+    Ok(match &meant.tls {
+        Some(tls) => Greeting::Tls(net::tls::server_config(&tls.cert, &tls.key)?),
+        None => Greeting::Clear { h2c: meant.h2c },
+    })
 }
 
 /// Whether the port is held by one of ours: an address for all interfaces and one of a single one exclude

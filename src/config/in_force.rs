@@ -100,6 +100,7 @@ fn edge(edge: &Edge) -> Vec<Row> {
 fn listener(listener: &Listener) -> Value {
     match &listener.tls {
         Some(tls) => json!({"addr": listener.address.to_string(), "tls": self::tls(tls)}),
+        None if listener.h2c => json!({"addr": listener.address.to_string(), "h2c": true}),
         None => json!(listener.address.to_string()),
     }
 }

@@ -40,14 +40,18 @@ impl Judge<'_, '_> {
             self.faults.add(&listen.at, Wrong::new("the edge listens nowhere", ADDRESS_HELP));
         }
         let mut listeners: Vec<Listener> = Vec::new();
-        for typed::Listen { addr, tls } in listen.value {
+        for typed::Listen { addr, tls, h2c } in listen.value {
+            if let Some(h2c) = h2c.as_ref().filter(|h2c| h2c.value && tls.is_some()) {
+                let what = "h2c is HTTP/2 without TLS, and this listener has TLS";
+                self.faults.add(&h2c.at, Wrong::new(what, "remove h2c: over TLS, client and edge agree on HTTP/2"));
+            }
             let tls = tls.and_then(|tls| self.tls(&tls));
             let Some(address) = self.address(&addr) else { continue };
             if address.port() != 0 && listeners.iter().any(|other| other.address == address) {
                 self.faults
                     .add(&addr.at, Wrong::new(format!("{address} is listened on twice"), "remove one of the two"));
             }
-            listeners.push(Listener { address, tls });
+            listeners.push(Listener { address, tls, h2c: h2c.is_some_and(|h2c| h2c.value) });
         }
         listeners
     }

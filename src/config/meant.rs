@@ -52,6 +52,8 @@ pub struct Edge {
 pub struct Listener {
     pub address: SocketAddr,
     pub tls: Option<Tls>,
+    /// HTTP/2 without TLS, for clients that begin with it (RFC 9113 section 3.3); never beside `tls`.
+    pub h2c: bool,
 }
 
 /// PEM files that could be opened when the config was read.
@@ -123,7 +125,7 @@ pub struct Route {
 impl Default for Edge {
     fn default() -> Edge {
         Edge {
-            listeners: vec![Listener { address: SocketAddr::from(([127, 0, 0, 1], 8080)), tls: None }],
+            listeners: vec![Listener { address: SocketAddr::from(([127, 0, 0, 1], 8080)), tls: None, h2c: false }],
             head_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(75),
             drain: Duration::from_secs(30),

@@ -151,7 +151,7 @@ pub fn single(
     let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
     Ok(Meant {
         edge: Edge {
-            listeners: listen.into_iter().map(|address| Listener { address, tls: None }).collect(),
+            listeners: listen.into_iter().map(|address| Listener { address, tls: None, h2c: false }).collect(),
             ..Edge::default()
         },
         admin,

@@ -10,7 +10,7 @@ const SITE: &str = "[[site]]\nhosts = [\"a.example\"]\norigin = \"http://127.0.0
 /// Every key that this version knows, none with its default where there is another value.
 const EVERY_KEY: &str = r#"
 [edge]
-listen = ["127.0.0.1:0", { addr = "[::]:8443", tls = { cert = "a.pem", key = "./a.key" } }]
+listen = ["127.0.0.1:0", { addr = "127.0.0.1:0", h2c = true }, { addr = "[::]:8443", tls = { cert = "a.pem", key = "./a.key" } }]
 head_timeout = "1s"
 idle_timeout = "2s"
 drain = "0s"
@@ -185,8 +185,9 @@ fn reads_every_key() {
     let (folder, meant) = every_key();
     let tls = Tls { cert: folder.path().join("a.pem"), key: folder.path().join("a.key") };
     let listeners = vec![
-        Listener { address: "127.0.0.1:0".parse().unwrap(), tls: None },
-        Listener { address: "[::]:8443".parse().unwrap(), tls: Some(tls.clone()) },
+        Listener { address: "127.0.0.1:0".parse().unwrap(), tls: None, h2c: false },
+        Listener { address: "127.0.0.1:0".parse().unwrap(), tls: None, h2c: true },
+        Listener { address: "[::]:8443".parse().unwrap(), tls: Some(tls.clone()), h2c: false },
     ];
     let edge = Edge {
         listeners,
@@ -316,6 +317,12 @@ fn names_the_place_of_each_fault() {
         ("[edge]\nlisten = [{ adr = \"127.0.0.1:80\", addr = \"127.0.0.1:81\" }]", 2, 13, "did you mean `addr`?"),
         ("[edge]\nlisten = [{ tls = { cert = \"/dev/null\", key = \"/dev/null\" } }]", 2, 11, "no `addr`"),
         ("[edge]\nlisten = [{ addr = \"127.0.0.1:80\", tls = { cert = \"/dev/null\" } }]", 2, 42, "no `key`"),
+        (
+            "[edge]\nlisten = [{ addr = \"127.0.0.1:80\", h2c = true, tls = { cert = \"/dev/null\", key = \"/dev/null\" } }]",
+            2,
+            42,
+            "remove h2c",
+        ),
         (
             "[edge]\nlisten = [{ addr = \"127.0.0.1:80\", tls = { cert = \"/nowhere.pem\", key = \"/dev/null\" } }]",
             2,

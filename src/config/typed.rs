@@ -48,6 +48,7 @@ pub(super) struct Edge {
 pub(super) struct Listen {
     pub(super) addr: At<String>,
     pub(super) tls: Option<Tls>,
+    pub(super) h2c: Option<At<bool>>,
 }
 
 #[derive(Debug)]
@@ -181,7 +182,12 @@ impl File {
 impl Edge {
     fn read(mut edge: Section<'_, '_, '_>) -> Edge {
         let read = Edge {
-            listen: edge.texts_or_tables("listen", "edge.listen", |addr| Listen { addr, tls: None }, Listen::read),
+            listen: edge.texts_or_tables(
+                "listen",
+                "edge.listen",
+                |addr| Listen { addr, tls: None, h2c: None },
+                Listen::read,
+            ),
             head_timeout: edge.duration("head_timeout"),
             idle_timeout: edge.duration("idle_timeout"),
             drain: edge.duration("drain"),
@@ -201,8 +207,9 @@ impl Listen {
         listen.require("addr", "write { addr = \"0.0.0.0:8443\", tls = { cert = \"a.pem\", key = \"a.key\" } }");
         let addr = listen.text("addr");
         let tls = listen.inner("tls", "edge.listen.tls", Tls::read);
+        let h2c = listen.flag("h2c");
         listen.end();
-        Some(Listen { addr: addr?, tls })
+        Some(Listen { addr: addr?, tls, h2c })
     }
 }
 

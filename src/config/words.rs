@@ -27,8 +27,15 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ("edge.drain", "How long answers under way may go on once their listener is told to stop."),
     ("edge.head_timeout", "How long a request's head may take, from the connection's or the request's first moment."),
     ("edge.idle_timeout", "How long a connection may rest between two requests, or between two bytes of a body."),
-    ("edge.listen", "Addresses for clients: texts, or tables with `addr` and `tls`. Port 0 takes a free port."),
+    (
+        "edge.listen",
+        "Addresses for clients: texts, or tables with `addr` and `tls` or `h2c`. Port 0 takes a free port.",
+    ),
     ("edge.listen.addr", "An IP address and a port, such as \"0.0.0.0:8443\"."),
+    (
+        "edge.listen.h2c",
+        "Let clients begin with HTTP/2 without TLS, as proxies in front do; HTTP/1.1 is understood too.",
+    ),
     ("edge.listen.tls", "Speak TLS to clients."),
     ("edge.listen.tls.cert", "PEM file with the certificate and those above it, relative to the config's folder."),
     ("edge.listen.tls.key", "PEM file with the private key, relative to the config's folder."),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwap;
 use net::{Backoff, Draining};
 use terms::Peer;
 use terms::url::Scheme;
@@ -16,7 +16,8 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
-use super::connection;
+use super::prior_knowledge::{Spoken, listen_to};
+use super::{connection, http2};
 use crate::gateway::Gateway;
 use crate::telemetry::EdgeNumbers;
 
@@ -77,23 +78,26 @@ pub struct Stop {
 /// A bound address, not accepting yet.
 pub struct Listener {
     socket: TcpListener,
-    greeting: Arc<Greeting>,
+    greeting: Arc<ArcSwap<Greeting>>,
     address: SocketAddr,
 }
 
-/// How clients of a listener are greeted: with TLS, or in clear. It may change while the listener accepts.
-pub struct Greeting {
-    tls: ArcSwapOption<ServerConfig>,
+/// How a client is greeted.
+#[derive(Clone)]
+pub enum Greeting {
+    /// `h2c`: it may begin with HTTP/2.
+    Clear {
+        h2c: bool,
+    },
+    Tls(Arc<ServerConfig>),
 }
 
 impl Greeting {
     pub fn scheme(&self) -> Scheme {
-        scheme_of(&self.tls.load())
-    }
-
-    /// For connections that are accepted from now on.
-    pub fn set_tls(&self, tls: Option<Arc<ServerConfig>>) {
-        self.tls.store(tls);
+        match self {
+            Greeting::Tls(_) => Scheme::Https,
+            Greeting::Clear { .. } => Scheme::Http,
+        }
     }
 }
 
@@ -111,7 +115,7 @@ const TLS_BUFFER: usize = 16 * 1024;
 const BACKLOG: i32 = 4096;
 
 impl Listener {
-    pub fn bind(address: SocketAddr, tls: Option<Arc<ServerConfig>>) -> Result<Listener, ListenError> {
+    pub fn bind(address: SocketAddr, greeting: Greeting) -> Result<Listener, ListenError> {
         let bind = || {
             let domain = socket2::Domain::for_address(address);
             let socket = socket2::Socket::new(domain, socket2::Type::STREAM.nonblocking(), None)?;
@@ -123,7 +127,7 @@ impl Listener {
         };
         let socket = bind().map_err(|source| ListenError { address, source })?;
         let address = socket.local_addr().unwrap_or(address);
-        Ok(Listener { socket, greeting: Arc::new(Greeting { tls: ArcSwapOption::new(tls) }), address })
+        Ok(Listener { socket, greeting: Arc::new(ArcSwap::from_pointee(greeting)), address })
     }
 
     /// The address that was bound: a port of 0 has become a real one.
@@ -136,15 +140,9 @@ impl Listener {
         self.socket
     }
 
-    pub fn greeting(&self) -> Arc<Greeting> {
+    /// Whatever is put there holds for connections that are accepted from then on.
+    pub fn greeting(&self) -> Arc<ArcSwap<Greeting>> {
         self.greeting.clone()
-    }
-}
-
-fn scheme_of(tls: &Option<Arc<ServerConfig>>) -> Scheme {
-    match tls {
-        Some(_) => Scheme::Https,
-        None => Scheme::Http,
     }
 }
 
@@ -179,6 +177,8 @@ type Accepted = (TcpStream, SocketAddr, OwnedSemaphorePermit);
 
 async fn accept(listener: &Listener, edge: &Edge) -> std::io::Result<Accepted> {
     let (stream, address) = listener.socket.accept().await?;
+    // Answers go out in one write each; waiting for more would only delay them.
+    let _ = stream.set_nodelay(true);
     let permit = edge.permits.clone().acquire_owned().await.map_err(std::io::Error::other)?;
     Ok((stream, address, permit))
 }
@@ -191,33 +191,51 @@ async fn accept_waiting(listener: &Listener, edge: &Edge) -> Option<Accepted> {
         Poll::Pending => Poll::Ready(None),
     });
     let (stream, address) = accepted.await?;
+    let _ = stream.set_nodelay(true);
     Some((stream, address, permit))
 }
 
 fn welcome((stream, address, permit): Accepted, listener: &Listener, edge: &Arc<Edge>, stop: &Stop) {
     let live = (permit, stop.draining.enter(), edge.numbers.connection());
-    let tls = listener.greeting.tls.load_full();
-    let peer = Peer { address, scheme: scheme_of(&tls) };
+    let greeting = listener.greeting.load_full();
+    let peer = Peer { address, scheme: greeting.scheme() };
     let (edge, stop) = (edge.clone(), stop.clone());
     tokio::spawn(async move {
         let _live = live;
-        greet(stream, peer, tls.map(TlsAcceptor::from), edge, stop).await;
+        match &*greeting {
+            Greeting::Tls(tls) => greet(stream, peer, TlsAcceptor::from(tls.clone()), edge, stop).await,
+            Greeting::Clear { h2c: true } => greet_in_clear(stream, peer, edge, stop).await,
+            Greeting::Clear { h2c: false } => connection::drive(stream, peer, edge, stop).await,
+        }
     });
 }
 
-async fn greet(stream: TcpStream, peer: Peer, tls: Option<TlsAcceptor>, edge: Arc<Edge>, stop: Stop) {
-    // Answers go out in one write each; waiting for more would only delay them.
-    let _ = stream.set_nodelay(true);
-    let Some(tls) = tls else { return connection::drive(stream, peer, edge, stop).await };
+async fn greet(stream: TcpStream, peer: Peer, tls: TlsAcceptor, edge: Arc<Edge>, stop: Stop) {
     match timeout(edge.limits().head_timeout, tls.accept(stream)).await {
         Ok(Ok(mut stream)) => {
             stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER));
-            connection::drive(stream, peer, edge, stop).await;
+            match stream.get_ref().1.alpn_protocol() {
+                Some(b"h2") => http2::drive(stream, peer, edge, stop).await,
+                _ => connection::drive(stream, peer, edge, stop).await,
+            }
         }
         Ok(Err(error)) => {
             edge.numbers.refused("tls-handshake");
             tracing::debug!(%error, "TLS handshake failed");
         }
         Err(_) => edge.numbers.refused("tls-handshake"),
+    }
+}
+
+async fn greet_in_clear(stream: TcpStream, peer: Peer, edge: Arc<Edge>, stop: Stop) {
+    let heard = tokio::select! {
+        () = stop.draining.signaled() => return,
+        // A client that has not begun is one that nothing is asked by.
+        heard = timeout(edge.limits().idle_timeout, listen_to(stream)) => heard,
+    };
+    match heard {
+        Ok(Ok((Spoken::Http1, stream))) => connection::drive(stream, peer, edge, stop).await,
+        Ok(Ok((Spoken::Http2, stream))) => http2::drive(stream, peer, edge, stop).await,
+        Ok(Err(_)) | Err(_) => {}
     }
 }

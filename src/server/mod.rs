@@ -5,8 +5,10 @@
 
 mod accept;
 mod connection;
+mod http2;
 mod patience;
 mod preface;
+mod prior_knowledge;
 mod progress;
 mod refuse;
 mod request;

@@ -21,7 +21,7 @@ pub(super) enum Reason {
 }
 
 impl Reason {
-    fn refusal(self) -> Refusal {
+    pub(super) fn refusal(self) -> Refusal {
         match self {
             Reason::TooSlow => Refusal::ClientTooSlow,
             Reason::BadHead(BadHead::TooLarge) => Refusal::HeadTooLarge,
@@ -30,7 +30,7 @@ impl Reason {
         }
     }
 
-    fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Reason::TooSlow => "head-timeout",
             Reason::BadHead(bad) => bad.reason(),

@@ -7,8 +7,9 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::Request;
-use http_body::{Body as _, Frame, SizeHint};
-use hyper::body::Incoming;
+use http_body::{Frame, SizeHint};
+use http_body_util::BodyExt;
+use hyper::body::{Body as _, Incoming};
 use terms::{Body, BodyError};
 
 /// Takes hyper's body out of a request, and holds it to `max_body` bytes.
@@ -17,19 +18,27 @@ pub(super) fn owned(request: Request<Incoming>, max_body: u64) -> Request<Body> 
         if incoming.is_end_stream() {
             return Body::Empty;
         }
-        // Announced to be too large: refused before a byte of it is asked for.
-        let too_large = incoming.size_hint().lower() > max_body;
-        Body::stream(Capped { incoming, left: max_body, too_large })
+        capped(incoming.map_err(|error| why(&error)), max_body)
     })
 }
 
-struct Capped {
-    incoming: Incoming,
+/// A body that is held to `max_body` bytes.
+pub(super) fn capped<B>(body: B, max_body: u64) -> Body
+where
+    B: http_body::Body<Data = Bytes, Error = BodyError> + Unpin + Send + 'static,
+{
+    // Announced to be too large: refused before a byte of it is asked for.
+    let too_large = body.size_hint().lower() > max_body;
+    Body::stream(Capped { body, left: max_body, too_large })
+}
+
+struct Capped<B> {
+    body: B,
     left: u64,
     too_large: bool,
 }
 
-impl http_body::Body for Capped {
+impl<B: http_body::Body<Data = Bytes, Error = BodyError> + Unpin> http_body::Body for Capped<B> {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -37,9 +46,9 @@ impl http_body::Body for Capped {
         if self.too_large {
             return Poll::Ready(Some(Err(BodyError::TooLarge)));
         }
-        let frame = match ready!(Pin::new(&mut self.incoming).poll_frame(cx)) {
+        let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
             None => return Poll::Ready(None),
-            Some(Err(error)) => return Poll::Ready(Some(Err(why(&error)))),
+            Some(Err(error)) => return Poll::Ready(Some(Err(error))),
             Some(Ok(frame)) => frame,
         };
         // Trailers are not passed on.
@@ -52,11 +61,11 @@ impl http_body::Body for Capped {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.size_hint()
+        self.body.size_hint()
     }
 }
 

@@ -22,6 +22,7 @@ pub const HOST: &str = "photos.example";
 
 /// What stands in each table of the config, beside what every test needs.
 pub struct Builder {
+    listen: String,
     edge: String,
     admin: String,
     cache: String,
@@ -37,6 +38,12 @@ pub struct Builder {
 }
 
 impl Builder {
+    /// Clients may begin with HTTP/2.
+    pub fn h2c(mut self) -> Builder {
+        self.listen = "{ addr = \"127.0.0.1:0\", h2c = true }".to_owned();
+        self
+    }
+
     pub fn edge(mut self, lines: &str) -> Builder {
         self.edge.push_str(lines);
         self
@@ -99,9 +106,10 @@ impl Builder {
 
     pub fn config(&self) -> String {
         format!(
-            "[edge]\nlisten = [\"127.0.0.1:0\"]\n{}\n[admin]\nlisten = \"127.0.0.1:0\"\n{}\n[cache]\n{}\n\
+            "[edge]\nlisten = [{}]\n{}\n[admin]\nlisten = \"127.0.0.1:0\"\n{}\n[cache]\n{}\n\
              [takedown]\nlists = {}\n{}\n[state]\ndir = \"state\"\n[audit]\n{}\n\
              [[site]]\nname = \"photos\"\nhosts = {}\norigin = {}\n{}\n{}",
+            self.listen,
             self.edge,
             self.admin,
             self.cache,
@@ -152,6 +160,7 @@ impl Edge {
     /// Before an origin that nobody plays.
     pub fn before_address(address: &str) -> Builder {
         Builder {
+            listen: "\"127.0.0.1:0\"".to_owned(),
             edge: String::new(),
             admin: String::new(),
             cache: "memory = \"64MiB\"".to_owned(),
