@@ -46,10 +46,19 @@ fn house() -> House {
     };
     let log = audit::Log::open(settings, clock.clone()).expect("the log can be opened");
     let edits = Table::compile(Source::Edits { ids: Vec::new() }, Vec::new(), Digest::ZERO);
-    let blocks = Arc::new(Blocks::new(folder.path(), Arc::new(edits), Vec::new()).expect("the index can be published"));
+    let blocks = Arc::new(
+        Blocks::new(
+            folder.path(),
+            Arc::new(edits),
+            Vec::new(),
+            block::Kin::default(),
+            block::Shelf::new(folder.path().to_owned()),
+        )
+        .expect("the index can be published"),
+    );
     let cache = Cache::new(cache::Settings { memory: 64 << 20, max_object: 8 << 20 });
     let telemetry = Arc::new(Telemetry::default());
-    let pages = Pages::new("urn:uuid:0", seawall::pages::Disclose::Full);
+    let pages = Pages::new("urn:uuid:0", terms::ruling::Disclose::Full, blocks.shelf().clone());
     let wait = Duration::from_secs(5);
     let witness =
         Arc::new(Witness::new(log.clone(), clock.clone(), pages, "seawall".to_owned(), wait, telemetry.clone()));
@@ -68,6 +77,7 @@ fn house() -> House {
         numbers: telemetry.site(&name),
         name,
         hosts: vec![HostPattern::Any],
+        same_content: false,
         caching: Caching::default(),
         group: origins.group(&[]),
         origins,

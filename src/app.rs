@@ -87,7 +87,12 @@ pub async fn start(meant: Meant, written: Option<Written>) -> anyhow::Result<Run
     let (admin_socket, admin_tls) = bind_admin(&meant.admin)?;
     let admin_scheme = if admin_tls.is_some() { Scheme::Https } else { Scheme::Http };
     let admin_address = admin_socket.local_addr()?;
-    let mut house = House::open(&meant, &state)?;
+    // Without a file there is the folder that relative arguments start from.
+    let pages = match &written {
+        Some(written) => written.folder(),
+        None => std::env::current_dir().context("the current folder is lost")?,
+    };
+    let mut house = House::open(&meant, &state, pages)?;
     let mut lookouts = vec![house.begin().await?];
     let saves = match &written {
         Some(written) => {

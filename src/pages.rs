@@ -1,66 +1,83 @@
 //! What people and programs read when they are refused.
 
+use std::sync::Arc;
+
+use block::Shelf;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use terms::ruling::Disclose;
 use terms::{Answer, Body, Refusal, Ruling};
 
-/// How much of a notice a blocked client is told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Disclose {
-    /// Its id and its reason.
-    #[default]
-    Full,
-    Id,
-    None,
-}
-
 /// What the pages of one node have in common.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Pages {
     /// `<URL>; rel="blocked-by"` (RFC 7725 section 4).
     blocked_by: HeaderValue,
     disclose: Disclose,
+    /// The operator's own.
+    shelf: Arc<Shelf>,
 }
 
 const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static("default-src 'none'");
+/// What a page of the operator's own may do more: look as it was written.
+const OWN_PAGE_POLICY: HeaderValue =
+    HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; img-src data:");
 /// Seconds after which asking again may help.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
 impl Pages {
     /// `operator_url` must be fit to stand between `<` and `>`.
-    pub fn new(operator_url: &str, disclose: Disclose) -> Pages {
+    pub fn new(operator_url: &str, disclose: Disclose, shelf: Arc<Shelf>) -> Pages {
         let link = format!("<{operator_url}>; rel=\"blocked-by\"");
         let blocked_by = HeaderValue::try_from(link).unwrap_or(HeaderValue::from_static(""));
-        Pages { blocked_by, disclose }
+        Pages { blocked_by, disclose, shelf }
     }
 
     /// The answer to a refusal, in the form that `asked` prefers.
     pub fn refusal(&self, refusal: &Refusal, asked: Option<&HeaderMap>) -> Answer {
         let words = Words::of(refusal, self.disclose);
         let mut fields = HeaderMap::with_capacity(12);
-        let page = match prefers_json(asked) {
-            true => (HeaderValue::from_static("application/problem+json"), words.json()),
-            false => (HeaderValue::from_static("text/html; charset=utf-8"), words.html()),
+        let own = match refusal {
+            Refusal::Blocked(ruling) => self.shelf.page(ruling),
+            _ => None,
         };
-        fields.insert(header::CONTENT_TYPE, page.0);
+        let html = "text/html; charset=utf-8";
+        let (media, policy, page) = match (prefers_json(asked), own) {
+            (true, _) => ("application/problem+json", CONTENT_SECURITY_POLICY, words.json()),
+            (false, None) => (html, CONTENT_SECURITY_POLICY, words.html()),
+            (false, Some(page)) => (html, OWN_PAGE_POLICY, page.to_string()),
+        };
+        fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
         fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        fields.insert(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
+        fields.insert(header::CONTENT_SECURITY_POLICY, policy);
         fields.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         match refusal {
             Refusal::Blocked(_) => {
                 fields.insert(header::LINK, self.blocked_by.clone());
+                if let Some(authority) = words.authority.and_then(blocking_authority) {
+                    fields.append(header::LINK, authority);
+                }
             }
             Refusal::Pressure | Refusal::OriginBusy | Refusal::Draining => {
                 fields.insert(header::RETRY_AFTER, RETRY_AFTER);
             }
             _ => {}
         }
-        let mut answer = Answer::made_here(refusal.status(), fields, Body::from(page.1));
+        let mut answer = Answer::made_here(refusal.status(), fields, Body::from(page));
         answer.close = matches!(
             refusal,
             Refusal::BadUrl(_) | Refusal::BadBody(_) | Refusal::BodyTooLarge | Refusal::ClientTooSlow
         );
         answer
     }
+}
+
+/// The link relation for whoever ordered a block, where that is named by a URL
+/// (draft-sahib-451-new-protocol-elements).
+fn blocking_authority(authority: &str) -> Option<HeaderValue> {
+    if !terms::url::is_reference(authority) {
+        return None;
+    }
+    HeaderValue::try_from(format!("<{authority}>; rel=\"blocking-authority\"")).ok()
 }
 
 /// What is said, before it takes a form.
@@ -70,6 +87,7 @@ struct Words<'a> {
     detail: String,
     notices: Vec<&'a str>,
     reason: Option<&'a str>,
+    authority: Option<&'a str>,
 }
 
 impl<'a> Words<'a> {
@@ -78,15 +96,26 @@ impl<'a> Words<'a> {
         let title = status.canonical_reason().unwrap_or("Error");
         match refusal {
             Refusal::Blocked(ruling) => Words::of_ruling(ruling, disclose, title),
-            other => Words { status, title, detail: sentence(&told(other)), notices: Vec::new(), reason: None },
+            other => Words {
+                status,
+                title,
+                detail: sentence(&told(other)),
+                notices: Vec::new(),
+                reason: None,
+                authority: None,
+            },
         }
     }
 
     fn of_ruling(ruling: &'a Ruling, disclose: Disclose, title: &'static str) -> Words<'a> {
-        let (notices, reason) = match disclose {
-            Disclose::Full => (ruling.notices.iter().map(|id| &**id).collect(), ruling.reason.as_deref()),
-            Disclose::Id => (ruling.notices.iter().map(|id| &**id).collect(), None),
-            Disclose::None => (Vec::new(), None),
+        let disclose = ruling.disclose.unwrap_or(disclose);
+        let notices = match disclose {
+            Disclose::Full | Disclose::Id => ruling.notices.iter().map(|id| &**id).collect(),
+            Disclose::None => Vec::new(),
+        };
+        let (reason, authority) = match disclose {
+            Disclose::Full => (ruling.reason.as_deref(), ruling.authority.as_deref()),
+            Disclose::Id | Disclose::None => (None, None),
         };
         let detail = match ruling.status {
             terms::BlockStatus::UnavailableForLegalReasons => "This address is not served here, for legal reasons.",
@@ -94,7 +123,7 @@ impl<'a> Words<'a> {
             terms::BlockStatus::NotFound => "There is nothing at this address.",
             terms::BlockStatus::Forbidden => "This address is not served.",
         };
-        Words { status: ruling.status.code(), title, detail: detail.to_owned(), notices, reason }
+        Words { status: ruling.status.code(), title, detail: detail.to_owned(), notices, reason, authority }
     }
 
     /// RFC 9457.
@@ -113,6 +142,9 @@ impl<'a> Words<'a> {
         }
         if let Some(reason) = self.reason {
             problem["reason"] = reason.into();
+        }
+        if let Some(authority) = self.authority {
+            problem["authority"] = authority.into();
         }
         let mut text = problem.to_string();
         text.push('\n');
@@ -133,6 +165,9 @@ impl<'a> Words<'a> {
         }
         if let Some(reason) = self.reason {
             page.push_str(&format!("<p>Reason: {}</p>\n", escape(reason)));
+        }
+        if let Some(authority) = self.authority {
+            page.push_str(&format!("<p>Ordered by: {}</p>\n", escape(authority)));
         }
         page.push_str("</html>\n");
         page
@@ -202,6 +237,9 @@ mod tests {
             notices: Arc::new([notice.into()]),
             reason: Some(reason.into()),
             status: terms::BlockStatus::default(),
+            authority: None,
+            page: None,
+            disclose: None,
             origin: RuleOrigin::File { file: "list.txt".into(), line: 1 },
             list: 1,
         }))
@@ -209,7 +247,8 @@ mod tests {
 
     fn page(disclose: Disclose, refusal: &Refusal, accept: &str) -> (HeaderMap, String) {
         let asked = HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_str(accept).unwrap())]);
-        let answer = Pages::new("urn:uuid:1", disclose).refusal(refusal, Some(&asked));
+        let answer =
+            Pages::new("urn:uuid:1", disclose, Arc::new(Shelf::new("/nowhere".into()))).refusal(refusal, Some(&asked));
         let Body::Whole(bytes) = answer.body else { panic!("a page has a body") };
         (answer.fields, String::from_utf8(bytes.to_vec()).unwrap())
     }
@@ -234,6 +273,31 @@ mod tests {
             assert_eq!((html.contains("N-17"), html.contains("DMCA")), (notice, reason));
             assert_eq!(fields[header::CACHE_CONTROL], "no-store");
             assert_eq!(fields[header::LINK], "<urn:uuid:1>; rel=\"blocked-by\"");
+        }
+    }
+
+    #[test]
+    fn an_authority_is_told_with_the_rest_and_linked_where_it_is_a_url() {
+        for (authority, disclose, of_rule, told, links) in [
+            ("https://court.example/o/7", Disclose::Full, None, true, 2),
+            ("Court <of> Justice", Disclose::Full, None, true, 1),
+            ("https://court.example/o/7", Disclose::Id, None, false, 1),
+            ("https://court.example/o/7", Disclose::Full, Some(Disclose::None), false, 1),
+            ("https://court.example/o/7", Disclose::None, Some(Disclose::Full), true, 2),
+        ] {
+            let Refusal::Blocked(ruling) = blocked("N-17", "DMCA 512(c)") else { panic!() };
+            let ruling = Ruling { authority: Some(authority.into()), disclose: of_rule, ..Ruling::clone(&ruling) };
+            let refusal = Refusal::Blocked(Arc::new(ruling));
+            let (fields, html) = page(disclose, &refusal, "text/html");
+            assert_eq!(html.contains(&escape(authority)), told, "{authority} {disclose:?} {of_rule:?}");
+            let all: Vec<_> = fields.get_all(header::LINK).iter().collect();
+            assert_eq!(all.len(), links, "{authority} {disclose:?} {of_rule:?}");
+            if links == 2 {
+                assert_eq!(all[1], "<https://court.example/o/7>; rel=\"blocking-authority\"");
+            }
+            let (_, json) = page(disclose, &refusal, "application/json");
+            let problem: serde_json::Value = serde_json::from_str(&json).unwrap();
+            assert_eq!(problem["authority"].as_str(), told.then_some(authority));
         }
     }
 

@@ -4,6 +4,7 @@
 //! and hooks are told. A list that changes, and a rule whose hour comes, join that way where they are
 //! in force. A crash anywhere on it is mended by walking the rest of it again.
 
+mod tell;
 mod time;
 mod view;
 
@@ -22,7 +23,6 @@ use terms::{Clock, Digest, Timestamp, Url};
 use tokio::sync::Notify;
 
 use crate::receipt::{Freed, Receipt, Taken};
-use crate::witness::event;
 
 pub use view::Lists;
 
@@ -100,7 +100,7 @@ impl Takedown {
     /// under the same id gives its receipt again.
     pub fn block(&self, draft: Draft) -> Result<Done, TakedownError> {
         let mut since = self.since.lock();
-        match self.edits.add(draft, self.clock.wall())? {
+        match self.edits.add(draft, self.board.share(), self.clock.wall())? {
             Added::Same(_, Some(receipt)) => Ok(Done::Before(receipt)),
             Added::Same(event, None) => self.carry_out(&event, &mut since).map(Done::Before),
             Added::New(event) => self.carry_out(&event, &mut since).map(Done::Now),
@@ -133,7 +133,8 @@ impl Takedown {
 
     fn enforce(&self, edit: &Event, since: &mut Timestamp) -> Result<Value, TakedownError> {
         let taken = self.put_in_force(since)?;
-        let last_served = self.log.last_served(|url| edit.rules.iter().any(|one| one.rule.covers(url)));
+        let index = self.blocks.index();
+        let last_served = self.log.last_served(|url| edit.rules.iter().any(|one| index.covers(&one.rule, url)));
         let receipt = json!(Receipt::of(edit, taken, last_served));
         self.edits.word(edit, &receipt)?;
         Ok(receipt)
@@ -142,11 +143,14 @@ impl Takedown {
     /// Compiles, publishes, cuts, purges, in this order: from the publication on nothing new is served,
     /// the cut stops what is under way, and purging is housekeeping that no answer waits for.
     fn put_in_force(&self, since: &mut Timestamp) -> Result<Taken, TakedownError> {
-        let index = self.blocks.publish(self.edits.table(), self.board.tables())?;
+        let edits = self.edits.table();
+        self.board.set_live_share(edits.share());
+        let index = self.blocks.publish(edits, self.board.tables())?;
         let at = self.clock.wall();
         *since = at;
         let cut = self.blocks.cut(at).cut();
         let purged = self.purge_blocked(&index, at);
+        self.blocks.shelf().look(index.tables(), at);
         self.boundaries.notify_one();
         Ok(Taken { list: index.version(), at, cut, purged })
     }
@@ -163,24 +167,6 @@ impl Takedown {
             index.judge(url, now).is_some() || digest.is_some_and(|digest| by_digest(url, digest))
         };
         self.cache.purge(&covers).into()
-    }
-
-    /// Writes an event to the log, where it is durable when this returns, and to the outbox of every
-    /// hook that hears of its kind.
-    fn tell(&self, kind: &'static str, id: &str, at: Timestamp, data: &Value) -> Result<(), Untold> {
-        self.log.append(event(kind, data.clone()))?;
-        Ok(self.hooks.enqueue(id, kind, at, data)?)
-    }
-
-    /// The same for an edit, which may have been told of before: the log takes it once, and hooks know it by
-    /// its id.
-    fn tell_of_edit(&self, edit: &Event, receipt: &Value) -> Result<(), Untold> {
-        let line = event(edit.kind.as_str(), receipt.clone());
-        match edit.receipt {
-            None => self.log.append(line)?,
-            Some(_) => self.log.append_again(line, edit.at)?,
-        };
-        Ok(self.hooks.enqueue(&edit.id, edit.kind.as_str(), edit.at, receipt)?)
     }
 
     /// Lists changed on disk, or could not be taken.
@@ -202,34 +188,6 @@ impl Takedown {
         Taken { list: self.blocks.version(), at: self.clock.wall(), cut: 0, purged: Freed::default() }
     }
 
-    fn tell_of_list(&self, change: &Change, taken: Taken) {
-        let what = change.to_string();
-        let mut data = json!({ "file": change.file().display().to_string(), "what": what, "list": taken.list });
-        let kind = match change {
-            Change::Applied { .. } | Change::Lifted { .. } => {
-                tracing::info!(list = taken.list, cut = taken.cut, "{what}");
-                data["in_force_at"] = json!(taken.at);
-                data["cut"] = json!(taken.cut);
-                data["purged"] = json!(taken.purged);
-                "list-applied"
-            }
-            Change::Restored { .. } => return tracing::info!("{what}"),
-            _ => {
-                tracing::error!("{what}");
-                self.list_errors.fetch_add(1, Relaxed);
-                "list-refused"
-            }
-        };
-        self.tell_or_say(kind, taken.at, &data);
-    }
-
-    fn tell_or_say(&self, kind: &'static str, at: Timestamp, data: &Value) {
-        let id = format!("{kind}-{}-{}", at.micros(), uuid::Uuid::new_v4().simple());
-        if let Err(error) = self.tell(kind, &id, at, data) {
-            tracing::error!(kind, %data, "not told of: {error}");
-        }
-    }
-
     /// Makes these the lists, and reads as many of them again as `naming` says. Of those that can't be
     /// taken, what was in force stays.
     pub fn name_lists(&self, lists: &[std::path::PathBuf], naming: Naming) -> Named {
@@ -239,10 +197,6 @@ impl Takedown {
         let (taken, refused): (Vec<&Change>, Vec<&Change>) = changes.iter().partition(is_taken);
         let told = |changes: Vec<&Change>| changes.iter().map(ToString::to_string).collect();
         Named { taken: told(taken), refused: told(refused) }
-    }
-
-    pub fn reloaded(&self, changed: &[String]) {
-        self.tell_or_say("reloaded", self.clock.wall(), &json!({ "changed": changed }));
     }
 
     /// Walks the rest of the way for edits that were durable when an earlier run ended, and tells what
@@ -261,20 +215,15 @@ impl Takedown {
         Ok(())
     }
 
-    /// Removes the copies of a URL, in every spelling and variant.
+    /// Removes the copies of a URL, in every spelling and variant, under every host that has the same
+    /// content.
     pub fn purge(&self, url: &Url) -> Freed {
-        let freed = Freed::from(self.cache.purge(&|stored, _| stored.is_same(url)));
+        let index = self.blocks.index();
+        let freed = Freed::from(
+            self.cache.purge(&|stored, _| stored.is_same_where(url, |one, two| index.kin().are_one(one, two))),
+        );
         let data = json!({ "url": self.log.url(url), "objects": freed.objects, "bytes": freed.bytes });
         self.tell_or_say("purged", self.clock.wall(), &data);
         freed
     }
-}
-
-/// Why log or hooks did not take an event.
-#[derive(Debug, thiserror::Error)]
-enum Untold {
-    #[error(transparent)]
-    Log(#[from] audit::Down),
-    #[error("the hooks' outbox can't be written: {0}")]
-    Hooks(#[from] std::io::Error),
 }

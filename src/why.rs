@@ -1,9 +1,9 @@
 //! What holds for a URL and why: as the API sends it, and as `seawall why` prints it.
 
-use block::{Cited, Explanation, Standing};
+use block::{Cited, Explanation, Kind, Probed, Standing};
 use serde::{Deserialize, Serialize};
 use terms::ruling::RuleOrigin;
-use terms::{Timestamp, Url};
+use terms::{Timestamp, Url, url};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Why {
@@ -25,6 +25,30 @@ pub struct Why {
     pub others: Vec<Named>,
     /// How many more of them there are.
     pub left_out: usize,
+    /// What was made of the URL, step by step.
+    pub steps: Vec<Step>,
+    /// What was looked up for it; digests are, when the bytes are known.
+    pub probes: Vec<Probe>,
+}
+
+/// One step on the way to the canonical URL, and what it left.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    pub step: String,
+    pub url: String,
+}
+
+/// One look-up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probe {
+    /// `url`, `prefix`, `host`, `tree` or `pattern`.
+    pub class: String,
+    /// Worded as a rule would be, or for patterns the text that they are tried on. `HOST` is any host of
+    /// a site whose hosts have the same content.
+    pub text: String,
+    pub hit: bool,
+    /// Rules that were found, with their places.
+    pub rules: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +64,8 @@ pub struct Told {
 pub struct Named {
     pub rule: String,
     pub exception: bool,
+    /// It names another host of the site, which has the same content.
+    pub same_content: bool,
     pub file: Option<String>,
     pub line: Option<u32>,
     pub id: Option<String>,
@@ -49,10 +75,13 @@ pub struct Named {
     pub until: Option<Timestamp>,
     /// `in-force`, `not-yet` or `over`.
     pub standing: String,
+    /// Why it is not the one that decides.
+    pub because: Option<String>,
 }
 
 impl Why {
-    pub fn of(url: &Url, site: Option<&str>, explanation: &Explanation) -> Why {
+    /// `came` is what `url` was read from.
+    pub fn of(came: &str, url: &Url, site: Option<&str>, explanation: &Explanation) -> Why {
         let text = str::to_owned;
         let reading = &*explanation.reading;
         Why {
@@ -69,7 +98,30 @@ impl Why {
             rule: explanation.decides.as_ref().map(Named::of),
             others: explanation.others.iter().map(Named::of).collect(),
             left_out: explanation.left_out,
+            steps: Url::steps(came).unwrap_or_default().into_iter().map(Step::of).collect(),
+            probes: explanation.probes.iter().map(Probe::of).collect(),
         }
+    }
+}
+
+impl Step {
+    fn of(step: url::Step) -> Step {
+        Step { step: step.what.to_owned(), url: step.text }
+    }
+}
+
+impl Probe {
+    fn of(probed: &Probed) -> Probe {
+        let class = match probed.kind {
+            Kind::Url => "url",
+            Kind::Prefix => "prefix",
+            Kind::Host => "host",
+            Kind::HostTree => "tree",
+            Kind::Digest => "digest",
+            Kind::Pattern => "pattern",
+        };
+        let rules = probed.hits.iter().map(|(rule, origin)| format!("{rule} ({origin})")).collect();
+        Probe { class: class.to_owned(), text: probed.text.clone(), hit: !probed.hits.is_empty(), rules }
     }
 }
 
@@ -88,6 +140,7 @@ impl Named {
         Named {
             rule: text(&cited.rule),
             exception: cited.exception,
+            same_content: cited.by_kin,
             file,
             line,
             id,
@@ -96,6 +149,7 @@ impl Named {
             from: cited.attributes.from,
             until: cited.attributes.until,
             standing: text(standing),
+            because: cited.because.map(text),
         }
     }
 }

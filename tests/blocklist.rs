@@ -3,7 +3,7 @@
 use std::fs;
 
 use crate::harness::client::{End, request};
-use crate::harness::{Edge, HOST, List, Origin, Page, eventually, noise, sha256_hex};
+use crate::harness::{Edge, HOST, List, Origin, Page, eventually, noise, sha256_hex, until};
 
 /// An origin that has every page.
 fn any_page() -> Origin {
@@ -700,4 +700,168 @@ fn a_block_comes_before_the_cache() {
 fn an_origin_that_is_down_changes_nothing_for_what_is_blocked() {
     let edge = Edge::before_address("127.0.0.1:1").rules("https://photos.example/a\n").start();
     assert_eq!((edge.get("/a").status, edge.get("/b").status), (451, 502));
+}
+
+#[test]
+fn a_pattern_covers_what_it_matches_in_every_spelling() {
+    let origin = any_page();
+    let edge = edge_with(
+        &origin,
+        "~^https://photos\\.example/u/[0-9]+/leak$ notice=N-21\n\
+         ~(?i)^https://photos\\.example/film.*\\.mkv notice=N-22\n\
+         !https://photos.example/u/7/*\n",
+    );
+    assert_statuses(
+        &edge,
+        &[
+            ("photos.example/u/17/leak", 451),
+            ("photos.example/u/17/leak?any=query", 451),
+            ("photos.example//u/x/..%2F1/leak/", 451),
+            ("PHOTOS.example:8080/u/%31/leak;v=1", 451),
+            ("photos.example/FILM/x.MKV", 451),
+            ("photos.example/u/7/leak", 200),
+            ("photos.example/u/x/leak", 200),
+            ("photos.example/u/1/leaks", 200),
+            ("other.example/u/1/leak", 200),
+            ("other.example/?u=https://photos.example/u/1/leak", 200),
+        ],
+    );
+    edge.block("~^https://other\\.example/x[0-9]", "N-23");
+    assert_eq!(edge.connect().get("other.example", "/x1").status, 451);
+    let refused = edge.api("POST", "/api/v1/blocks", Some(&serde_json::json!({"rules": ["~^http://h/("]})));
+    assert_eq!(refused.status, 422, "{}", refused.text());
+    assert!(refused.text().contains("unclosed group"), "{}", refused.text());
+}
+
+#[test]
+fn a_folder_takes_lists_in_toml_beside_plain_ones() {
+    let origin = any_page();
+    let edge = Edge::before(&origin).hosts("[\"*\"]").rules("").start();
+    let list = List::at(edge.path("blocklist.d/rules.toml"));
+    let rules = "[[rule]]\nprefix = \"https://photos.example/albums/\"\nnotice = \"N-18\"\nreason = \"private\"\n\n\
+                 [[rule]]\nurl = \"https://photos.example/albums/cover.jpg\"\nexcept = true\n\n\
+                 [[rule]]\npattern = '^https://photos\\.example/u/[0-9]+'\nstatus = 410\n";
+    edge.until_list_after(|| list.replace(rules));
+    assert_statuses(
+        &edge,
+        &[("photos.example/albums", 451), ("photos.example/albums/cover.jpg", 200), ("photos.example/u/1", 410)],
+    );
+    let record = edge.record_of(&edge.connect().get("photos.example", "/albums/y"));
+    assert_eq!((&record["rule"], &record["notice"]), (&"https://photos.example/albums/*".into(), &"N-18".into()));
+
+    // A bad version is refused whole, and the good one before it stays.
+    list.replace("[[rule]]\nhots = \"photos.example\"\n");
+    let troubled =
+        until("the edge is degraded", || Some(edge.readyz()).filter(|ready| ready.text().contains("degraded")));
+    assert!(
+        troubled.text().contains("rules.toml:2:1: there is no attribute `hots`; did you mean host?"),
+        "{}",
+        troubled.text()
+    );
+    assert_statuses(&edge, &[("photos.example/albums", 451), ("photos.example/", 200)]);
+}
+
+#[test]
+fn a_rule_says_who_ordered_it_and_what_is_shown() {
+    let origin = any_page();
+    let rules = "https://photos.example/a notice=N-1 reason=why authority=https://court.example/o/7 page=gone.html\n\
+                 https://photos.example/b notice=N-2 reason=why authority=\"The <Court>\" disclose=id\n\
+                 https://photos.example/c notice=N-3 authority=\"The <Court>\" page=missing.html\n";
+    let edge = edge_with(&origin, rules);
+    let ask = |path: &str| edge.connect().get("photos.example", path);
+
+    let built_in = ask("/a");
+    assert!(
+        built_in.text().contains("N-1") && built_in.text().contains("https://court.example/o/7"),
+        "{}",
+        built_in.text()
+    );
+    assert_eq!(built_in.all("link")[1], "<https://court.example/o/7>; rel=\"blocking-authority\"");
+    assert!(edge.readyz().text().contains("missing.html is not there"), "{}", edge.readyz().text());
+
+    fs::write(edge.path("blocklist.d/gone.html"), "<!doctype html><p>Gone for good").unwrap();
+    let own = until("the page is shown", || Some(ask("/a")).filter(|answer| answer.text().contains("Gone for good")));
+    assert_eq!((own.status, own.text().as_ref()), (451, "<!doctype html><p>Gone for good"));
+    assert_eq!(own.field("content-type"), Some("text/html; charset=utf-8"));
+    let json = edge.connect().ask("GET", "photos.example", "/a", &[("Accept", "application/json")]);
+    assert!(json.text().contains("\"authority\":\"https://court.example/o/7\""), "{}", json.text());
+
+    let id_alone = ask("/b");
+    assert!(id_alone.text().contains("N-2"), "{}", id_alone.text());
+    assert!(!id_alone.text().contains("why") && !id_alone.text().contains("Court"), "{}", id_alone.text());
+    assert_eq!(id_alone.all("link").len(), 1);
+    assert!(ask("/c").text().contains("The &lt;Court&gt;"));
+}
+
+#[test]
+fn hosts_with_the_same_content_share_their_rules() {
+    let origin = any_page();
+    let hosts = "[\"photos.example\", \"*.photos.example\", \"fotos.example\"]";
+    let edge = Edge::before(&origin)
+        .hosts(hosts)
+        .site("same_content = true")
+        .rules("https://a.photos.example/x notice=N-1\n!https://fotos.example/x/../free\n*.photos.example until=2020-01-01\n")
+        .start();
+    assert_statuses(&edge, &[("photos.example/x", 451), ("b.photos.example/x", 451), ("fotos.example/x?q", 451)]);
+    let why = edge.seawall(&["why", "https://fotos.example/x"]);
+    assert_eq!(why.code, 10);
+    assert!(why.stdout.contains("a.photos.example") && why.stdout.contains("same_content"), "{}", why.stdout);
+
+    // The copies of all of them go, by a block and by a purge.
+    for host in ["photos.example", "b.photos.example", "fotos.example"] {
+        assert_eq!(edge.connect().get(host, "/y").status, 200);
+    }
+    let purged = edge.api("POST", "/api/v1/purge", Some(&serde_json::json!({"url": "https://photos.example/y"})));
+    assert_eq!(purged.json()["objects"], 3, "{}", purged.text());
+    assert_eq!(edge.connect().get("fotos.example", "/y").status, 200);
+    let receipt = edge.block("https://photos.example/y", "N-2");
+    assert_eq!(receipt["purged"]["objects"], 1, "{receipt}");
+    assert!(receipt["last_served"].is_object(), "{receipt}");
+    assert_statuses(&edge, &[("fotos.example/y", 451), ("c.photos.example/y", 451)]);
+
+    // Without the word each host stands alone again, by a reload.
+    edge.set_config(&edge.config().replace("same_content = true", ""));
+    assert_eq!(edge.seawall(&["reload"]).code, 0);
+    assert_statuses(
+        &edge,
+        &[("photos.example/y", 451), ("fotos.example/y", 200), ("a.photos.example/x", 451), ("photos.example/x", 200)],
+    );
+}
+
+#[test]
+fn why_shows_each_step_and_each_probe_live_and_from_the_disk() {
+    let origin = any_page();
+    let rules = "https://photos.example/a/x notice=N-1\nhttps://photos.example/a/* notice=N-2\n~/a/[a-z]$ notice=N-3\n";
+    let edge = edge_with(&origin, rules);
+    let asked = "HTTP://Photos.example:8080//%61/./x?q";
+    for arguments in [&["why", "--output", "json", asked][..], &["why", "--live", "--output", "json", asked]] {
+        let told = edge.seawall(arguments);
+        assert_eq!(told.code, 10, "{}", told.stderr);
+        let why: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+        let steps: Vec<&str> =
+            why["steps"].as_array().unwrap().iter().filter_map(|step| step["url"].as_str()).collect();
+        assert_eq!((steps[0], steps[steps.len() - 1]), (asked, "https://photos.example/a/x?q"));
+        let probes: Vec<(&str, &str, bool)> = why["probes"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|probe| {
+                let hit = probe["hit"].as_bool().unwrap();
+                (probe["class"].as_str().unwrap(), probe["text"].as_str().unwrap(), hit)
+            })
+            .collect();
+        let expected = [
+            ("prefix", "https://photos.example/*", false),
+            ("prefix", "https://photos.example/a/*", true),
+            ("url", "https://photos.example/a/x", true),
+            ("pattern", "https://photos.example/a/x?q", true),
+        ];
+        assert_eq!(probes, expected);
+        assert_eq!(why["others"][0]["because"], "a rule for the URL itself comes first", "{why}");
+        assert_eq!(why["list"].is_null(), !arguments.contains(&"--live"));
+    }
+    let text = edge.seawall(&["why", asked]).stdout;
+    for part in ["how it is read", "what is looked up", "comes first", "list.txt:3"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
 }

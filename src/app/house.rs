@@ -1,11 +1,12 @@
 //! The rooms and the pages of one edge, opened and put together.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
 use audit::Log;
-use block::{Blocks, Change, Edits, Sources};
+use block::{Blocks, Change, Edits, Shelf, Sources};
 use cache::Cache;
 use disk::Lookout;
 use hooks::Hooks;
@@ -34,30 +35,35 @@ pub(super) struct House {
     pub(super) log: Log,
     pub(super) cache: Cache,
     sources: Arc<Mutex<Sources>>,
+    pub(super) shelf: Arc<Shelf>,
     clock: Clock,
     /// What changed in the lists since the run before, until it is told of.
     changes: Vec<Change>,
 }
 
 impl House {
-    /// Opens every room, the lists first: an edge that can't know what is blocked does not start.
-    pub(super) fn open(meant: &Meant, state: &State) -> anyhow::Result<House> {
+    /// Opens every room, the lists first: an edge that can't know what is blocked does not start. `pages` is
+    /// the folder of the pages that live edits name.
+    pub(super) fn open(meant: &Meant, state: &State, pages: PathBuf) -> anyhow::Result<House> {
         let clock = Clock::system();
         let (sources, changes) = open_lists(meant, &clock)?;
         let edits = Edits::open(&meant.state.join("blocks")).context("the live blocks can't be read")?;
         let log = Log::open(state.audit_settings(meant)?, clock.clone()).context("the evidence log can't be opened")?;
         let hooks = Arc::new(Hooks::open(&meant.state.join("hooks"), meant.hooks.clone(), clock.clone())?);
-        let blocks = Blocks::new(&meant.state, edits.table(), sources.tables()).context("the list version is lost")?;
-        let blocks = Arc::new(blocks);
-        let cache = Cache::new(meant.cache.clone());
         let telemetry = Arc::new(Telemetry::default());
+        let sites = Sites::new(meant.sites.iter().map(|site| reload::site_of(site, &telemetry, None)).collect());
+        let shelf = Shelf::new(pages);
+        let blocks = Blocks::new(&meant.state, edits.table(), sources.tables(), sites.kin(), shelf);
+        let blocks = Arc::new(blocks.context("the list version is lost")?);
+        let cache = Cache::new(meant.cache.clone());
 
-        let pages = pages_of(meant, &state.node);
+        let shelf = blocks.shelf().clone();
+        shelf.look(blocks.index().tables(), clock.wall());
+        let pages = pages_of(meant, &state.node, shelf.clone());
         let via = format!("seawall-{}", state.node.split('-').next().unwrap_or_default());
         let patience = meant.audit.on_pressure.patience();
         let witness = Witness::new(log.clone(), clock.clone(), pages, via, patience, telemetry.clone());
         let witness = Arc::new(witness);
-        let sites = Sites::new(meant.sites.iter().map(|site| reload::site_of(site, &telemetry, None)).collect());
         let gateway = Gateway::new(sites, blocks.clone(), cache.clone(), witness.clone(), clock.clone());
         let sources = Arc::new(Mutex::new(sources));
         let takedown =
@@ -71,6 +77,7 @@ impl House {
             log,
             cache,
             sources,
+            shelf,
             clock,
             changes,
         })
@@ -86,6 +93,7 @@ impl House {
         let on_change = move |changes: Vec<Change>| takedown.lists_changed(&changes);
         let watching = block::watch(self.sources.clone(), self.clock.clone(), on_change);
         tokio::spawn(self.takedown.clone().keep_time());
+        tokio::spawn(self.takedown.clone().keep_pages());
         watching.context("the lists can't be watched")
     }
 
@@ -133,7 +141,7 @@ fn open_lists(meant: &Meant, clock: &Clock) -> anyhow::Result<(Sources, Vec<Chan
     })
 }
 
-pub(super) fn pages_of(meant: &Meant, node: &str) -> Pages {
+pub(super) fn pages_of(meant: &Meant, node: &str, shelf: Arc<Shelf>) -> Pages {
     let own = format!("urn:uuid:{node}");
-    Pages::new(meant.takedown.operator_url.as_deref().unwrap_or(&own), meant.takedown.disclose)
+    Pages::new(meant.takedown.operator_url.as_deref().unwrap_or(&own), meant.takedown.disclose, shelf)
 }

@@ -22,6 +22,7 @@ pub(super) fn site_of(meant: &config::Site, telemetry: &Telemetry, before: Optio
         name: meant.name.clone(),
         hosts: meant.hosts.clone(),
         caching: meant.caching.clone(),
+        same_content: meant.same_content,
         group: origins.group(&meant.shares),
         routes: ByPath::new(routes),
         origins,
@@ -170,8 +171,8 @@ impl Parts {
         Ok(Ready { meant, listeners })
     }
 
-    /// Puts in force what is ready: the lists first, so that what they block is never served from a site that
-    /// comes with them.
+    /// Puts in force what is ready: the lists first, and which hosts have the same content, so that what they
+    /// block is never served from a site that comes with them.
     async fn carry_out(&mut self, ready: Ready, word: Word) -> Result<Vec<String>, Refused> {
         let Ready { meant, listeners } = ready;
         let mut changed: Vec<String> = config::changes(&self.meant, &meant).iter().map(ToString::to_string).collect();
@@ -182,10 +183,13 @@ impl Parts {
         let (takedown, lists) = (self.house.takedown.clone(), meant.takedown.lists.clone());
         let named = tokio::task::spawn_blocking(move || takedown.name_lists(&lists, naming)).await?;
         changed.extend(named.taken);
-        self.house.gateway.set_sites(self.sites(&meant));
+        let sites = self.sites(&meant);
+        let (takedown, kin) = (self.house.takedown.clone(), sites.kin());
+        tokio::task::spawn_blocking(move || takedown.set_kin(kin)).await?;
+        self.house.gateway.set_sites(sites);
         self.house.cache.set_max_object(meant.cache.max_object);
         self.edge.set_limits(limits_of(&meant));
-        self.house.witness.set_pages(pages_of(&meant, &self.node));
+        self.house.witness.set_pages(pages_of(&meant, &self.node, self.house.shelf.clone()));
         changed.extend(self.listeners.carry_out(listeners, &self.edge, meant.edge.drain));
         self.meant = meant;
         let (takedown, told) = (self.house.takedown.clone(), changed.clone());

@@ -9,8 +9,10 @@ use parking_lot::Mutex;
 use terms::{Digest, Proof, Ruling, Timestamp, Url};
 
 use crate::index::{Index, Table};
+use crate::kin::Kin;
 use crate::known::Known;
 use crate::register::{Lane, Load, Register, Round};
+use crate::shelf::Shelf;
 
 /// The version of the index that let something through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,18 +34,30 @@ pub struct Blocks {
     index: ArcSwap<Index>,
     register: Register,
     known: Known,
+    kin: Mutex<Arc<Kin>>,
+    shelf: Arc<Shelf>,
     versions: Mutex<Versions>,
 }
 
 impl Blocks {
-    /// Puts the first index in force. `state` is the state folder, where the version counts on.
-    pub fn new(state: &Path, edits: Arc<Table>, files: Vec<Arc<Table>>) -> std::io::Result<Blocks> {
+    /// Puts the first index in force. `state` is the state folder, where the version counts on; `shelf`
+    /// is where the pages of its rules are looked for.
+    pub fn new(
+        state: &Path,
+        edits: Arc<Table>,
+        files: Vec<Arc<Table>>,
+        kin: Kin,
+        shelf: Shelf,
+    ) -> std::io::Result<Blocks> {
         let mut versions = Versions::open(state.join("list-version"))?;
-        let first = Index::new(versions.next()?, edits, files);
+        let kin = Arc::new(kin);
+        let first = Index::with_kin(versions.next()?, edits, files, kin.clone(), None);
         Ok(Blocks {
             index: ArcSwap::from_pointee(first),
             register: Register::new(),
             known: Known::default(),
+            kin: Mutex::new(kin),
+            shelf: Arc::new(shelf),
             versions: Mutex::new(versions),
         })
     }
@@ -60,11 +74,12 @@ impl Blocks {
     /// Whether `url` may be asked for. The error is the rule that forbids it.
     pub fn judge(&self, url: &Url, now: Timestamp) -> Result<Clearance, Arc<Ruling>> {
         let index = self.index.load();
-        let by_known = || match index.has_digest_rules() {
-            true => self.known.digest(url, now).and_then(|digest| index.judge_digest(url, &digest, now)),
-            false => None,
+        let known = if index.has_digest_rules() { self.known.digest(url, now) } else { None };
+        let ruling = match known {
+            Some(digest) => index.judge_known(url, &digest, now),
+            None => index.judge(url, now),
         };
-        match index.judge(url, now).or_else(by_known) {
+        match ruling {
             None => Ok(Clearance { list: index.version() }),
             Some(ruling) => Err(Arc::new(ruling)),
         }
@@ -79,8 +94,12 @@ impl Blocks {
         now: Timestamp,
     ) -> Result<Clearance, Arc<Ruling>> {
         let index = self.index.load();
-        let by_url = if clearance.list == index.version() { None } else { index.judge(url, now) };
-        let ruling = by_url.or_else(|| digest.and_then(|digest| index.judge_digest(url, digest, now)));
+        let ruling = match digest {
+            Some(digest) if clearance.list == index.version() => index.judge_digest(url, digest, now),
+            Some(digest) => index.judge_known(url, digest, now),
+            None if clearance.list == index.version() => None,
+            None => index.judge(url, now),
+        };
         match ruling {
             None => Ok(Clearance { list: index.version() }),
             Some(ruling) => Err(Arc::new(ruling)),
@@ -120,10 +139,27 @@ impl Blocks {
         }
     }
 
+    /// The operator's own pages for what is blocked.
+    pub fn shelf(&self) -> &Arc<Shelf> {
+        &self.shelf
+    }
+
+    /// Which hosts have the same content, as of the next publication. Says whether that is news.
+    pub fn set_kin(&self, kin: Kin) -> bool {
+        let mut before = self.kin.lock();
+        let is_news = **before != kin;
+        if is_news {
+            *before = Arc::new(kin);
+        }
+        is_news
+    }
+
     /// Puts new tables in force. The old index is dropped here, never on a request's thread.
     pub fn publish(&self, edits: Arc<Table>, files: Vec<Arc<Table>>) -> std::io::Result<Arc<Index>> {
         let mut versions = self.versions.lock();
-        let index = Arc::new(Index::new(versions.next()?, edits, files));
+        let (kin, former) = (self.kin.lock().clone(), self.index());
+        let index = Arc::new(Index::with_kin(versions.next()?, edits, files, kin, Some(&former)));
+        drop(former);
         retire(self.index.swap(index.clone()));
         Ok(index)
     }

@@ -1,18 +1,24 @@
 pub mod edits;
 mod guard;
 pub mod index;
+mod kin;
 mod known;
 pub mod list;
+mod pattern;
 mod register;
 pub mod rule;
 mod settings;
+mod shelf;
 pub mod sources;
 
 pub use edits::{Edits, EditsError};
 pub use guard::{Blocks, Clearance, Entered};
-pub use index::{Cited, Explanation, Index, Source, Table};
+pub use index::{Cited, Explanation, Index, Kind, Probed, Source, Table};
+pub use kin::Kin;
 pub use list::BadLine;
+pub use pattern::{Pattern, Share};
 pub use register::{Blocked, Lane, Load, Round};
 pub use rule::{Attributes, Place, Rule, Standing, Subject};
 pub use settings::*;
+pub use shelf::Shelf;
 pub use sources::{Change, Naming, Sources, watch};

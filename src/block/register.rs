@@ -167,10 +167,10 @@ impl Lane {
         let State { under_way, blocked, waker, .. } = &mut *state;
         let before = blocked.len();
         for one in under_way.iter_mut().filter(|one| one.list < index.version()) {
-            let digest = one.proof.digest();
-            let ruling = index
-                .judge(&one.url, now)
-                .or_else(|| digest.and_then(|digest| index.judge_digest(&one.url, &digest, now)));
+            let ruling = match one.proof.digest() {
+                Some(digest) => index.judge_known(&one.url, &digest, now),
+                None => index.judge(&one.url, now),
+            };
             match ruling {
                 // Only what lets something through is what it was last judged by.
                 None => one.list = index.version(),

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
+use terms::ruling::Disclose;
 use terms::{BlockStatus, Digest, Folded, Timestamp, Url};
+
+use crate::kin::Kin;
+use crate::pattern::Pattern;
 
 /// One rule, as read; an index holds it in a denser form.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +34,8 @@ pub enum Subject {
     HostTree(Arc<str>),
     /// Whatever has these bytes, under any URL.
     Digest(Digest),
+    /// Whatever is named by a text that a regular expression matches.
+    Pattern(Arc<Pattern>),
 }
 
 /// The place that a URL names, in each of its readings.
@@ -46,6 +52,10 @@ impl Place {
     /// The usual reading first. They differ in their paths alone.
     pub fn readings(&self) -> &[Folded] {
         &self.readings
+    }
+
+    pub fn host(&self) -> &str {
+        self.readings.first().map_or("", Folded::host)
     }
 
     /// The canonical pairs that a rule for this place asks for, joined by `&`.
@@ -68,6 +78,12 @@ pub struct Attributes {
     pub until: Option<Timestamp>,
     /// The rule covers its path under the very pairs it names, and no others.
     pub exact_query: bool,
+    /// Who ordered it: a URL, or words.
+    pub authority: Option<Arc<str>>,
+    /// A file of this name, beside the list or the config, is shown in place of the built-in page.
+    pub page: Option<Arc<str>>,
+    /// How much of this a blocked client is told; as the config says where it is `None`.
+    pub disclose: Option<Disclose>,
 }
 
 impl Attributes {
@@ -91,27 +107,31 @@ pub enum Standing {
 }
 
 impl Rule {
-    /// Whether this rule is about `url` in any of its readings, whatever the time. A digest rule is
-    /// about bytes, never about a URL.
-    pub fn covers(&self, url: &Url) -> bool {
-        url.readings().any(|asked| self.covers_reading(asked))
+    /// Whether this rule is about `url` in any of its readings, or about its place under a host that is
+    /// of one family, whatever the time. A digest rule is about bytes, never about a URL.
+    pub fn covers(&self, url: &Url, kin: &Kin) -> bool {
+        url.readings().any(|asked| self.covers_reading(asked, kin))
     }
 
-    fn covers_reading(&self, asked: &Folded) -> bool {
+    fn covers_reading(&self, asked: &Folded, kin: &Kin) -> bool {
         match &self.subject {
             Subject::Url(place) => {
-                let at = |named: &Folded| named.host() == asked.host() && named.path() == asked.path();
+                let at = |named: &Folded| kin.are_one(named.host(), asked.host()) && named.path() == asked.path();
                 place.readings().iter().any(at) && self.takes_query(place, asked)
             }
             Subject::Prefix(place) => {
-                let at = |named: &Folded| named.host() == asked.host() && lies_in(asked.path(), named.path());
+                let at =
+                    |named: &Folded| kin.are_one(named.host(), asked.host()) && lies_in(asked.path(), named.path());
                 place.readings().iter().any(at) && self.takes_query(place, asked)
             }
-            Subject::Host(host) => asked.host() == &**host,
+            Subject::Host(host) => kin.are_one(host, asked.host()),
             Subject::HostTree(host) => {
-                asked.host().strip_suffix(&**host).is_some_and(|before| before.is_empty() || before.ends_with('.'))
+                let before = asked.host().strip_suffix(&**host);
+                before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
+                    || kin.family(asked.host()).is_some_and(|family| kin.reaches(family, host))
             }
             Subject::Digest(_) => false,
+            Subject::Pattern(pattern) => pattern.covers(asked) || kin.covers(pattern, asked),
         }
     }
 

@@ -107,6 +107,16 @@ pub fn fill_with(
 pub fn cut() -> BodyError {
     let origin = terms::ruling::RuleOrigin::Edit { id: "1".into() };
     let (status, notices) = (terms::BlockStatus::default(), std::sync::Arc::new([]));
-    let ruling = terms::Ruling { rule: "h.example".into(), notices, reason: None, status, origin, list: 1 };
+    let ruling = terms::Ruling {
+        rule: "h.example".into(),
+        notices,
+        reason: None,
+        status,
+        authority: None,
+        page: None,
+        disclose: None,
+        origin,
+        list: 1,
+    };
     BodyError::Cut(std::sync::Arc::new(ruling))
 }

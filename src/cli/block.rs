@@ -20,7 +20,7 @@ Examples:
   seawall block 'https://photos.example/albums/*' '*.pirate.example' --notice N-18
   seawall block https://photos.example/b.jpg --until 2027-01-31 --status 410")]
 pub struct Block {
-    /// A URL, a prefix (https://host/path/*), a host, *.host, sha256:HEX, or !RULE for an exception
+    /// A URL, a prefix (https://host/path/*), a host, *.host, sha256:HEX, ~REGEX, or !RULE for an exception
     #[arg(value_name = "RULE", required = true)]
     rules: Vec<String>,
     /// The notice that asks for it
@@ -44,6 +44,15 @@ pub struct Block {
     /// `exact`: only under the very query that the rule names
     #[arg(long, value_name = "WORD", value_parser = ["exact"])]
     query: Option<String>,
+    /// Who ordered it: a URL, or words
+    #[arg(long, value_name = "URL|TEXT")]
+    authority: Option<String>,
+    /// An .html file in the folder of the edge's config, shown in place of the built-in page
+    #[arg(long, value_name = "FILE")]
+    page: Option<String>,
+    /// How much a blocked client is told, whatever takedown.disclose says
+    #[arg(long, value_name = "WORD", value_parser = ["full", "id", "none"])]
+    disclose: Option<String>,
     #[command(flatten)]
     reach: Reach,
     #[command(flatten)]
@@ -99,6 +108,9 @@ impl Block {
             ("from", &self.from),
             ("until", &self.until),
             ("query", &self.query),
+            ("authority", &self.authority),
+            ("page", &self.page),
+            ("disclose", &self.disclose),
         ];
         let mut body = Map::from_iter([("rules".to_owned(), json!(self.rules))]);
         body.extend(texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), json!(text.as_ref()?)))));

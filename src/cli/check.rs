@@ -1,12 +1,13 @@
 //! `seawall check`: a config and its lists, judged before they are put in force.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::anyhow;
-use block::Table;
 use block::sources::{self, Problem, SourceError};
+use block::{Shelf, Table};
 use serde_json::{Value, json};
+use terms::Clock;
 
 use crate::config::{self, Meant};
 
@@ -105,8 +106,19 @@ fn print(output: &mut Output, path: &Path, meant: &Meant, tables: &[Arc<Table>])
     let lists: Vec<(String, String)> =
         tables.iter().map(|table| (format!("  {}", table.name()), count(table.len() as u64, "rule"))).collect();
     output.pairs(&lists)?;
+    for trouble in page_troubles(tables) {
+        output.line(format!("  {}", printable(&trouble)))?;
+    }
     let good = output.paint(Paint::Good, "good");
     output.line(format!("\n{}: {good}", printable(&path.to_string_lossy())))
+}
+
+/// What is wrong with pages that rules name: such a rule blocks all the same.
+fn page_troubles(tables: &[Arc<Table>]) -> Vec<String> {
+    // Of lists alone: those of live edits are looked for by the edge.
+    let shelf = Shelf::new(PathBuf::new());
+    shelf.look(tables, Clock::system().wall());
+    shelf.troubles()
 }
 
 fn told(path: &Path, checked: &Result<(Meant, Vec<Arc<Table>>), Wrong>) -> Value {
@@ -133,6 +145,7 @@ fn good(path: &Path, meant: &Meant, tables: &[Arc<Table>]) -> Value {
         "surprises": config::surprises(meant),
         "in_force": config::in_force(meant),
         "lists": lists,
+        "pages": page_troubles(tables),
     })
 }
 

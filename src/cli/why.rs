@@ -1,11 +1,13 @@
 //! `seawall why`: which rule decides on a URL, asked of the running edge or found out on the disk.
 
+use std::sync::Arc;
+
 use anyhow::{Context, anyhow};
-use block::{Edits, Index};
+use block::{Edits, Index, Kin};
 use terms::{Clock, Url};
 
 use crate::sites::ByHost;
-use crate::why::{Named, Why as Found};
+use crate::why::{Named, Probe, Why as Found};
 
 use super::check::{lists_unusable, read_lists};
 use super::client::encoded;
@@ -63,11 +65,12 @@ impl Why {
         let (_, meant) = self.reach.config.load()?;
         let tables = read_lists(&meant).map_err(|errors| Failure::config(lists_unusable(&errors)))?;
         let edits = Edits::read(&meant.state.join("blocks")).map_err(Failure::config)?;
-        let index = Index::new(0, edits, tables);
+        let kin = Kin::new(meant.sites.iter().map(|site| (&site.hosts[..], site.same_content)));
+        let index = Index::with_kin(0, edits, tables, Arc::new(kin), None);
         let explanation = index.explain(url, Clock::system().wall());
         let sites = ByHost::new(meant.sites.iter().map(|site| (&site.hosts[..], &*site.name)));
         let site = sites.find(url.host()).copied();
-        Ok(Found { list: None, ..Found::of(url, site, &explanation) })
+        Ok(Found { list: None, ..Found::of(&self.url, url, site, &explanation) })
     }
 }
 
@@ -85,6 +88,9 @@ fn print(output: &mut Output, found: &Found) -> anyhow::Result<()> {
         Some(rule) => {
             let kind = if rule.exception { " (an exception: it beats every block)" } else { "" };
             pairs.push(("rule", format!("{}{kind}", rule.rule)));
+            if rule.same_content {
+                pairs.push(("holds here", "by same_content: it names another host of the site".to_owned()));
+            }
             pairs.push(("from", place(rule)));
         }
     }
@@ -96,15 +102,36 @@ fn print(output: &mut Output, found: &Found) -> anyhow::Result<()> {
         found.list.map_or_else(|| "none: read from the disk, as it is now".to_owned(), |list| list.to_string());
     pairs.push(("list version", version));
     output.pairs(&pairs)?;
+    print_steps(output, found)?;
     if !found.others.is_empty() {
         output.line("\nother rules that cover it, in the order in which they would decide")?;
         let rows: Vec<Vec<String>> = found.others.iter().map(row).collect();
-        output.table(&["rule", "from", "notice", "now"], &rows)?;
+        output.table(&["rule", "from", "notice", "now", "does not decide, for"], &rows)?;
     }
     match found.left_out {
         0 => Ok(()),
         more => output.line(format!("and {more} more")),
     }
+}
+
+/// What was made of the URL, as far as it changed, and what was looked up for it.
+fn print_steps(output: &mut Output, found: &Found) -> anyhow::Result<()> {
+    output.line("\nhow it is read")?;
+    let mut before = None;
+    let mut steps: Vec<(&str, String)> = Vec::new();
+    for step in &found.steps {
+        let text = if before == Some(&step.url) { "unchanged".to_owned() } else { step.url.clone() };
+        steps.push((&step.step, text));
+        before = Some(&step.url);
+    }
+    output.pairs(&steps)?;
+    output.line("\nwhat is looked up")?;
+    let row = |probe: &Probe| {
+        let found = if probe.hit { probe.rules.join(", ") } else { "nothing".to_owned() };
+        vec![probe.class.clone(), probe.text.clone(), found]
+    };
+    let rows: Vec<Vec<String>> = found.probes.iter().map(row).collect();
+    output.table(&["class", "text", "found"], &rows)
 }
 
 fn place(rule: &Named) -> String {
@@ -121,5 +148,6 @@ fn row(rule: &Named) -> Vec<String> {
         place(rule),
         rule.notice.clone().unwrap_or_else(|| "-".to_owned()),
         rule.standing.replace('-', " "),
+        rule.because.clone().unwrap_or_else(|| "-".to_owned()),
     ]
 }

@@ -4,7 +4,7 @@ use audit::{ClientForm, QueryForm, Sync};
 
 use super::errors::{Wrong, nearest, quoted};
 use super::meant::Audit;
-use crate::pages::Disclose;
+use terms::ruling::Disclose;
 
 /// Words, each with what it stands for; no two stand for the same.
 pub(super) type Choices<T> = &'static [(&'static str, T)];

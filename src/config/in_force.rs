@@ -178,6 +178,7 @@ pub(super) fn site(site: &Site) -> Vec<Row> {
         row("pass_fields", site.pass_fields.iter().map(http::HeaderName::as_str).collect::<Vec<_>>()),
         row("store_set_cookie", site.caching.store_set_cookie),
         row("client_refresh", site.caching.client_refresh),
+        row("same_content", site.same_content),
     ];
     rows.splice(2..2, ways::rows(site));
     rows

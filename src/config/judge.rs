@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use audit::OnPressure;
 use net::{Trust, TrustError};
+use terms::ruling::Disclose;
 
 use super::choice::Pressure;
 use super::errors::{Faults, Wrong, quoted};
 use super::meant::{self, Audit, Meant, Takedown};
 use super::reader::At;
 use super::{hook, typed, units};
-use crate::pages::Disclose;
 
 pub(super) const MILLISECOND: Duration = Duration::from_millis(1);
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
@@ -173,13 +173,7 @@ pub(super) fn out_of_bounds<T: PartialOrd + Copy, S: Display>(
 
 /// A URI (RFC 3986) that stands between `<` and `>` in a field.
 fn operator_url(text: &str) -> Result<String, Wrong> {
-    let scheme_end = text.find(':').unwrap_or(0);
-    let (scheme, rest) = text.split_at(scheme_end);
-    let has_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
-        && rest.len() > 1;
-    let fits = text.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>\"\\^`{|}".contains(&byte));
-    if has_scheme && fits {
+    if terms::url::is_reference(text) {
         return Ok(text.to_owned());
     }
     let what = format!("{} is not a URL", quoted(text));

@@ -16,7 +16,6 @@ const LATER: &[(&str, &str)] = &[
     ("site", "limits"),
     ("site", "allow"),
     ("site", "deny"),
-    ("site", "same_content"),
 ];
 
 /// What a value is, as far as its type says. Tables are named by the path of their keys.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
+use terms::ruling::Disclose;
 
-use crate::pages::Disclose;
 use crate::sites::{FieldRule, HostPattern, PathPattern, Redirects};
 
 #[derive(Clone, Debug)]
@@ -111,6 +111,8 @@ pub struct Site {
     pub to_client: Vec<FieldRule>,
     pub to_origin: Vec<FieldRule>,
     pub caching: cache::Caching,
+    /// A rule for one of the hosts holds for all.
+    pub same_content: bool,
     /// Fields of requests that go to the origin though they are dropped otherwise.
     pub pass_fields: Vec<HeaderName>,
 }
@@ -196,6 +198,7 @@ impl Site {
             to_client: Vec::new(),
             to_origin: Vec::new(),
             caching: cache::Caching::default(),
+            same_content: false,
             pass_fields: Vec::new(),
         }
     }

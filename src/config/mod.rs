@@ -99,6 +99,12 @@ impl Written {
         self.bytes.ends_with(b"\n")
     }
 
+    /// Where the file lies: what relative paths in it start from.
+    pub fn folder(&self) -> PathBuf {
+        let whole = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
+        whole.parent().unwrap_or(Path::new("/")).to_owned()
+    }
+
     pub fn judge(&self) -> Result<Meant, Errors> {
         let path = &self.path;
         let whole = std::path::absolute(path).map_err(|source| Errors::Unreadable { path: path.clone(), source })?;

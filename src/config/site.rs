@@ -14,6 +14,9 @@ use crate::sites::HostPattern;
 /// A site's name stands in metric labels and in every line of the log.
 const MAX_NAME: usize = 253;
 
+/// Hosts of a site with `same_content`: a pattern rule may be tried with each of them.
+const MAX_KIN: usize = 256;
+
 /// What the sites before this one have taken.
 #[derive(Default)]
 struct Taken {
@@ -142,10 +145,20 @@ impl Judge<'_, '_> {
             client_refresh: on(site.client_refresh),
             repr_digest: on(site.repr_digest),
         };
+        meant.same_content = self.same_content(site.same_content, &meant.hosts);
         for field in site.pass_fields.map(|fields| fields.value).unwrap_or_default() {
             meant.pass_fields.extend(self.checked(field, pass_field));
         }
         (!meant.shares.is_empty()).then_some(meant)
+    }
+
+    fn same_content(&mut self, written: Option<At<bool>>, hosts: &[HostPattern]) -> bool {
+        let Some(written) = written.filter(|flag| flag.value) else { return false };
+        if hosts.len() > MAX_KIN {
+            let what = format!("{} hosts are more than can have the same content", hosts.len());
+            self.faults.add(&written.at, Wrong::new(what, format!("name {MAX_KIN} at most, with wildcards")));
+        }
+        true
     }
 }
 

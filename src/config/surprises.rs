@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::meant::{Meant, Site};
 use super::units::show_duration;
+use crate::sites::HostPattern;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Surprise {
@@ -60,6 +61,10 @@ fn of_site(site: &Site) -> Vec<Surprise> {
     if site.caching.client_refresh {
         let what = format!("any client of site {name} can make it ask the origin, with Cache-Control: no-cache");
         all.push(surprise("refreshing", what));
+    }
+    if site.same_content && site.hosts.contains(&HostPattern::Any) {
+        let what = format!("a rule for any host that no other site has blocks its path under all hosts of site {name}");
+        all.push(surprise("same content", what));
     }
     if !site.pass_fields.is_empty() {
         let fields = site.pass_fields.iter().map(http::HeaderName::as_str).collect::<Vec<_>>().join(", ");

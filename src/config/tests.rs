@@ -57,6 +57,7 @@ repr_digest = true
 pass_fields = ["X-Forwarded-For"]
 store_set_cookie = true
 client_refresh = true
+same_content = true
 [[site.route]]
 path = "/api/*"
 origin = "http://127.0.0.1:4000"
@@ -206,7 +207,7 @@ fn reads_every_key() {
     let takedown = Takedown {
         lists: vec![folder.path().join("one.txt"), PathBuf::from("/lists"), folder.path().join("two")],
         operator_url: Some("https://operator.example/notices".to_owned()),
-        disclose: crate::pages::Disclose::Id,
+        disclose: terms::ruling::Disclose::Id,
     };
     assert_eq!(meant.takedown, takedown);
     assert_eq!(meant.state, Path::new("/var/lib/seawall"));
@@ -226,6 +227,7 @@ fn reads_every_key() {
     let times = [origin.connect_timeout, origin.first_byte_timeout, origin.between_bytes_timeout];
     assert_eq!(times, [1, 2, 3].map(Duration::from_millis));
     assert_eq!((origin.url(), origin.max_connections), ("http://[::1]:3000".to_owned(), 4));
+    assert!(site.same_content);
     assert!(site.caching.repr_digest && site.caching.store_set_cookie && site.caching.client_refresh);
     assert_eq!(site.pass_fields, ["x-forwarded-for"]);
     let program = folder.path().join("bin/told").to_str().unwrap().to_owned();
@@ -368,7 +370,6 @@ fn names_the_place_of_each_fault_of_a_site() {
         (format!("{origin}\nhosts = [\"x.example\"]\nname = \"a.example\""), 5, 1, "or the one in line 4"),
         (format!("{origin}\nhosts = [\"x.example\"]\nname = \"\""), 4, 8, "can't be the name"),
         (format!("{origin}\nhosts = [\"x.example\"]\nname = \"a\\u001b\""), 4, 8, "can't be the name"),
-        (format!("{origin}\nhosts = [\"x.example\"]\nsame_content = true"), 4, 1, "later version"),
         (format!("{origin}\nhosts = [\"x.example\"]\nallow = []"), 4, 1, "`site.allow` comes with a later version"),
         (format!("{origin}\nhosts = [\"x.example\"]\npass_fields = [\"a b\"]"), 4, 16, "not the name of a field"),
         (format!("{origin}\nhosts = [\"x.example\"]\npass_fields = [\"TE\"]"), 4, 16, "can't be passed"),

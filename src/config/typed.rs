@@ -10,7 +10,7 @@ use super::choice::{self, Pressure};
 use super::errors::{Faults, Span, Wrong};
 use super::keys::Keys;
 use super::reader::{At, Reader, Section};
-use crate::pages::Disclose;
+use terms::ruling::Disclose;
 
 pub(super) use site::{Check, Eject, Header, ORIGIN_HELP, Origin, Redirect, Route};
 
@@ -110,6 +110,7 @@ pub(super) struct Site {
     pub(super) pass_fields: Option<At<Vec<At<String>>>>,
     pub(super) store_set_cookie: Option<At<bool>>,
     pub(super) client_refresh: Option<At<bool>>,
+    pub(super) same_content: Option<At<bool>>,
 }
 
 #[derive(Debug)]
@@ -296,6 +297,7 @@ impl Site {
             pass_fields: site.texts("pass_fields"),
             store_set_cookie: site.flag("store_set_cookie"),
             client_refresh: site.flag("client_refresh"),
+            same_content: site.flag("same_content"),
         };
         site.end();
         read

@@ -61,6 +61,7 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ("site.check.rise", "So many good answers in a row bring an origin back."),
     ("site.check.statuses", "Statuses of a good answer; 200 to 399 unless it is set."),
     ("site.check.timeout", "How long the whole of a check may take."),
+    ("site.same_content", "All its hosts have the same content: a rule for one of them holds for all."),
     ("site.client_refresh", "Let a client's `no-cache`, `max-age`, `min-fresh` and `Pragma` force a fetch."),
     ("site.connect_timeout", "How long connecting to the origin may take; then the answer is 504."),
     ("site.first_byte_timeout", "How long from a request's last byte to the answer's first; then the answer is 504."),

@@ -1,12 +1,15 @@
-//! Rules whose hour comes or goes, and what could not be done at once.
+//! Rules whose hour comes or goes, pages that change, and what could not be done at once.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use serde_json::json;
+use block::Kin;
 
 use super::Takedown;
+
+/// How often pages are looked at: a few files at most.
+const PAGES_LOOK: Duration = Duration::from_secs(1);
 
 /// How often is looked whether something is still to be told.
 const RETRY: Duration = Duration::from_secs(30);
@@ -32,23 +35,36 @@ impl Takedown {
         }
     }
 
+    /// Shows pages as they change on the disk. Runs for as long as the edge.
+    pub async fn keep_pages(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(PAGES_LOOK).await;
+            let index = self.blocks.index();
+            if index.tables().iter().any(|table| table.pages().next().is_some()) {
+                let takedown = self.clone();
+                let look = move || takedown.blocks.shelf().look(index.tables(), takedown.clock.wall());
+                // A panic there was told when it happened.
+                let _ = tokio::task::spawn_blocking(look).await;
+            }
+        }
+    }
+
     fn keep_up(&self, is_due: bool) {
         if is_due {
             let taken = self.put_in_force(&mut self.since.lock());
-            match taken {
-                Ok(taken) => {
-                    let data = json!({ "what": "the time of a rule came or went", "list": taken.list,
-                        "in_force_at": taken.at, "cut": taken.cut, "purged": taken.purged });
-                    self.tell_or_say("list-applied", taken.at, &data);
-                }
-                Err(error) => {
-                    self.unpublished.store(true, Relaxed);
-                    tracing::error!("what came in force can't be published yet: {error}");
-                }
-            }
+            self.tell_applied("the time of a rule came or went", taken);
         }
         if let Err(error) = self.tell_pending() {
             tracing::error!("what is in force is not told of yet: {error}");
+        }
+    }
+    /// Other hosts have the same content than before, perhaps: judged by what they have now.
+    pub fn set_kin(&self, kin: Kin) {
+        let mut since = self.since.lock();
+        if self.blocks.set_kin(kin) {
+            let taken = self.put_in_force(&mut since);
+            drop(since);
+            self.tell_applied("which hosts have the same content has changed", taken);
         }
     }
 }

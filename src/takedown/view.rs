@@ -36,10 +36,11 @@ impl Takedown {
         self.board.status()
     }
 
-    /// What lists show something else than is in force, a sentence each.
+    /// What lists show something else than is in force, and which pages can't be shown, a sentence each.
     pub fn list_troubles(&self) -> Vec<String> {
         let told = |source: &SourceStatus| Some(format!("{}: {}", source.file.display(), source.trouble.as_ref()?));
         let mut troubles: Vec<String> = self.sources().iter().filter_map(told).collect();
+        troubles.extend(self.blocks.shelf().troubles());
         if self.unpublished.load(Relaxed) {
             troubles.push("changed lists can't be put in force: the state folder can't be written".to_owned());
         }

@@ -10,6 +10,7 @@ pub mod body;
 pub mod checks;
 pub mod clock;
 pub mod digest;
+pub mod hosts;
 pub mod record;
 pub mod refusal;
 pub mod ruling;

@@ -35,6 +35,27 @@ impl BlockStatus {
     }
 }
 
+/// How much of a notice a blocked client is told, the least first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Disclose {
+    None,
+    Id,
+    /// Its id, its reason, and who ordered it.
+    #[default]
+    Full,
+}
+
+impl Disclose {
+    pub fn from_text(text: &str) -> Option<Disclose> {
+        Some(match text {
+            "full" => Disclose::Full,
+            "id" => Disclose::Id,
+            "none" => Disclose::None,
+            _ => return None,
+        })
+    }
+}
+
 /// A rule that decided, as it is told to clients, to the log and to people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ruling {
@@ -44,6 +65,13 @@ pub struct Ruling {
     pub notices: Arc<[Arc<str>]>,
     pub reason: Option<Arc<str>>,
     pub status: BlockStatus,
+    /// Who ordered it: a URL, or words.
+    pub authority: Option<Arc<str>>,
+    /// The name of a file beside the list, or for a live edit beside the config, that is shown in place
+    /// of the built-in page.
+    pub page: Option<Arc<str>>,
+    /// The most reticent word of all that ask for this rule; the config's where none says anything.
+    pub disclose: Option<Disclose>,
     pub origin: RuleOrigin,
     /// The version of the index that decided.
     pub list: u64,

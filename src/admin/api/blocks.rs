@@ -54,7 +54,9 @@ fn problem(error: TakedownError) -> Problem {
     match error {
         TakedownError::Add(AddError::Draft(error)) => Problem::unprocessable(error.to_string()),
         TakedownError::Add(error @ AddError::Conflict(_)) => Problem::conflict(error.to_string()),
-        TakedownError::Add(error @ AddError::Full) => Problem::unprocessable(error.to_string()),
+        TakedownError::Add(error @ (AddError::Full | AddError::Patterns(_))) => {
+            Problem::unprocessable(error.to_string())
+        }
         error => Problem::unavailable(error.to_string()),
     }
 }

@@ -13,5 +13,5 @@ pub(super) fn explain(admin: &Admin, query: Option<&str>) -> Result<Page, Proble
     let url = Url::parse(&text).map_err(|error| Problem::unprocessable(format!("the URL can't be named: {error}")))?;
     let sites = admin.gateway.sites();
     let site = sites.of_host(url.host()).map(|site| &*site.name);
-    Ok(json(StatusCode::OK, &Why::of(&url, site, &admin.takedown.explain(&url))))
+    Ok(json(StatusCode::OK, &Why::of(&text, &url, site, &admin.takedown.explain(&url))))
 }

@@ -26,6 +26,9 @@ fn ruling(rule: &str, notices: &[&str]) -> Arc<Ruling> {
         notices: notices.iter().map(|id| Arc::from(*id)).collect(),
         reason: None,
         status: BlockStatus::default(),
+        authority: None,
+        page: None,
+        disclose: None,
         origin: RuleOrigin::File { file: Arc::from("a.txt"), line: 1 },
         list: 3,
     })

@@ -20,6 +20,9 @@ fn log_with(dir: &Path, url_query: QueryForm, run: u64) {
         notices: [Arc::from("N-1"), Arc::from("N-2")].into(),
         reason: None,
         status: BlockStatus::default(),
+        authority: None,
+        page: None,
+        disclose: None,
         origin: RuleOrigin::Edit { id: Arc::from("e1") },
         list: 4,
     }));

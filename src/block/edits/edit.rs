@@ -25,7 +25,7 @@ pub struct Draft {
     /// Each as a line of a text list holds it.
     pub rules: Vec<String>,
     /// Attributes of every rule, by name, as a text list writes them but without quotes: `notice`,
-    /// `reason`, `status`, `from`, `until`, `query`.
+    /// `reason`, `status`, `from`, `until`, `query`, `authority`, `page`, `disclose`.
     #[serde(default)]
     pub attributes: BTreeMap<String, String>,
 }
@@ -38,7 +38,9 @@ pub enum DraftError {
     Empty,
     #[error("more than {MAX_RULES} rules, or {} MiB of them: put them into a list file", MAX_BYTES >> 20)]
     TooMany,
-    #[error("the attribute {0:?}: attributes are notice, reason, status, from, until, query")]
+    #[error(
+        "the attribute {0:?}: attributes are notice, reason, status, from, until, query, authority, page, disclose"
+    )]
     Attribute(String),
     #[error("the attributes hold more than {} KiB", list::MAX_LINE >> 10)]
     LongAttributes,

@@ -25,7 +25,8 @@ pub use edit::{Draft, DraftError, EditRule, Event, EventKind, MAX_RULES};
 pub use page::{BadCursor, Block, Page};
 
 use crate::index::{Source, Table};
-use crate::rule::Rule;
+use crate::pattern::Share;
+use crate::rule::{Rule, Subject};
 use edit::{Stored, StoredEvent, is_id, rule_id};
 
 /// Live rules in all. Each edit compiles them anew, which takes about a tenth of a second for these;
@@ -67,6 +68,9 @@ pub enum AddError {
     Conflict(String),
     #[error("there are {MAX_LIVE} live rules: put long lists into files")]
     Full,
+    /// Says which bound, and what to do.
+    #[error("{0}")]
+    Patterns(String),
     #[error("the edit can't be stored in {}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
 }
@@ -102,8 +106,9 @@ impl Edits {
     }
 
     /// Stores an edit durably, with the event to be told. What was lifted of the same draft is in
-    /// force again. Blocks while it writes and compiles.
-    pub fn add(&self, draft: Draft, at: Timestamp) -> Result<Added, AddError> {
+    /// force again. `lists` is what the patterns of the lists take. Blocks while it writes and
+    /// compiles.
+    pub fn add(&self, draft: Draft, lists: Share, at: Timestamp) -> Result<Added, AddError> {
         let rules = draft.read()?;
         let mut state = self.state.lock();
         let mut stored = match state.edits.get(&draft.id) {
@@ -117,6 +122,14 @@ impl Edits {
         };
         if state.table.len() + rules.len() > MAX_LIVE {
             return Err(AddError::Full);
+        }
+        let patterns = rules.iter().filter_map(|rule| match &rule.subject {
+            Subject::Pattern(pattern) => Some(pattern.share()),
+            _ => None,
+        });
+        let share: Share = patterns.chain([lists, state.table.share()]).sum();
+        if let Some(excess) = share.excess() {
+            return Err(AddError::Patterns(excess));
         }
         let event = stored.add_event(EventKind::BlockAdded, at, stored.numbers().collect());
         self.store(&stored).map_err(|source| AddError::Io { path: self.dir.clone(), source })?;

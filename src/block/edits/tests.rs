@@ -3,6 +3,8 @@ use std::collections::BTreeMap;
 use super::*;
 
 const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
+/// No lists with patterns beside the edits.
+const ALONE: Share = Share { patterns: 0, bytes: 0 };
 
 fn draft(id: &str, rules: &[&str]) -> Draft {
     Draft { id: id.into(), rules: rules.iter().map(|rule| (*rule).into()).collect(), attributes: BTreeMap::new() }
@@ -32,7 +34,7 @@ fn new(added: Added) -> Event {
 fn an_edit_is_in_force_pending_and_still_so_after_a_crash() {
     let folder = tempfile::tempdir().unwrap();
     let edits = Edits::open(folder.path()).unwrap();
-    let event = new(edits.add(draft("r-1", &["a.example", "https://b.example/x notice=N-2"]), NOW).unwrap());
+    let event = new(edits.add(draft("r-1", &["a.example", "https://b.example/x notice=N-2"]), ALONE, NOW).unwrap());
     assert_eq!(event.rules.iter().map(|rule| &*rule.id).collect::<Vec<_>>(), ["r-1:1", "r-1:2"]);
     assert_eq!(edits.table().len(), 2);
     drop(edits);
@@ -54,7 +56,7 @@ fn what_is_about_to_be_told_is_told_again_after_a_crash() {
     let folder = tempfile::tempdir().unwrap();
     let edits = Edits::open(folder.path()).unwrap();
     let wanted = draft("r-1", &["a.example", "b.example"]);
-    let added = new(edits.add(wanted.clone(), NOW).unwrap());
+    let added = new(edits.add(wanted.clone(), ALONE, NOW).unwrap());
     let lifted = edits.lift("r-1:1", at(1)).unwrap().unwrap();
     assert_eq!((&added.receipt, &lifted.receipt), (&None, &None));
     let receipt = serde_json::json!({"list": 7, "in_force_at": "2026-11-25T00:00:00.000001Z"});
@@ -73,15 +75,15 @@ fn what_is_about_to_be_told_is_told_again_after_a_crash() {
 fn the_same_again_is_the_same_and_another_under_its_id_a_conflict() {
     let folder = tempfile::tempdir().unwrap();
     let edits = Edits::open(folder.path()).unwrap();
-    let first = new(edits.add(draft("r-1", &["a.example"]), NOW).unwrap());
+    let first = new(edits.add(draft("r-1", &["a.example"]), ALONE, NOW).unwrap());
     let receipt = serde_json::json!({"list": 7});
     edits.settle(&first, Some(receipt.clone())).unwrap();
-    let Added::Same(again, told) = edits.add(draft("r-1", &["a.example"]), at(5)).unwrap() else { panic!() };
+    let Added::Same(again, told) = edits.add(draft("r-1", &["a.example"]), ALONE, at(5)).unwrap() else { panic!() };
     assert_eq!((again.at, again.rules, told), (first.at, first.rules, Some(receipt)));
     assert!(edits.pending().is_empty(), "nothing to be told twice");
-    let other = edits.add(draft("r-1", &["b.example"]), NOW);
+    let other = edits.add(draft("r-1", &["b.example"]), ALONE, NOW);
     assert!(matches!(other, Err(AddError::Conflict(_))));
-    let other = edits.add(with(draft("r-1", &["a.example"]), &[("notice", "N-1")]), NOW);
+    let other = edits.add(with(draft("r-1", &["a.example"]), &[("notice", "N-1")]), ALONE, NOW);
     assert!(matches!(other, Err(AddError::Conflict(_))));
 }
 
@@ -89,7 +91,7 @@ fn the_same_again_is_the_same_and_another_under_its_id_a_conflict() {
 fn lifting_is_durable_told_and_forgotten() {
     let folder = tempfile::tempdir().unwrap();
     let edits = Edits::open(folder.path()).unwrap();
-    let added = new(edits.add(draft("r-1", &["a.example", "b.example", "c.example"]), NOW).unwrap());
+    let added = new(edits.add(draft("r-1", &["a.example", "b.example", "c.example"]), ALONE, NOW).unwrap());
     edits.settle(&added, None).unwrap();
     assert_eq!(edits.lift("r-2", NOW).unwrap(), None);
     assert_eq!(edits.lift("r-1:4", NOW).unwrap(), None);
@@ -117,9 +119,9 @@ fn what_was_lifted_can_be_added_again() {
     let folder = tempfile::tempdir().unwrap();
     let edits = Edits::open(folder.path()).unwrap();
     let wanted = draft("r-1", &["a.example", "b.example"]);
-    let first = new(edits.add(wanted.clone(), NOW).unwrap());
+    let first = new(edits.add(wanted.clone(), ALONE, NOW).unwrap());
     edits.lift("r-1:1", at(1)).unwrap();
-    let again = new(edits.add(wanted.clone(), at(2)).unwrap());
+    let again = new(edits.add(wanted.clone(), ALONE, at(2)).unwrap());
     assert_ne!(again.id, first.id);
     assert_eq!((edits.table().len(), edits.pending().len()), (2, 3));
     for event in edits.pending() {
@@ -127,7 +129,7 @@ fn what_was_lifted_can_be_added_again() {
     }
     let lifted = edits.lift("r-1", at(3)).unwrap().unwrap();
     edits.settle(&lifted, None).unwrap();
-    new(edits.add(wanted, at(4)).unwrap());
+    new(edits.add(wanted, ALONE, at(4)).unwrap());
 }
 
 #[test]
@@ -153,19 +155,19 @@ fn what_is_no_edit_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let edits = Edits::open(folder.path()).unwrap();
     for id in ["", ".a", "a/b", "a:1", "ä", &"x".repeat(65)] {
-        let refused = edits.add(draft(id, &["a.example"]), NOW);
+        let refused = edits.add(draft(id, &["a.example"]), ALONE, NOW);
         assert!(matches!(refused, Err(AddError::Draft(DraftError::Id(_)))), "{id}");
     }
-    assert!(edits.add(draft("r-1", &[]), NOW).is_err());
-    assert!(edits.add(draft("r-1", &["a.example", "not a rule"]), NOW).is_err());
-    assert!(edits.add(draft("r-1", &vec!["a.example"; MAX_RULES + 1]), NOW).is_err());
+    assert!(edits.add(draft("r-1", &[]), ALONE, NOW).is_err());
+    assert!(edits.add(draft("r-1", &["a.example", "not a rule"]), ALONE, NOW).is_err());
+    assert!(edits.add(draft("r-1", &vec!["a.example"; MAX_RULES + 1]), ALONE, NOW).is_err());
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
 #[test]
 fn a_damaged_file_is_named_and_not_passed_by() {
     let folder = tempfile::tempdir().unwrap();
-    Edits::open(folder.path()).unwrap().add(draft("r-1", &["a.example"]), NOW).unwrap();
+    Edits::open(folder.path()).unwrap().add(draft("r-1", &["a.example"]), ALONE, NOW).unwrap();
     let file = folder.path().join("r-1.json");
     let good = fs::read(&file).unwrap();
     for length in 0..good.len() {
@@ -184,9 +186,9 @@ fn a_damaged_file_is_named_and_not_passed_by() {
 fn pages_join_without_gap_or_repetition_even_if_the_last_rule_is_lifted() {
     let folder = tempfile::tempdir().unwrap();
     let edits = Edits::open(folder.path()).unwrap();
-    edits.add(draft("b", &["b1.example", "b2.example", "b3.example"]), NOW).unwrap();
-    edits.add(draft("a", &["a1.example"]), NOW).unwrap();
-    edits.add(draft("z", &["z1.example"]), at(1)).unwrap();
+    edits.add(draft("b", &["b1.example", "b2.example", "b3.example"]), ALONE, NOW).unwrap();
+    edits.add(draft("a", &["a1.example"]), ALONE, NOW).unwrap();
+    edits.add(draft("z", &["z1.example"]), ALONE, at(1)).unwrap();
     let all = ["a:1", "b:1", "b:2", "b:3", "z:1"];
     assert_eq!(listed(&edits), all);
     for limit in 1..6 {
@@ -213,7 +215,7 @@ fn pages_join_without_gap_or_repetition_even_if_the_last_rule_is_lifted() {
 fn a_ruling_names_the_rule_of_the_edit() {
     let folder = tempfile::tempdir().unwrap();
     let edits = Edits::open(folder.path()).unwrap();
-    edits.add(draft("r-1", &["a.example", "https://b.example/x"]), NOW).unwrap();
+    edits.add(draft("r-1", &["a.example", "https://b.example/x"]), ALONE, NOW).unwrap();
     edits.lift("r-1:1", NOW).unwrap();
     let index = crate::Index::new(1, edits.table(), Vec::new());
     let url = |text: &str| terms::Url::parse(text).unwrap();

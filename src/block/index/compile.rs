@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use terms::Digest;
 
+use super::patterns::Patterns;
 use super::postings::Postings;
 use super::probe::{Key, Kind, Reach, Trail, digest_key, labels, segments};
 use super::table::{ASK_PAIRS, Bearing, Held, Source, Table, Texts};
+use crate::pattern::Pattern;
 use crate::rule::{Place, Rule, Subject};
 
 /// A table on its way.
@@ -18,6 +21,13 @@ pub(super) struct Compiler {
     bearing_numbers: HashMap<Bearing, u32>,
     query_rules: Vec<u32>,
     queries: Texts,
+    keys: Keys,
+    patterns: Vec<(u32, Arc<Pattern>)>,
+}
+
+/// Rules under their keys, on the way to postings.
+#[derive(Default)]
+pub(super) struct Keys {
     postings: Vec<(Key, u32)>,
     by_pair: Vec<ByPair>,
     pair_keys: Vec<Key>,
@@ -40,10 +50,8 @@ impl Compiler {
             bearing_numbers: HashMap::new(),
             query_rules: Vec::new(),
             queries: Texts::default(),
-            postings: Vec::with_capacity(rules),
-            by_pair: Vec::new(),
-            pair_keys: Vec::new(),
-            reach: Reach::default(),
+            keys: Keys { postings: Vec::with_capacity(rules), ..Keys::default() },
+            patterns: Vec::new(),
         }
     }
 
@@ -62,7 +70,10 @@ impl Compiler {
         let bearing = self.intern(bearing);
         self.texts.push(&rule.text);
         self.held.push(Held { line: rule.line, bearing });
-        self.add_keys(number, &rule.subject);
+        match &rule.subject {
+            Subject::Pattern(pattern) => self.patterns.push((number, pattern.clone())),
+            subject => self.keys.add(number, subject, None),
+        }
     }
 
     fn intern(&mut self, bearing: Bearing) -> u32 {
@@ -75,22 +86,50 @@ impl Compiler {
         number
     }
 
-    fn add_keys(&mut self, rule: u32, subject: &Subject) {
+    pub(super) fn finish(mut self, source: Source, hash: Digest) -> Table {
+        let (postings, reach) = self.keys.finish();
+        self.texts.shrink();
+        self.queries.shrink();
+        let windows = self.bearings.iter().map(|bearing| &bearing.attributes);
+        let mut boundaries: Vec<_> = windows.flat_map(|window| [window.from, window.until]).flatten().collect();
+        boundaries.sort_unstable();
+        boundaries.dedup();
+        let patterns: Vec<(u32, &Pattern)> = self.patterns.iter().map(|(rule, pattern)| (*rule, &**pattern)).collect();
+        Table {
+            source,
+            hash,
+            texts: self.texts,
+            held: self.held,
+            bearings: self.bearings,
+            query_rules: self.query_rules,
+            queries: self.queries,
+            postings,
+            patterns: Patterns::new(&patterns),
+            reach,
+            boundaries,
+        }
+    }
+}
+
+impl Keys {
+    /// `host` stands in the place of the subject's own. A pattern has no key.
+    pub(super) fn add(&mut self, rule: u32, subject: &Subject, host: Option<&str>) {
         match subject {
             Subject::Url(place) => {
                 self.reach.urls = true;
-                self.add_place(rule, Kind::Url, place);
+                self.add_place(rule, Kind::Url, place, host);
             }
             Subject::Prefix(place) => {
                 let deepest = place.readings().iter().map(|reading| segments(reading.path())).max().unwrap_or(0);
                 self.reach.prefix_levels = self.reach.prefix_levels.max(deepest.saturating_add(1));
-                self.add_place(rule, Kind::Prefix, place);
+                self.add_place(rule, Kind::Prefix, place, host);
             }
-            Subject::Host(host) => {
+            Subject::Host(own) => {
                 self.reach.hosts = true;
-                self.postings.push((Trail::of_host(host).key(Kind::Host), rule));
+                self.postings.push((Trail::of_host(host.unwrap_or(own)).key(Kind::Host), rule));
             }
-            Subject::HostTree(host) => {
+            Subject::HostTree(own) => {
+                let host = host.unwrap_or(own);
                 self.reach.tree_labels = self.reach.tree_labels.max(labels(host));
                 self.postings.push((Trail::of_tree(host).key(Kind::HostTree), rule));
             }
@@ -98,12 +137,13 @@ impl Compiler {
                 self.reach.digests = true;
                 self.postings.push((digest_key(digest), rule));
             }
+            Subject::Pattern(_) => {}
         }
     }
 
-    fn add_place(&mut self, rule: u32, kind: Kind, place: &Place) {
+    fn add_place(&mut self, rule: u32, kind: Kind, place: &Place, host: Option<&str>) {
         for reading in place.readings() {
-            let trail = Trail::of_path(reading);
+            let trail = Trail::of_path(host.unwrap_or(reading.host()), reading);
             if reading.query().is_none() {
                 self.postings.push((trail.key(kind), rule));
                 continue;
@@ -133,25 +173,8 @@ impl Compiler {
         }
     }
 
-    pub(super) fn finish(mut self, source: Source, hash: Digest) -> Table {
+    pub(super) fn finish(mut self) -> (Postings, Reach) {
         self.settle_pairs();
-        self.texts.shrink();
-        self.queries.shrink();
-        let windows = self.bearings.iter().map(|bearing| &bearing.attributes);
-        let mut boundaries: Vec<_> = windows.flat_map(|window| [window.from, window.until]).flatten().collect();
-        boundaries.sort_unstable();
-        boundaries.dedup();
-        Table {
-            source,
-            hash,
-            texts: self.texts,
-            held: self.held,
-            bearings: self.bearings,
-            query_rules: self.query_rules,
-            queries: self.queries,
-            postings: Postings::new(self.postings),
-            reach: self.reach,
-            boundaries,
-        }
+        (Postings::new(self.postings), self.reach)
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use terms::ruling::RuleOrigin;
 use terms::{Folded, Ruling, Timestamp, Url};
 
-use super::{Index, Kind, Match};
+use super::{Index, Kind, Match, Probed};
 use crate::rule::{Attributes, Standing};
 
 /// Rules beside the deciding one that are told.
@@ -29,6 +29,8 @@ pub struct Explanation {
     pub others: Vec<Cited>,
     /// How many more there are.
     pub left_out: usize,
+    /// What was looked up.
+    pub probes: Vec<Probed>,
 }
 
 impl Explanation {
@@ -41,11 +43,15 @@ impl Explanation {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cited {
     pub rule: Arc<str>,
+    /// It names another host, which has the same content.
+    pub by_kin: bool,
     pub kind: Kind,
     pub exception: bool,
     pub attributes: Attributes,
     pub origin: RuleOrigin,
     pub standing: Standing,
+    /// Why it is not the one that decides.
+    pub because: Option<&'static str>,
 }
 
 impl Index {
@@ -53,6 +59,15 @@ impl Index {
     /// about bytes, and not told.
     pub fn explain(&self, url: &Url, now: Timestamp) -> Explanation {
         let (reading, decides) = self.decide_url(url, now);
+        let mut covering = HashSet::new();
+        self.each_match(reading, |one| covering.extend([(one.table, one.rule)]));
+        let because = |one: &Match| {
+            let decides = decides?;
+            match covering.contains(&(one.table, one.rule)) {
+                true => Some(self.because(&decides, one, now)),
+                false => Some("it covers another reading of the URL"),
+            }
+        };
         let mut all = Vec::new();
         url.readings().for_each(|reading| self.each_match(reading, |one| all.push(one)));
         all.sort_unstable();
@@ -63,8 +78,13 @@ impl Index {
             reading: Arc::from(reading.as_str()),
             decides: decides.map(|one| self.cite(&one, now)),
             ruling: self.judge(url, now),
-            others: all.iter().take(MAX_OTHERS).map(|one| self.cite(one, now)).collect(),
+            others: all
+                .iter()
+                .take(MAX_OTHERS)
+                .map(|one| Cited { because: because(one), ..self.cite(one, now) })
+                .collect(),
             left_out: all.len().saturating_sub(MAX_OTHERS),
+            probes: self.probes(url),
         }
     }
 
@@ -79,11 +99,37 @@ impl Index {
         let table = &self.tables[one.table];
         Cited {
             rule: Arc::from(table.text(one.rule)),
+            by_kin: one.by_kin,
             kind: one.kind,
             exception: !one.blocks,
             attributes: table.attributes(one.rule).clone(),
             origin: table.origin(one.rule),
             standing: table.standing(one.rule, now),
+            because: None,
+        }
+    }
+
+    /// Why `decides` decides on a reading and not `other`, which covers it too: the first of the ways in which the two differ that counts.
+    fn because(&self, decides: &Match, other: &Match, now: Timestamp) -> &'static str {
+        match () {
+            () if !self.in_force(other, now) => "it is out of its time",
+            () if decides.blocks != other.blocks => "an exception comes before every block",
+            () if decides.kind != other.kind => match decides.kind {
+                Kind::Url => "a rule for the URL itself comes first",
+                Kind::Prefix => "a prefix comes before hosts, digests and patterns",
+                Kind::Host => "a rule for the host comes before trees, digests and patterns",
+                Kind::HostTree => "a tree of hosts comes before digests and patterns",
+                Kind::Digest | Kind::Pattern => "a digest comes before patterns",
+            },
+            () if decides.depth != other.depth => match decides.kind {
+                Kind::Prefix => "the longest prefix comes first",
+                _ => "the tree with the most labels comes first",
+            },
+            () if decides.table != other.table => match decides.table {
+                0 => "live blocks come before files",
+                _ => "files come in the order of their names",
+            },
+            () => "the first one wins",
         }
     }
 }

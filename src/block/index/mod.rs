@@ -6,16 +6,21 @@
 //! version.
 //!
 //! Who decides: an exception; a rule for the URL; the longest prefix; the host, before the tree with
-//! the most labels; the digest. Among equals live edits come before files, files stand in their
+//! the most labels; the digest; the pattern. Among equals live edits come before files, files stand in their
 //! given order, and within one the first line wins.
+//!
+//! A rule holds for the host that it names; where hosts have the same content ([`Kin`]), for all of them.
 //!
 //! Where a URL can be read in several ways, each reading is judged by itself, and the first one that
 //! is blocked blocks the URL: an exception frees only the readings that it covers.
 
 mod compile;
 mod explain;
+mod kindred;
+mod patterns;
 mod postings;
 mod probe;
+mod probed;
 mod table;
 
 use std::cmp::Reverse;
@@ -26,10 +31,13 @@ use terms::{Digest, Folded, Hasher, Ruling, Timestamp, Url};
 
 pub use explain::{Cited, Explanation};
 pub use probe::Kind;
+pub use probed::Probed;
 pub use table::{Source, Table};
 
+use crate::kin::Kin;
 use crate::rule::{Rule, Standing};
-use probe::{Reach, digest_key, each_probe};
+use kindred::Related;
+use probe::{Key, Probe, Reach, digest_key, each_probe};
 use table::ASK_PAIRS;
 
 /// All rules of all sources, under one version.
@@ -38,7 +46,10 @@ pub struct Index {
     hash: Digest,
     /// In the order in which they decide: the edits, then the files.
     tables: Vec<Arc<Table>>,
+    /// Which of the tables hold patterns.
+    with_patterns: Vec<usize>,
     reach: Reach,
+    related: Related,
 }
 
 /// A rule that covers what is judged. The least of several decides.
@@ -50,11 +61,25 @@ struct Match {
     depth: Reverse<u32>,
     table: usize,
     rule: u32,
+    /// It was found through another host of the family.
+    by_kin: bool,
 }
 
 impl Index {
     /// `files` stand in the order in which they decide.
     pub fn new(version: u64, edits: Arc<Table>, files: Vec<Arc<Table>>) -> Index {
+        Index::with_kin(version, edits, files, Arc::default(), None)
+    }
+
+    /// As [`Index::new`], where some hosts have the same content. What was made of the same tables for
+    /// the same kin in `former` is taken over.
+    pub fn with_kin(
+        version: u64,
+        edits: Arc<Table>,
+        files: Vec<Arc<Table>>,
+        kin: Arc<Kin>,
+        former: Option<&Index>,
+    ) -> Index {
         let tables: Vec<Arc<Table>> = std::iter::once(edits).chain(files).collect();
         let mut hasher = Hasher::new();
         let mut reach = Reach::default();
@@ -64,7 +89,14 @@ impl Index {
             hasher.update(table.hash().as_bytes());
             reach.widen(table.reach);
         }
-        Index { version, hash: hasher.finish(), tables, reach }
+        let holds_patterns = |(_, table): &(usize, &Arc<Table>)| table.patterns.is_some();
+        let with_patterns = tables.iter().enumerate().filter(holds_patterns).map(|(number, _)| number).collect();
+        let related = Related::new(&tables, kin, former.map(|former| (&former.tables[..], &former.related)));
+        Index { version, hash: hasher.finish(), tables, with_patterns, reach, related }
+    }
+
+    pub fn kin(&self) -> &Kin {
+        self.related.kin()
     }
 
     pub fn version(&self) -> u64 {
@@ -97,17 +129,29 @@ impl Index {
     }
 
     /// Whether a rule is about `url`, whatever the time and the other rules.
-    pub fn covers(rule: &Rule, url: &Url) -> bool {
-        rule.covers(url)
+    pub fn covers(&self, rule: &Rule, url: &Url) -> bool {
+        rule.covers(url, self.kin())
     }
 
     /// The rule that forbids `url`, by its name alone. `None`: it may be asked for.
     pub fn judge(&self, url: &Url, now: Timestamp) -> Option<Ruling> {
+        self.judge_name(url, now).map(|(_, ruling)| ruling)
+    }
+
+    /// As [`Index::judge`], where the digest of the bytes is known too, which comes before a pattern.
+    pub fn judge_known(&self, url: &Url, digest: &Digest, now: Timestamp) -> Option<Ruling> {
+        match self.judge_name(url, now) {
+            Some((kind, ruling)) if kind < Kind::Digest => Some(ruling),
+            other => self.judge_digest(url, digest, now).or(other.map(|(_, ruling)| ruling)),
+        }
+    }
+
+    fn judge_name(&self, url: &Url, now: Timestamp) -> Option<(Kind, Ruling)> {
         url.readings().find_map(|reading| {
             let decides = self.decide(reading, now).filter(|decides| decides.blocks)?;
             let mut all = Vec::new();
             self.each_match(reading, |one| all.push(one));
-            Some(self.ruling(decides, all, now))
+            Some((decides.kind, self.ruling(decides, all, now)))
         })
     }
 
@@ -121,7 +165,7 @@ impl Index {
         let mut all = Vec::new();
         for (number, table) in self.tables.iter().enumerate() {
             for &rule in table.find(key) {
-                all.push(self.matched(Kind::Digest, 0, number, rule));
+                all.push(self.matched(Kind::Digest, 0, number, rule, false));
             }
         }
         let decides = all.iter().filter(|one| self.in_force(one, now)).min().copied().filter(|one| one.blocks)?;
@@ -143,33 +187,81 @@ impl Index {
         best
     }
 
-    /// Shows `visit` every rule that covers a reading, each once, in no order and at whatever time.
+    /// Shows `visit` every rule that covers a reading, in no order and at whatever time; twice where it
+    /// does so by itself and by kin.
     fn each_match(&self, reading: &Folded, mut visit: impl FnMut(Match)) {
-        each_probe(reading, self.reach, |probe| {
-            let mut take = |key| {
-                let mut ask_pairs = false;
-                for (number, table) in self.tables.iter().enumerate() {
-                    for &rule in table.find(key) {
-                        if rule == ASK_PAIRS {
-                            ask_pairs = true;
-                        } else if table.takes_query(rule, reading) {
-                            visit(self.matched(probe.kind, probe.depth, number, rule));
-                        }
-                    }
-                }
-                ask_pairs
-            };
-            if take(probe.key()) {
-                for pair in reading.pairs() {
-                    take(probe.pair_key(pair));
-                }
-            }
+        let find = |number: usize, key| self.tables[number].find(key);
+        self.each_keyed(reading.host(), reading, self.reach, find, |kind, depth, table, rule| {
+            visit(self.matched(kind, depth, table, rule, false));
+        });
+        self.each_pattern(reading, |table, rule| visit(self.matched(Kind::Pattern, 0, table, rule, false)));
+        let Some(family) = self.kin().family(reading.host()) else { return };
+        let find = |number: usize, key| self.related.find(number, key);
+        self.each_keyed(self.kin().mark(family), reading, self.related.reach(), find, |kind, depth, table, rule| {
+            // A family stands under one label, whatever host the rule names.
+            let depth = if kind == Kind::HostTree { probe::labels(self.tables[table].text(rule)) - 1 } else { depth };
+            visit(self.matched(kind, depth, table, rule, true));
+        });
+        for host in self.related.hosts_to_try(family) {
+            let visit_kin = |table, rule| visit(self.matched(Kind::Pattern, 0, table, rule, true));
+            self.each_pattern(&reading.at_host(host), visit_kin);
+        }
+    }
+
+    /// What stands under the keys of a reading, `host` in the place of its own; `find` looks into one
+    /// table.
+    fn each_keyed<'a>(
+        &'a self,
+        host: &str,
+        reading: &Folded,
+        reach: Reach,
+        find: impl Fn(usize, Key) -> &'a [u32],
+        mut visit: impl FnMut(Kind, u32, usize, u32),
+    ) {
+        each_probe(host, reading, reach, |probe| {
+            self.each_hit(&probe, reading, &find, |table, rule| visit(probe.kind, probe.depth, table, rule));
         });
     }
 
-    fn matched(&self, kind: Kind, depth: u32, table: usize, rule: u32) -> Match {
+    /// What one probe finds.
+    fn each_hit<'a>(
+        &'a self,
+        probe: &Probe<'_>,
+        reading: &Folded,
+        find: impl Fn(usize, Key) -> &'a [u32],
+        mut visit: impl FnMut(usize, u32),
+    ) {
+        let mut take = |key| {
+            let mut ask_pairs = false;
+            for (number, table) in self.tables.iter().enumerate() {
+                for &rule in find(number, key) {
+                    if rule == ASK_PAIRS {
+                        ask_pairs = true;
+                    } else if table.takes_query(rule, reading) {
+                        visit(number, rule);
+                    }
+                }
+            }
+            ask_pairs
+        };
+        if take(probe.key()) {
+            for pair in reading.pairs() {
+                take(probe.pair_key(pair));
+            }
+        }
+    }
+
+    fn each_pattern(&self, reading: &Folded, mut visit: impl FnMut(usize, u32)) {
+        for &number in &self.with_patterns {
+            if let Some(patterns) = &self.tables[number].patterns {
+                patterns.each_match(reading, |rule| visit(number, rule));
+            }
+        }
+    }
+
+    fn matched(&self, kind: Kind, depth: u32, table: usize, rule: u32, by_kin: bool) -> Match {
         let blocks = !self.tables[table].is_exception(rule);
-        Match { blocks, kind, depth: Reverse(depth), table, rule }
+        Match { blocks, kind, depth: Reverse(depth), table, rule, by_kin }
     }
 
     fn in_force(&self, one: &Match, now: Timestamp) -> bool {
@@ -182,12 +274,17 @@ impl Index {
             let table = &self.tables[one.table];
             (table.query(one.rule), table.attributes(one.rule).exact_query)
         };
-        (one.blocks, one.kind, one.depth) == (other.blocks, other.kind, other.depth) && query(one) == query(other)
+        // Of one kind and depth, all but patterns that cover the same name the same.
+        let source = |one: &Match| (one.kind == Kind::Pattern).then(|| self.tables[one.table].text(one.rule));
+        (one.blocks, one.kind, one.depth) == (other.blocks, other.kind, other.depth)
+            && query(one) == query(other)
+            && source(one) == source(other)
     }
 
     /// What is told of the rule that decides. `all` holds all that cover the same: where the rule
     /// stands more than once, the notices of all of them that are in force are told, and the first
-    /// reason given; the status is the deciding one's.
+    /// reason and authority given, and no more than all of them let disclose; status and page are the
+    /// deciding one's.
     fn ruling(&self, decides: Match, mut all: Vec<Match>, now: Timestamp) -> Ruling {
         all.retain(|one| self.in_force(one, now) && self.is_same_rule(&decides, one));
         all.sort_unstable();
@@ -203,6 +300,9 @@ impl Index {
                 .collect(),
             reason: attributes().find_map(|one| one.reason.clone()),
             status: table.attributes(decides.rule).status,
+            authority: attributes().find_map(|one| one.authority.clone()),
+            page: table.attributes(decides.rule).page.clone(),
+            disclose: attributes().filter_map(|one| one.disclose).min(),
             origin: table.origin(decides.rule),
             list: self.version,
         }

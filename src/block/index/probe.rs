@@ -18,6 +18,7 @@ pub enum Kind {
     Host,
     HostTree,
     Digest,
+    Pattern,
 }
 
 impl Kind {
@@ -28,6 +29,7 @@ impl Kind {
             Kind::Host => 0xfa,
             Kind::HostTree => 0xfb,
             Kind::Digest => 0xfc,
+            Kind::Pattern => 0xfd,
         }
     }
 }
@@ -53,8 +55,8 @@ impl Trail {
     }
 
     /// Host and path. The root's path is the empty text, so that it is everybody's ancestor.
-    pub(super) fn of_path(reading: &Folded) -> Trail {
-        let mut trail = Trail::of_host(reading.host());
+    pub(super) fn of_path(host: &str, reading: &Folded) -> Trail {
+        let mut trail = Trail::of_host(host);
         trail.push(below_root(reading.path()));
         trail
     }
@@ -137,6 +139,8 @@ pub(super) struct Probe<'a> {
     pub(super) kind: Kind,
     /// Segments of a prefix, labels of a tree; 0 for what can't be more or less specific.
     pub(super) depth: u32,
+    /// How much of the host, or of the path below the root, it covers.
+    pub(super) covered: &'a str,
     trail: &'a Trail,
 }
 
@@ -150,23 +154,28 @@ impl Probe<'_> {
     }
 }
 
-/// Shows `visit` all that has to be looked up for one reading of a URL.
-pub(super) fn each_probe(reading: &Folded, reach: Reach, mut visit: impl FnMut(Probe<'_>)) {
+/// Shows `visit` all that has to be looked up for one reading of a URL under `host`: its own, or what
+/// stands for it.
+pub(super) fn each_probe(host: &str, reading: &Folded, reach: Reach, mut visit: impl FnMut(Probe<'_>)) {
     let mut trail = Trail::new();
-    for (depth, label) in (1..=reach.tree_labels).zip(reading.host().rsplit('.')) {
+    let mut before = host.len();
+    for (depth, label) in (1..=reach.tree_labels).zip(host.rsplit('.')) {
         trail.push_label(label);
-        visit(Probe { kind: Kind::HostTree, depth, trail: &trail });
+        before -= label.len();
+        visit(Probe { kind: Kind::HostTree, depth, covered: &host[before..], trail: &trail });
+        before = before.saturating_sub(1);
     }
     if !reach.hosts && !reach.urls && reach.prefix_levels == 0 {
         return;
     }
-    let mut trail = Trail::of_host(reading.host());
+    let mut trail = Trail::of_host(host);
     if reach.hosts {
-        visit(Probe { kind: Kind::Host, depth: 0, trail: &trail });
+        visit(Probe { kind: Kind::Host, depth: 0, covered: host, trail: &trail });
     }
-    let mut rest = below_root(reading.path());
+    let path = below_root(reading.path());
+    let mut rest = path;
     for depth in 0..reach.prefix_levels {
-        visit(Probe { kind: Kind::Prefix, depth, trail: &trail });
+        visit(Probe { kind: Kind::Prefix, depth, covered: &path[..path.len() - rest.len()], trail: &trail });
         if rest.is_empty() {
             break;
         }
@@ -176,6 +185,6 @@ pub(super) fn each_probe(reading: &Folded, reach: Reach, mut visit: impl FnMut(P
     }
     if reach.urls {
         trail.push(rest);
-        visit(Probe { kind: Kind::Url, depth: 0, trail: &trail });
+        visit(Probe { kind: Kind::Url, depth: 0, covered: path, trail: &trail });
     }
 }

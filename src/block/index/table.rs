@@ -7,8 +7,10 @@ use terms::ruling::RuleOrigin;
 use terms::{Digest, Folded, Timestamp};
 
 use super::compile::Compiler;
+use super::patterns::Patterns;
 use super::postings::Postings;
 use super::probe::{Key, Reach};
+use crate::pattern::Share;
 use crate::rule::{Attributes, Rule, Standing, query_agrees};
 
 /// Where the rules of a table come from.
@@ -59,6 +61,7 @@ pub struct Table {
     pub(super) query_rules: Vec<u32>,
     pub(super) queries: Texts,
     pub(super) postings: Postings,
+    pub(super) patterns: Option<Patterns>,
     pub(super) reach: Reach,
     /// Every instant at which a rule begins or ceases to hold, ascending.
     pub(super) boundaries: Vec<Timestamp>,
@@ -90,6 +93,24 @@ impl Table {
 
     pub fn hash(&self) -> Digest {
         self.hash
+    }
+
+    /// The list file that its rules are of; `None` for the live edits.
+    pub fn file(&self) -> Option<&str> {
+        match &self.source {
+            Source::File(name) => Some(name),
+            Source::Edits { .. } => None,
+        }
+    }
+
+    /// The pages that its rules name, some of them perhaps more than once.
+    pub fn pages(&self) -> impl Iterator<Item = &str> {
+        self.bearings.iter().filter_map(|bearing| bearing.attributes.page.as_deref())
+    }
+
+    /// What its patterns take of what all may take.
+    pub fn share(&self) -> Share {
+        self.patterns.as_ref().map(Patterns::share).unwrap_or_default()
     }
 
     /// The next instant at which a rule begins or ceases to hold.

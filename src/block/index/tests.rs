@@ -2,11 +2,13 @@ mod against_naive;
 
 use std::sync::Arc;
 
+use terms::hosts::HostPattern;
 use terms::ruling::RuleOrigin;
 use terms::{BlockStatus, Digest, Timestamp, Url};
 
 use super::probe::Trail;
 use super::{Index, Kind, Source, Table};
+use crate::kin::Kin;
 use crate::list;
 use crate::rule::{Rule, Standing};
 
@@ -48,11 +50,11 @@ fn covers(list: &str, covered: &[&str], free: &[&str]) {
     let rule = list::read(list.as_bytes()).unwrap().remove(0);
     for text in covered {
         assert!(blocks(&index, text).is_some(), "{list} lets {text} through");
-        assert!(Index::covers(&rule, &url(text)), "{list} is not about {text}");
+        assert!(index.covers(&rule, &url(text)), "{list} is not about {text}");
     }
     for text in free {
         assert_eq!(blocks(&index, text), None, "{list} blocks {text}");
-        assert!(!Index::covers(&rule, &url(text)), "{list} is about {text}");
+        assert!(!index.covers(&rule, &url(text)), "{list} is about {text}");
     }
 }
 
@@ -101,7 +103,7 @@ fn rules_that_share_a_pair_stand_under_the_ones_they_do_not() {
     let lines: Vec<String> = (0..100).map(|number| format!("h.example/watch?list=all&v={number}")).collect();
     let table = file("a.txt", &lines.join("\n"));
     let asked = url("h.example/watch?list=all&v=7");
-    let trail = Trail::of_path(asked.folded());
+    let trail = Trail::of_path(asked.host(), asked.folded());
     assert!(table.find(trail.pair_key(Kind::Url, "list=all")).is_empty());
     assert_eq!(table.find(trail.pair_key(Kind::Url, "v=7")), [7]);
 }
@@ -164,6 +166,7 @@ fn depth_is_no_way_round_a_rule() {
 fn who_decides() {
     // Each line is stronger than those before it; all cover the one URL.
     let ladder = [
+        r"~^https://photos\.example/a/[a-z]",
         "*.example",
         "*.photos.example",
         "photos.example",
@@ -283,6 +286,20 @@ fn a_digest_is_blocked_under_any_url_but_an_excepted_one() {
 }
 
 #[test]
+fn a_digest_that_is_known_comes_before_a_pattern_and_after_a_name() {
+    let bytes = Digest::of(b"bytes");
+    let index = index(&[&format!("~/leak notice=P\n{bytes} notice=D\nh.example/leak/x notice=U")]);
+    let judge = |text: &str, digest: &Digest| {
+        index.judge_known(&url(text), digest, time(NOW)).map(|ruling| ruling.notices.concat())
+    };
+    assert_eq!(judge("h.example/leak", &bytes).as_deref(), Some("D"));
+    assert_eq!(judge("h.example/leak", &Digest::of(b"others")).as_deref(), Some("P"));
+    assert_eq!(judge("h.example/leak/x", &bytes).as_deref(), Some("U"));
+    assert_eq!(judge("h.example/other", &bytes).as_deref(), Some("D"));
+    assert_eq!(judge("h.example/other", &Digest::of(b"others")), None);
+}
+
+#[test]
 fn a_rule_holds_in_its_window_of_time() {
     let list = "https://h.example/p from=2027-01-10 until=2027-01-20 notice=N\n!h.example/p from=2027-01-12 until=2027-01-14\nh.example/p from=2027-01-19 notice=M";
     let index = index(&[list]);
@@ -366,4 +383,97 @@ fn tables_say_how_much_they_hold() {
     let told: Vec<(&str, usize)> = index.tables().iter().map(|table| (table.name(), table.len())).collect();
     assert_eq!(told, [("edits", 1), ("a.txt", 0), ("b.txt", 2)]);
     assert_eq!((index.rules(), index.version()), (3, 3));
+}
+
+#[test]
+fn a_pattern_yields_to_every_exception() {
+    let pattern = r"~^https://photos\.example/u/[0-9]+/leak notice=P";
+    let index = index(&[&format!("{pattern}\n!https://photos.example/u/7/*\n~/leak$ notice=Q")]);
+    assert_eq!(blocks(&index, "photos.example/u/7/leak"), None);
+    assert!(blocks(&index, "photos.example/u/8/leak").is_some());
+    assert!(blocks(&index, "photos.example/u/7/../8/leak").is_some());
+    // Two patterns that cover the same are two rules.
+    let ruling = index.judge(&url("photos.example/u/8/leak"), time(NOW)).unwrap();
+    assert_eq!((&*ruling.notices.concat(), ruling.origin.to_string().as_str()), ("P", "0.txt:1"));
+    assert!(blocks(&index, "other.example/x/leak?q=1").is_some());
+    assert_eq!(blocks(&index, "other.example/x/leaks"), None);
+}
+
+#[test]
+fn what_two_rules_disclose_is_what_both_let() {
+    let index = index(&[
+        "h.example/p notice=1 disclose=full page=a.html\nh.example/p notice=2 authority=Court disclose=none page=b.html",
+        "h.example/p disclose=id",
+    ]);
+    let ruling = index.judge(&url("h.example/p"), time(NOW)).unwrap();
+    assert_eq!((ruling.disclose, ruling.page.as_deref()), (Some(terms::ruling::Disclose::None), Some("a.html")));
+    assert_eq!(ruling.authority.as_deref(), Some("Court"));
+}
+
+#[test]
+fn a_rule_for_one_host_holds_for_its_kin() {
+    let hosts = [HostPattern::Exact("photos.example".to_owned()), HostPattern::Under("fotos.example".to_owned())];
+    let kin = Arc::new(Kin::new([(&hosts[..], true)]));
+    let list = "https://photos.example/a notice=1\nhttps://x.fotos.example/b/*?k notice=2\n\
+                ~^https://photos\\.example/u/[0-9]+$ notice=3\n!https://y.fotos.example/a/../u/7\nz.fotos.example from=2030-01-01";
+    let index = Index::with_kin(1, edits(&[]), vec![file("a.txt", list)], kin.clone(), None);
+    for text in ["photos.example/a", "z.fotos.example/a?q", "photos.example/b/x?k&l", "q.fotos.example/u/8"] {
+        assert!(blocks(&index, text).is_some(), "{text}");
+    }
+    for text in ["fotos.example/a", "other.example/a", "photos.example/b/x", "photos.example/u/7", "photos.example/c"] {
+        assert_eq!(blocks(&index, text), None, "{text}");
+    }
+    let explanation = index.explain(&url("z.fotos.example/a"), time(NOW));
+    assert!(explanation.decides.is_some_and(|cited| cited.by_kin));
+    assert!(!index.explain(&url("photos.example/a"), time(NOW)).decides.unwrap().by_kin);
+    let later = index.judge(&url("photos.example/c"), time("2031-01-01"));
+    assert_eq!(later.map(|ruling| ruling.rule.to_string()).as_deref(), Some("z.fotos.example"));
+
+    // Taken over where nothing changed, and gone with the kin.
+    let next = Index::with_kin(2, edits(&[]), index.tables()[1..].to_vec(), kin, Some(&index));
+    assert!(blocks(&next, "z.fotos.example/a").is_some());
+    let alone = Index::with_kin(3, edits(&[]), index.tables()[1..].to_vec(), Arc::default(), Some(&next));
+    assert_eq!(blocks(&alone, "z.fotos.example/a"), None);
+}
+
+#[test]
+fn why_tells_what_was_looked_up_and_why_another_rule_won() {
+    let index = index(&[
+        "h.example/p/x?k=1\nhttps://h.example/p/* notice=P\n*.example\n!https://h.example/q\n~/p/x$\n~/p/[a-z]",
+    ]);
+    let explanation = index.explain(&url("h.example/p/x?j&k=1"), time(NOW));
+    let probes: Vec<(Kind, &str, usize)> =
+        explanation.probes.iter().map(|probe| (probe.kind, probe.text.as_str(), probe.hits.len())).collect();
+    let expected = [
+        (Kind::HostTree, "*.example", 1),
+        (Kind::Prefix, "https://h.example/*", 0),
+        (Kind::Prefix, "https://h.example/p/*", 1),
+        (Kind::Url, "https://h.example/p/x", 1),
+        (Kind::Pattern, "https://h.example/p/x?j&k=1", 2),
+    ];
+    assert_eq!(probes, expected);
+    let because: Vec<(&str, &str)> =
+        explanation.others.iter().map(|cited| (&*cited.rule, cited.because.unwrap_or_default())).collect();
+    let first = "a rule for the URL itself comes first";
+    let expected = [("https://h.example/p/*", first), ("*.example", first), ("~/p/x$", first), ("~/p/[a-z]", first)];
+    assert_eq!(because, expected);
+}
+
+#[test]
+fn every_way_to_lose_has_its_reason() {
+    for (lists, asked, rule, because) in [
+        (&["h.example/p\n!h.example/p"][..], "h.example/p", "h.example/p", "exception"),
+        (&["h.example/p/*\nh.example/*"], "h.example/p", "h.example/*", "longest prefix"),
+        (&["*.h.example\n*.example"], "h.example", "*.example", "most labels"),
+        (&["h.example\n*.h.example"], "h.example", "*.h.example", "before trees"),
+        (&["*.h.example\n~h"], "h.example", "~h", "before digests and patterns"),
+        (&["h.example notice=1", "H.example notice=2"], "h.example", "H.example", "names"),
+        (&["h.example notice=1\nH.example notice=2"], "h.example", "H.example", "first one"),
+        (&["h.example\nh.example/p until=2020-01-01"], "h.example/p", "h.example/p", "out of its time"),
+        (&["h.example/b\nh.example/a/b"], "h.example/a//../b", "h.example/a/b", "another reading"),
+    ] {
+        let explanation = index(lists).explain(&url(asked), time(NOW));
+        let other = explanation.others.iter().find(|cited| &*cited.rule == rule).unwrap_or_else(|| panic!("{lists:?}"));
+        assert!(other.because.is_some_and(|told| told.contains(because)), "{lists:?}: {:?}", other.because);
+    }
 }

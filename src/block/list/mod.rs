@@ -2,13 +2,16 @@
 //!
 //! A list is taken whole or not at all. Each format has a file of its own.
 
+mod attributes;
 mod bad_line;
 mod line;
 mod subject;
+mod tables;
 mod text;
 
 pub use bad_line::BadLine;
-pub use text::{MAX_LINE, MAX_REPORTED, read, read_rule};
+pub use tables::read as read_tables;
+pub use text::{MAX_LINE, MAX_REPORTED, read, read_beside, read_rule};
 
 #[cfg(test)]
 mod tests;

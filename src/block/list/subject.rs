@@ -5,6 +5,7 @@ use std::sync::Arc;
 use terms::{Digest, Url, UrlError, url};
 
 use super::bad_line::{Fault, quoted};
+use crate::pattern::Pattern;
 use crate::rule::{Place, Subject};
 
 /// Reads a rule's own word, which begins at the byte `start` of its line; says too whether it is an
@@ -27,7 +28,9 @@ pub(super) fn read(word: &str, start: usize) -> Result<(Subject, bool), Fault> {
     let subject = match body.as_bytes()[0] {
         b'!' => return Err(Fault::new(at, "one `!` makes an exception; leave the second out")),
         b'~' if exception => return Err(Fault::new(start, "`!` stands before any kind of rule but a pattern")),
-        b'~' => return Err(Fault::new(at, "patterns come with a later version; name the URL, its prefix or its host")),
+        b'~' => Pattern::read(&body[1..])
+            .map(|pattern| Subject::Pattern(Arc::new(pattern)))
+            .map_err(|bad| Fault::new(at + 1 + bad.at, bad.what))?,
         _ => read_subject(body).map_err(|fault| Fault { at: at + fault.at, ..fault })?,
     };
     Ok((subject, exception))

@@ -1,3 +1,5 @@
+mod tables;
+
 use proptest::prelude::*;
 use terms::{BlockStatus, Digest, Timestamp};
 
@@ -18,6 +20,7 @@ fn told(rule: &Rule) -> String {
         Subject::Host(host) => format!("host {host}"),
         Subject::HostTree(host) => format!("tree {host}"),
         Subject::Digest(digest) => format!("digest {digest}"),
+        Subject::Pattern(_) => format!("pattern {}", rule.text),
     }
 }
 
@@ -118,9 +121,12 @@ fn a_bad_line_says_where_and_what_instead() {
         ("h.example Status=410", 11, "did you mean status?"),
         ("h.example zzzzzzzzzz=1", 11, "there are notice, reason"),
         ("h.example geo=DE", 11, "geo needs a database"),
-        ("h.example page=x.html", 11, "later version"),
-        ("h.example authority=x", 11, "later version"),
-        ("h.example disclose=none", 11, "later version"),
+        ("h.example page=x.htm", 16, "name an .html file"),
+        ("h.example page=../x.html", 16, "name an .html file"),
+        ("h.example page=/x.html", 16, "name an .html file"),
+        ("h.example page=.x.html", 16, "name an .html file"),
+        ("h.example authority=\"https://a.example/ü\"", 21, "percent-encode"),
+        ("h.example disclose=some", 20, "full, id or none"),
         ("h.example blocked", 11, "name=value"),
         ("h.example notice", 11, "write notice=…"),
         ("h.example notice= reason=x", 18, "notice has no value"),
@@ -138,7 +144,10 @@ fn a_bad_line_says_where_and_what_instead() {
         ("h.example reason=\"a\\n\"", 20, "escaped"),
         ("h.example reason=\"ü\\", 20, "escaped"),
         ("h.example reason=\"a\u{7}b\"", 20, "control character"),
-        ("~^https://h", 1, "patterns come with a later version"),
+        ("~", 2, "every URL"),
+        ("~^https://h/[z", 13, "unclosed character class"),
+        ("~^http://h\\.example/", 2, "always begins with https://"),
+        ("~^https://h\\.example/x query=exact", 30, "goes with a URL"),
         ("!~^https://h", 1, "but a pattern"),
         ("! h.example", 1, "without a blank"),
         ("!!h.example", 2, "one `!`"),

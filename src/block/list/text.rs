@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::bad_line::{BadLine, Fault};
 use super::line;
-use crate::rule::Rule;
+use crate::pattern::Share;
+use crate::rule::{Rule, Subject};
 
 /// The longest line, in bytes, without its end.
 pub const MAX_LINE: usize = 16 * 1024;
@@ -14,17 +15,23 @@ pub const MAX_LINE: usize = 16 * 1024;
 /// Bad lines that are reported of one list: enough to see what went wrong with it.
 pub const MAX_REPORTED: usize = 20;
 
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Reads a list of the plain format, as [`read_beside`] with nothing beside it.
+pub fn read(bytes: &[u8]) -> Result<Vec<Rule>, Vec<BadLine>> {
+    read_beside(bytes, Share::default())
+}
 
 /// Reads a list of the plain format. Either all its lines are good, or the first bad ones come back.
-pub fn read(bytes: &[u8]) -> Result<Vec<Rule>, Vec<BadLine>> {
+/// `share` is what the patterns of other lists take.
+pub fn read_beside(bytes: &[u8], mut share: Share) -> Result<Vec<Rule>, Vec<BadLine>> {
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     let mut rules = Vec::new();
     let mut bad = Vec::new();
     let mut shared = Shared::default();
     for (number, raw) in (1..=u32::MAX).zip(bytes.split(|&byte| byte == b'\n')) {
         let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
-        match read_line(raw) {
+        match read_line(raw).and_then(|rule| rule.map(|rule| take_share(rule, &mut share)).transpose()) {
             Ok(None) => {}
             Ok(Some(rule)) => rules.push(shared.intern(Rule { line: number, ..rule })),
             Err(fault) => bad.push(fault.in_line(number, &shown(raw))),
@@ -61,6 +68,17 @@ fn read_line(raw: &[u8]) -> Result<Option<Rule>, Fault> {
     line::read(text)
 }
 
+/// Counts a pattern in; a fault where there is no room for it.
+pub(super) fn take_share(rule: Rule, share: &mut Share) -> Result<Rule, Fault> {
+    if let Subject::Pattern(pattern) = &rule.subject {
+        *share = share.plus(pattern.share());
+        if let Some(excess) = share.excess() {
+            return Err(Fault::new(0, excess));
+        }
+    }
+    Ok(rule)
+}
+
 /// A bad line as text, no more of it than is shown.
 fn shown(raw: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(&raw[..raw.len().min(MAX_LINE)])
@@ -68,12 +86,13 @@ fn shown(raw: &[u8]) -> Cow<'_, str> {
 
 /// Texts that many rules of a list have in common are held once.
 #[derive(Default)]
-struct Shared(HashSet<Arc<str>>);
+pub(super) struct Shared(HashSet<Arc<str>>);
 
 impl Shared {
-    fn intern(&mut self, mut rule: Rule) -> Rule {
+    pub(super) fn intern(&mut self, mut rule: Rule) -> Rule {
         let attributes = &mut rule.attributes;
-        for text in [&mut attributes.notice, &mut attributes.reason].into_iter().flatten() {
+        let texts = [&mut attributes.notice, &mut attributes.reason, &mut attributes.authority, &mut attributes.page];
+        for text in texts.into_iter().flatten() {
             match self.0.get(text) {
                 Some(known) => *text = known.clone(),
                 None => drop(self.0.insert(text.clone())),

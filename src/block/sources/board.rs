@@ -4,13 +4,22 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use terms::{Digest, Timestamp};
 
 use crate::index::Table;
+use crate::pattern::Share;
 
 /// The last finished look's result. Clones show the same.
 #[derive(Clone, Default)]
-pub struct Board(Arc<ArcSwap<Posted>>);
+pub struct Board(Arc<Notes>);
+
+#[derive(Default)]
+struct Notes {
+    posted: ArcSwap<Posted>,
+    /// What the patterns of the live edits take, told here for the lists to leave them room.
+    live: Mutex<Share>,
+}
 
 #[derive(Default)]
 struct Posted {
@@ -34,14 +43,27 @@ pub struct SourceStatus {
 impl Board {
     /// The tables in force, in the order in which they decide.
     pub fn tables(&self) -> Vec<Arc<Table>> {
-        self.0.load().tables.clone()
+        self.0.posted.load().tables.clone()
     }
 
     pub fn status(&self) -> Arc<Vec<SourceStatus>> {
-        self.0.load().status.clone()
+        self.0.posted.load().status.clone()
+    }
+
+    /// What the patterns of all lists take.
+    pub fn share(&self) -> Share {
+        self.0.posted.load().tables.iter().map(|table| table.share()).sum()
+    }
+
+    pub fn set_live_share(&self, share: Share) {
+        *self.0.live.lock() = share;
+    }
+
+    pub(super) fn live_share(&self) -> Share {
+        *self.0.live.lock()
     }
 
     pub(super) fn publish(&self, tables: Vec<Arc<Table>>, status: Vec<SourceStatus>) {
-        self.0.store(Arc::new(Posted { tables, status: Arc::new(status) }));
+        self.0.posted.store(Arc::new(Posted { tables, status: Arc::new(status) }));
     }
 }

@@ -10,12 +10,13 @@ use super::shown::{Shown, read};
 use super::survey::{Survey, survey};
 use super::verdict::parse;
 use crate::index::{self, Table};
+use crate::pattern::Share;
 use crate::settings::Settings;
 
 /// Reads every list that the settings name, in the order in which they decide. The state folder is
 /// not looked at: a bad list is an error even if its last good version would do for a start.
 pub fn check(settings: &Settings) -> Result<Vec<Arc<Table>>, Vec<SourceError>> {
-    let (mut tables, mut errors) = (BTreeMap::new(), Vec::new());
+    let (mut tables, mut errors) = (BTreeMap::<Rank, Arc<Table>>::new(), Vec::new());
     for path in &settings.lists {
         let files = match survey(path) {
             Survey::File => vec![path.clone()],
@@ -33,7 +34,8 @@ pub fn check(settings: &Settings) -> Result<Vec<Arc<Table>>, Vec<SourceError>> {
             }
         };
         for file in files {
-            match compile(&file) {
+            let share = tables.values().map(|table| table.share()).sum();
+            match compile(&file, share) {
                 Ok(table) => drop(tables.insert(Rank::of(&file), Arc::new(table))),
                 Err(bad) => errors.extend(bad),
             }
@@ -42,10 +44,10 @@ pub fn check(settings: &Settings) -> Result<Vec<Arc<Table>>, Vec<SourceError>> {
     if errors.is_empty() { Ok(tables.into_values().collect()) } else { Err(errors) }
 }
 
-fn compile(file: &Path) -> Result<Table, Vec<SourceError>> {
+fn compile(file: &Path, share: Share) -> Result<Table, Vec<SourceError>> {
     match read(file) {
         Shown::Content(content) => {
-            let rules = parse(file, &content.bytes)?;
+            let rules = parse(file, &content.bytes, share)?;
             Ok(Table::compile(index::Source::File(Arc::from(file.to_string_lossy())), rules, content.hash))
         }
         Shown::Absent => Err(vec![SourceError::new(file, Problem::Missing)]),

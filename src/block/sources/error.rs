@@ -31,8 +31,6 @@ pub enum Problem {
     },
     /// A name that is not UTF-8 could not be written in a record.
     Name,
-    /// A kind of list that a later version reads.
-    Toml,
     /// The copy of the last good version, in the state folder.
     Copy(Arc<io::Error>),
 }
@@ -56,7 +54,6 @@ impl fmt::Display for SourceError {
             }
             Problem::TooMany { limit } => write!(f, ": holds more than {limit} list files: join some of them"),
             Problem::Name => f.write_str(": its name is not UTF-8: rename it"),
-            Problem::Toml => f.write_str(": lists in TOML are not read by this version: write it as plain text, *.txt"),
             Problem::Copy(error) => write!(
                 f,
                 ": the copy of a list's last good version can't be used: {error}; \

@@ -101,17 +101,18 @@ impl Sources {
         copy: Option<&Copy>,
         wall: Timestamp,
     ) -> Result<Option<Change>, Trouble> {
+        let share = self.share_beside(rank);
         let Some(source) = self.sources.get_mut(rank) else { return Ok(None) };
         let file = source.file.clone();
         let before = copy.map(Copy::former);
         // Whether an empty file was emptied in place is not known; it is the safe assumption.
-        let (rules, former) = match judge(&file, before.as_ref(), &content, Word::InPlace) {
+        let (rules, former) = match judge(&file, before.as_ref(), &content, Word::InPlace, share) {
             Verdict::Take(rules) => {
                 let former = content.former(rules.len(), wall);
                 (rules, former)
             }
             Verdict::Same => {
-                let rules = parse(&file, &content.bytes).map_err(Trouble::Refused)?;
+                let rules = parse(&file, &content.bytes, share).map_err(Trouble::Refused)?;
                 let taken_at = before.map_or(wall, |before| before.taken_at);
                 let former = content.former(rules.len(), taken_at);
                 (rules, former)
@@ -138,6 +139,7 @@ impl Sources {
             Trouble::Vanished => vec![SourceError::new(&rank.1, Problem::Missing)],
             Trouble::Emptied | Trouble::Shrunk { .. } => Vec::new(),
         };
+        let share = self.share_beside(rank);
         let (Some(source), Some(copy)) = (self.sources.get_mut(rank), copy) else { return Err(errors) };
         let bytes = match self.kept.bytes(&copy) {
             Ok(bytes) => bytes,
@@ -146,7 +148,7 @@ impl Sources {
                 return Err(errors);
             }
         };
-        source.put_in_force(parse(&copy.file, &bytes)?, copy.former());
+        source.put_in_force(parse(&copy.file, &bytes, share)?, copy.former());
         Ok(source.hold(trouble))
     }
 }

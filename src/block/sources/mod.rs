@@ -14,7 +14,7 @@ mod kept;
 mod load;
 mod reload;
 mod root;
-mod shown;
+pub(crate) mod shown;
 mod source;
 mod survey;
 mod thread;
@@ -38,6 +38,7 @@ pub use reload::Naming;
 pub use thread::watch;
 
 use crate::index::{self, Table};
+use crate::pattern::Share;
 use crate::rule::Rule;
 use kept::{Copy, Kept};
 use root::{Root, RootState};
@@ -181,10 +182,19 @@ impl Sources {
         }
     }
 
+    /// What is taken of the patterns that there may be, but for those of one list: by the others in
+    /// force, and by the live edits.
+    fn share_beside(&self, rank: &Rank) -> Share {
+        let others = self.sources.iter().filter(|(other, _)| *other != rank);
+        let in_force = others.filter_map(|(_, source)| Some(source.in_force.as_ref()?.table.share()));
+        self.board.live_share().plus(in_force.sum())
+    }
+
     fn take(&mut self, rank: &Rank, content: Content, word: Word, wall: Timestamp) -> Option<Change> {
+        let share = self.share_beside(rank);
         let source = self.sources.get_mut(rank)?;
         let file = source.file.clone();
-        match verdict::judge(&file, source.former(), &content, word) {
+        match verdict::judge(&file, source.former(), &content, word, share) {
             Verdict::Same => source.trouble.take().map(|_| Change::Restored { file }),
             Verdict::Hold(trouble) => Some(source.hold(trouble)),
             Verdict::Take(rules) => {

@@ -21,7 +21,7 @@ const FRESH: Duration = Duration::from_secs(2);
 
 /// What tells, without reading, that a file is another or was written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stamp {
+pub(crate) struct Stamp {
     /// Device and inode.
     pub file: (u64, u64),
     pub size: u64,
@@ -55,14 +55,14 @@ impl Stamp {
 
 /// A file as a look found it.
 #[derive(Debug)]
-pub(super) enum Shown {
+pub(crate) enum Shown {
     Absent,
     Unreadable(SourceError),
     Content(Content),
 }
 
 #[derive(Debug)]
-pub(super) struct Content {
+pub(crate) struct Content {
     pub stamp: Stamp,
     pub hash: Digest,
     pub bytes: Vec<u8>,
@@ -72,7 +72,7 @@ pub(super) struct Content {
 
 /// [`Shown`], as far as two looks compare it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mark {
+pub(crate) enum Mark {
     Absent,
     Unreadable,
     Content(Digest),
@@ -92,7 +92,7 @@ impl Shown {
     }
 }
 
-pub(super) fn stamp(path: &Path) -> Option<Stamp> {
+pub(crate) fn stamp(path: &Path) -> Option<Stamp> {
     std::fs::metadata(path).ok().filter(Metadata::is_file).map(|facts| Stamp::of(&facts))
 }
 
@@ -106,7 +106,7 @@ pub(super) fn read(path: &Path) -> Shown {
     }
 }
 
-fn try_read(path: &Path, limit: u64) -> io::Result<Shown> {
+pub(crate) fn try_read(path: &Path, limit: u64) -> io::Result<Shown> {
     // Opening a FIFO would wait for a writer without NONBLOCK.
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
     let mut file: File = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
@@ -129,7 +129,7 @@ fn try_read(path: &Path, limit: u64) -> io::Result<Shown> {
 }
 
 /// Whether an error says that nothing stands under a path (a link into nothing included).
-pub(super) fn is_absent(error: &io::Error) -> bool {
+pub(crate) fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 

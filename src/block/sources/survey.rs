@@ -40,8 +40,8 @@ fn list(folder: &Path) -> std::io::Result<Survey> {
     let (mut files, mut odd) = (Vec::new(), Vec::new());
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
-        let is_text = path.extension().is_some_and(|extension| extension == "txt");
-        if !is_text || is_hidden(&path) || path.is_dir() {
+        let is_list = path.extension().is_some_and(|extension| extension == "txt" || extension == "toml");
+        if !is_list || is_hidden(&path) || path.is_dir() {
             continue;
         }
         match path.to_str() {
@@ -69,10 +69,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_stands_for_its_text_files() {
+    fn a_folder_stands_for_its_list_files() {
         let folder = tempfile::tempdir().unwrap();
         let top = folder.path();
-        for name in ["b.txt", "a.txt", ".hidden.txt", ".txt", "notes.md", "a.txt~", "b.txt.swp"] {
+        for name in
+            ["b.txt", "a.txt", "c.toml", ".hidden.toml", ".hidden.txt", ".txt", "notes.md", "a.txt~", "b.txt.swp"]
+        {
             fs::write(top.join(name), "").unwrap();
         }
         fs::create_dir(top.join("folder.txt")).unwrap();
@@ -81,7 +83,7 @@ mod tests {
         fs::write(top.join(OsStr::from_bytes(b"\xff.txt")), "").unwrap();
         let Survey::Folder(mut files, odd) = survey(top) else { panic!() };
         files.sort();
-        assert_eq!(files, ["a.txt", "b.txt", "link.txt"].map(|name| top.join(name)));
+        assert_eq!(files, ["a.txt", "b.txt", "c.toml", "link.txt"].map(|name| top.join(name)));
         assert_eq!(odd.len(), 2);
         assert!(matches!(survey(&top.join("a.txt")), Survey::File));
         assert!(matches!(survey(&top.join("none")), Survey::Absent));

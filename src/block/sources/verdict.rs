@@ -8,6 +8,7 @@ use super::error::{Problem, SourceError};
 use super::shown::{Content, Stamp};
 use super::source::Trouble;
 use crate::list;
+use crate::pattern::Share;
 use crate::rule::Rule;
 
 /// Losing no more rules than this never needs a second word.
@@ -15,7 +16,7 @@ const SHRINKS_FREELY: usize = 10;
 
 /// The version of a list that is in force.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Former {
+pub(crate) struct Former {
     pub hash: Digest,
     pub rules: usize,
     /// Bytes.
@@ -60,7 +61,8 @@ pub(super) enum Verdict {
     Hold(Trouble),
 }
 
-pub(super) fn judge(file: &Path, former: Option<&Former>, content: &Content, word: Word) -> Verdict {
+/// `share` is what the patterns of other lists take.
+pub(super) fn judge(file: &Path, former: Option<&Former>, content: &Content, word: Word, share: Share) -> Verdict {
     if former.is_some_and(|former| former.hash == content.hash) {
         return Verdict::Same;
     }
@@ -68,7 +70,7 @@ pub(super) fn judge(file: &Path, former: Option<&Former>, content: &Content, wor
     if content.bytes.is_empty() && word == Word::InPlace && from > 0 {
         return Verdict::Hold(Trouble::Emptied);
     }
-    let rules = match parse(file, &content.bytes) {
+    let rules = match parse(file, &content.bytes, share) {
         Ok(rules) => rules,
         Err(errors) => return Verdict::Hold(Trouble::Refused(errors)),
     };
@@ -81,11 +83,12 @@ pub(super) fn judge(file: &Path, former: Option<&Former>, content: &Content, wor
 }
 
 /// Reads a list of whatever kind its name says.
-pub(super) fn parse(file: &Path, bytes: &[u8]) -> Result<Vec<Rule>, Vec<SourceError>> {
-    if file.extension().is_some_and(|extension| extension == "toml") {
-        return Err(vec![SourceError::new(file, Problem::Toml)]);
-    }
-    list::read(bytes).map_err(|bad| bad.into_iter().map(|bad| SourceError::new(file, Problem::BadLine(bad))).collect())
+pub(super) fn parse(file: &Path, bytes: &[u8], share: Share) -> Result<Vec<Rule>, Vec<SourceError>> {
+    let read = match file.extension() {
+        Some(extension) if extension == "toml" => list::read_tables(bytes, share),
+        _ => list::read_beside(bytes, share),
+    };
+    read.map_err(|bad| bad.into_iter().map(|bad| SourceError::new(file, Problem::BadLine(bad))).collect())
 }
 
 #[cfg(test)]
@@ -109,7 +112,7 @@ mod tests {
         let of = hosts(from);
         let former =
             Former { hash: of.hash, rules: from, size: of.bytes.len() as u64, taken_at: Timestamp::from_secs(0) };
-        judge(Path::new("list.txt"), Some(&former), to, word)
+        judge(Path::new("list.txt"), Some(&former), to, word, Share::default())
     }
 
     #[test]
@@ -142,7 +145,9 @@ mod tests {
         let verdict = judged(3, &content(b"good.example\n\nbad.example nonsense\n"), Word::Replaced);
         let Verdict::Hold(Trouble::Refused(errors)) = verdict else { panic!("{verdict:?}") };
         assert!(errors[0].to_string().starts_with("list.txt:3:13: "), "{}", errors[0]);
-        let toml = judge(Path::new("list.toml"), None, &content(b""), Word::Replaced);
-        assert!(matches!(toml, Verdict::Hold(Trouble::Refused(_))));
+        let toml = content(b"[[rule]]\nhost = \"good.example\"\n");
+        let verdict = |name: &str| judge(Path::new(name), None, &toml, Word::Replaced, Share::default());
+        assert!(matches!(verdict("list.toml"), Verdict::Take(rules) if rules.len() == 1));
+        assert!(matches!(verdict("list.txt"), Verdict::Hold(Trouble::Refused(_))));
     }
 }

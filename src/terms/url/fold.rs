@@ -37,6 +37,12 @@ impl Folded {
         Folded { text: text.into_boxed_str(), host_end, path_end }
     }
 
+    /// The same path and query under another host, which is canonical.
+    #[must_use]
+    pub fn at_host(&self, host: &str) -> Folded {
+        Folded::new(host, self.path(), self.query())
+    }
+
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -53,6 +59,16 @@ impl Folded {
     /// All behind the host.
     pub fn path_and_query(&self) -> &str {
         &self.text[self.host_end as usize..]
+    }
+
+    /// Host, path and query.
+    pub fn behind_scheme(&self) -> &str {
+        &self.text[SCHEME.len()..]
+    }
+
+    /// Scheme, host and path.
+    pub fn without_query(&self) -> &str {
+        &self.text[..self.path_end as usize]
     }
 
     /// The pairs joined by `&`; `None` when there is none.
@@ -126,6 +142,35 @@ pub(super) fn fold(host: &str, target: &str) -> Result<(Folded, Vec<Folded>), Ur
     }
     let others = others.iter().map(|path| Folded::new(host, path, query)).collect();
     Ok((Folded::new(host, &main, query), others))
+}
+
+/// What the usual reading makes of a target, step by step.
+pub(super) fn steps(target: &str) -> Result<[(&'static str, String); 3], UrlError> {
+    let (path, query) = target.find('?').map_or((target, ""), |at| target.split_at(at));
+    let bytes = decode_path(path)?;
+    let resolved = join(&Reading::MAIN.segments(&bytes));
+    let pairs = query.strip_prefix('?').map(fold_query).transpose()?.flatten();
+    let pairs = pairs.map(|pairs| format!("?{pairs}")).unwrap_or_default();
+    Ok([
+        ("escapes of the path decoded, once", format!("{}{query}", decoded(&bytes))),
+        ("no empty segment, dot, ;params or slash at the end", format!("{resolved}{query}")),
+        ("pairs of the query sorted, each once", format!("{resolved}{pairs}")),
+    ])
+}
+
+/// A decoded path as text: what separates or ends a segment only where it was escaped is shown so.
+fn decoded(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for &byte in bytes {
+        match byte {
+            ENCODED_SLASH => text.push_str("%2F"),
+            ENCODED_BACKSLASH => text.push_str("%5C"),
+            ENCODED_SEMICOLON => text.push_str("%3B"),
+            b'/' | b'\\' | b';' | b'=' | b'+' | b'&' => text.push(byte as char),
+            _ => push_escaped(&mut text, byte),
+        }
+    }
+    text
 }
 
 /// Whether a path is its own canonical form, as nearly every path is.

@@ -12,6 +12,7 @@
 
 mod fold;
 mod host;
+mod steps;
 
 use std::collections::hash_map::RandomState;
 use std::fmt;
@@ -24,6 +25,7 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 
 pub use fold::Folded;
 pub use host::host;
+pub use steps::Step;
 
 /// The longest URL that is read, in bytes. Edges take shorter ones; this bounds lists and commands.
 pub const MAX_URL: usize = 64 * 1024;
@@ -217,7 +219,13 @@ impl Url {
 
     /// The same resource in any spelling.
     pub fn is_same(&self, other: &Url) -> bool {
-        self.readings().any(|one| other.readings().any(|two| one == two))
+        self.is_same_where(other, |one, two| one == two)
+    }
+
+    /// The same resource in any spelling, where `are_one` says which hosts are as good as one.
+    pub fn is_same_where(&self, other: &Url, are_one: impl Fn(&str, &str) -> bool) -> bool {
+        let is_same = |one: &Folded, two: &Folded| one.path_and_query() == two.path_and_query();
+        are_one(self.host(), other.host()) && self.readings().any(|one| other.readings().any(|two| is_same(one, two)))
     }
 }
 
@@ -225,6 +233,15 @@ impl fmt::Debug for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.canonical())
     }
+}
+
+/// Whether a text is an absolute URI (RFC 3986 section 4.3) that can stand between the `<` and `>` of a
+/// Link field (RFC 8288 section 3), whatever its scheme.
+pub fn is_reference(text: &str) -> bool {
+    let (scheme, rest) = text.split_once(':').unwrap_or_default();
+    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    is_scheme && !rest.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>\"\\^`{|}".contains(&byte))
 }
 
 fn text_of(value: &HeaderValue) -> Result<&str, UrlError> {

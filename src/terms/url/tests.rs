@@ -190,7 +190,37 @@ fn awkward_path() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..12).prop_map(|pieces| format!("/{}", pieces.concat()))
 }
 
+#[test]
+fn steps_lead_from_what_came_to_the_canonical_text() {
+    let steps = Url::steps("HTTP://u@Photos.example.:8080/%61//x/../b%2Fc;v=1/?b=2&a=%31#top").unwrap();
+    let texts: Vec<&str> = steps.iter().map(|step| step.text.as_str()).collect();
+    assert_eq!(
+        texts,
+        [
+            "HTTP://u@Photos.example.:8080/%61//x/../b%2Fc;v=1/?b=2&a=%31#top",
+            "https://photos.example/%61//x/../b%2Fc;v=1/?b=2&a=%31",
+            "https://photos.example/%61//x/../b%2Fc;v=1/?b=2&a=%31",
+            "https://photos.example/a//x/../b%2Fc;v=1/?b=2&a=%31",
+            "https://photos.example/a/b/c?b=2&a=%31",
+            "https://photos.example/a/b/c?a=1&b=2",
+        ]
+    );
+    let ambiguous = Url::steps("h.example/a//../b").unwrap();
+    assert_eq!(ambiguous.last().unwrap().text, "https://h.example/a/b");
+    assert_eq!(Url::steps("ftp://h.example/"), Err(UrlError::Scheme));
+}
+
 proptest! {
+    #[test]
+    fn the_last_step_of_the_usual_reading_is_the_canonical_text(path in awkward_path()) {
+        let text = format!("https://h.example{path}");
+        match (Url::parse(&text), Url::steps(&text)) {
+            (Ok(url), Ok(steps)) => prop_assert_eq!(url.canonical(), &steps[5].text),
+            (Err(one), Err(other)) => prop_assert_eq!(one, other),
+            other => prop_assert!(false, "{:?}", other),
+        }
+    }
+
     #[test]
     fn folding_twice_is_folding_once(path in awkward_path()) {
         crate::checks::url(&format!("https://h.example{path}"));

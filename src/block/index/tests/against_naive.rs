@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use terms::hosts::HostPattern;
 use terms::{Digest, Folded, Timestamp, Url};
 
 use crate::index::{Index, Source, Table};
+use crate::kin::Kin;
 use crate::list;
 
 #[derive(Clone, Debug)]
@@ -16,6 +18,12 @@ enum What {
     Prefix(String),
     Host(String),
     Tree(String),
+    /// A host, a `^` before it or not, and how the path ends: with `$`, or anywhere.
+    Pattern {
+        host: String,
+        is_anchored: bool,
+        end: String,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -28,6 +36,7 @@ struct Naive {
 }
 
 /// A reading of a URL in pieces.
+#[derive(Clone)]
 struct Pieces {
     host: Vec<String>,
     path: Vec<String>,
@@ -49,9 +58,18 @@ fn pieces(text: &str) -> Vec<Pieces> {
     Url::parse(text).unwrap().readings().map(Pieces::of).collect()
 }
 
+impl Pieces {
+    /// Put together again, with the query and without it.
+    fn texts(&self) -> [String; 2] {
+        let bare = format!("https://{}/{}", self.host.join("."), self.path.join("/"));
+        let pairs: Vec<&str> = self.pairs.iter().map(String::as_str).collect();
+        [if pairs.is_empty() { bare.clone() } else { format!("{bare}?{}", pairs.join("&")) }, bare]
+    }
+}
+
 impl Naive {
     fn line(&self, notice: usize) -> String {
-        let bang = if self.exception { "!" } else { "" };
+        let bang = if self.is_exception() { "!" } else { "" };
         let subject = match &self.what {
             What::Url(text) | What::Host(text) => text.clone(),
             What::Prefix(text) => match text.split_once('?') {
@@ -59,6 +77,10 @@ impl Naive {
                 None => format!("{text}*"),
             },
             What::Tree(host) => format!("*.{host}"),
+            What::Pattern { host, is_anchored, end } => {
+                let start = if *is_anchored { "^https://" } else { "" };
+                format!("~{start}{}/.*{end}", host.replace('.', "\\."))
+            }
         };
         let exact = if self.exact && matches!(self.what, What::Url(_) | What::Prefix(_)) { " query=exact" } else { "" };
         let day = |name: &str, day: Option<i64>| match day {
@@ -68,26 +90,53 @@ impl Naive {
         format!("{bang}{subject}{exact}{}{} notice=N-{notice}", day("from", self.from), day("until", self.until))
     }
 
-    /// How strongly the rule covers a reading: the kind, 4 the strongest, then how specific it is.
+    /// No pattern is one.
+    fn is_exception(&self) -> bool {
+        self.exception && !matches!(self.what, What::Pattern { .. })
+    }
+
+    /// How strongly the rule covers a reading: the kind, 5 the strongest, then how specific it is.
     fn strength(&self, asked: &Pieces) -> Option<(u8, usize)> {
         let takes =
             |named: &BTreeSet<String>| if self.exact { *named == asked.pairs } else { named.is_subset(&asked.pairs) };
         match &self.what {
             What::Url(text) => {
                 let at = |one: &Pieces| one.host == asked.host && one.path == asked.path && takes(&one.pairs);
-                pieces(text).iter().any(at).then_some((4, 0))
+                pieces(text).iter().any(at).then_some((5, 0))
             }
             What::Prefix(text) => pieces(text)
                 .iter()
                 .filter(|one| one.host == asked.host && asked.path.starts_with(&one.path) && takes(&one.pairs))
-                .map(|one| (3, one.path.len()))
+                .map(|one| (4, one.path.len()))
                 .max(),
-            What::Host(host) => (asked.host.join(".") == *host).then_some((2, 0)),
+            What::Host(host) => (asked.host.join(".") == *host).then_some((3, 0)),
             What::Tree(host) => {
                 let labels: Vec<String> = host.split('.').map(str::to_owned).collect();
-                asked.host.ends_with(&labels).then_some((1, labels.len()))
+                asked.host.ends_with(&labels).then_some((2, labels.len()))
             }
+            What::Pattern { host, is_anchored, end } => asked
+                .texts()
+                .iter()
+                .any(|text| {
+                    let after = |at: usize| &text[at + host.len()..];
+                    let mut places = text.match_indices(host.as_str()).map(|(at, _)| at);
+                    let ends = |rest: &str| match end.strip_suffix('$') {
+                        Some(end) => rest.len() > end.len() && rest.ends_with(end),
+                        None => rest[1..].contains(end.as_str()),
+                    };
+                    places.any(|at| (!*is_anchored || at == 8) && after(at).starts_with('/') && ends(after(at)))
+                })
+                .then_some((1, 0)),
         }
+    }
+
+    /// As [`Naive::strength`], under any of the hosts that are kin to the asked one.
+    fn strength_by_kin(&self, asked: &Pieces, has_kin: bool) -> Option<(u8, usize)> {
+        let is_member = ["example", "b.a.example"].contains(&asked.host.join(".").as_str());
+        let others: &[&str] = if has_kin && is_member { &["example", "b.a.example"] } else { &[] };
+        let under = |host: &&str| Pieces { host: host.split('.').map(str::to_owned).collect(), ..asked.clone() };
+        let by_kin = others.iter().map(under).filter_map(|asked| self.strength(&asked)).max();
+        self.strength(asked).max(by_kin)
     }
 
     fn in_force(&self, day: i64) -> bool {
@@ -96,13 +145,13 @@ impl Naive {
 }
 
 /// The number of the rule that blocks, in the order of sources and lines.
-fn naive_judge(rules: &[Naive], url: &Url, day: i64) -> Option<usize> {
+fn naive_judge(rules: &[Naive], url: &Url, day: i64, has_kin: bool) -> Option<usize> {
     url.readings().find_map(|reading| {
         let asked = Pieces::of(reading);
         let mut covering: Vec<(bool, (u8, usize), usize)> = Vec::new();
         for (number, rule) in rules.iter().enumerate().filter(|(_, rule)| rule.in_force(day)) {
-            if let Some(strength) = rule.strength(&asked) {
-                covering.push((rule.exception, strength, number));
+            if let Some(strength) = rule.strength_by_kin(&asked, has_kin) {
+                covering.push((rule.is_exception(), strength, number));
             }
         }
         // Exceptions, then strength, then whoever stands first.
@@ -133,6 +182,13 @@ fn subject() -> impl Strategy<Value = What> {
         3 => (host(), path(), query()).prop_map(|(host, path, query)| What::Prefix(format!("https://{host}{path}/{query}"))),
         1 => host().prop_map(What::Host),
         1 => host().prop_map(What::Tree),
+        1 => (host(), any::<bool>(), prop::sample::select(vec!["a", "b$", "/a$", "x=1", "y$"])).prop_map(
+            |(host, is_anchored, end)| {
+                // Only a host that a pattern names whole is tried with it, or one that any would do for.
+                let is_anchored = is_anchored || host == "b.a.example";
+                What::Pattern { host, is_anchored, end: end.to_owned() }
+            }
+        ),
     ]
 }
 
@@ -148,7 +204,7 @@ fn rule() -> impl Strategy<Value = Naive> {
 }
 
 /// Rules, cut into sources at the given places: the first of them holds the edits.
-fn build(rules: &[Naive], cuts: &[usize]) -> Index {
+fn build(rules: &[Naive], cuts: &[usize], has_kin: bool) -> Index {
     let mut tables = Vec::new();
     let mut start = 0;
     for end in cuts.iter().copied().chain([rules.len()]) {
@@ -164,7 +220,10 @@ fn build(rules: &[Naive], cuts: &[usize]) -> Index {
         start = end;
     }
     let edits = tables.remove(0);
-    Index::new(1, edits, tables)
+    let family = [HostPattern::Exact("example".to_owned()), HostPattern::Under("a.example".to_owned())];
+    let alone = [HostPattern::Exact("b.example".to_owned())];
+    let kin = Kin::new([(&family[..], has_kin), (&alone[..], false)]);
+    Index::with_kin(1, edits, tables, Arc::new(kin), None)
 }
 
 proptest! {
@@ -176,14 +235,15 @@ proptest! {
         cuts in prop::collection::vec(0..12_usize, 0..3),
         asked in prop::collection::vec((host(), path(), query()), 1..12),
         day in 0..5_i64,
+        has_kin in any::<bool>(),
     ) {
         let mut cuts = cuts;
         cuts.sort_unstable();
-        let index = build(&rules, &cuts);
+        let index = build(&rules, &cuts, has_kin);
         let now = Timestamp::from_secs(day * 86_400);
         for (host, path, query) in asked {
             let url = Url::parse(&format!("https://{host}{path}{query}")).unwrap();
-            let expected = naive_judge(&rules, &url, day);
+            let expected = naive_judge(&rules, &url, day, has_kin);
             let ruling = index.judge(&url, now);
             let explanation = index.explain(&url, now);
             prop_assert_eq!(ruling.as_ref(), explanation.ruling.as_ref());
@@ -199,8 +259,8 @@ proptest! {
             }
             for (number, rule) in rules.iter().enumerate() {
                 let read = list::read_rule(&rule.line(number)).unwrap();
-                let covers = url.readings().any(|reading| rule.strength(&Pieces::of(reading)).is_some());
-                prop_assert_eq!(Index::covers(&read, &url), covers, "{} {:?}", rule.line(number), url);
+                let covers = url.readings().any(|reading| rule.strength_by_kin(&Pieces::of(reading), has_kin).is_some());
+                prop_assert_eq!(index.covers(&read, &url), covers, "{} {:?}", rule.line(number), url);
             }
         }
     }

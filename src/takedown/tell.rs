@@ -1,0 +1,88 @@
+//! Log and hooks are told of what came in force.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use block::Change;
+use block::edits::Event;
+use serde_json::{Value, json};
+use terms::Timestamp;
+
+use super::{Takedown, TakedownError};
+use crate::receipt::Taken;
+use crate::witness::event;
+
+impl Takedown {
+    /// Writes an event to the log, where it is durable when this returns, and to the outbox of every
+    /// hook that hears of its kind.
+    pub(super) fn tell(&self, kind: &'static str, id: &str, at: Timestamp, data: &Value) -> Result<(), Untold> {
+        self.log.append(event(kind, data.clone()))?;
+        Ok(self.hooks.enqueue(id, kind, at, data)?)
+    }
+
+    /// The same for an edit, which may have been told of before: the log takes it once, and hooks know it by
+    /// its id.
+    pub(super) fn tell_of_edit(&self, edit: &Event, receipt: &Value) -> Result<(), Untold> {
+        let line = event(edit.kind.as_str(), receipt.clone());
+        match edit.receipt {
+            None => self.log.append(line)?,
+            Some(_) => self.log.append_again(line, edit.at)?,
+        };
+        Ok(self.hooks.enqueue(&edit.id, edit.kind.as_str(), edit.at, receipt)?)
+    }
+
+    pub(super) fn tell_of_list(&self, change: &Change, taken: Taken) {
+        let what = change.to_string();
+        let mut data = json!({ "file": change.file().display().to_string(), "what": what, "list": taken.list });
+        let kind = match change {
+            Change::Applied { .. } | Change::Lifted { .. } => {
+                tracing::info!(list = taken.list, cut = taken.cut, "{what}");
+                data["in_force_at"] = json!(taken.at);
+                data["cut"] = json!(taken.cut);
+                data["purged"] = json!(taken.purged);
+                "list-applied"
+            }
+            Change::Restored { .. } => return tracing::info!("{what}"),
+            _ => {
+                tracing::error!("{what}");
+                self.list_errors.fetch_add(1, Relaxed);
+                "list-refused"
+            }
+        };
+        self.tell_or_say(kind, taken.at, &data);
+    }
+
+    pub(super) fn tell_or_say(&self, kind: &'static str, at: Timestamp, data: &Value) {
+        let id = format!("{kind}-{}-{}", at.micros(), uuid::Uuid::new_v4().simple());
+        if let Err(error) = self.tell(kind, &id, at, data) {
+            tracing::error!(kind, %data, "not told of: {error}");
+        }
+    }
+
+    /// Tells that other rules are in force, for a reason that is in no list.
+    pub(super) fn tell_applied(&self, what: &str, taken: Result<Taken, TakedownError>) {
+        match taken {
+            Ok(taken) => {
+                let data = json!({ "what": what, "list": taken.list, "in_force_at": taken.at, "cut": taken.cut,
+                    "purged": taken.purged });
+                self.tell_or_say("list-applied", taken.at, &data);
+            }
+            Err(error) => {
+                self.unpublished.store(true, Relaxed);
+                tracing::error!("{what}, and this can't be published yet: {error}");
+            }
+        }
+    }
+
+    pub fn reloaded(&self, changed: &[String]) {
+        self.tell_or_say("reloaded", self.clock.wall(), &json!({ "changed": changed }));
+    }
+}
+
+/// Why log or hooks did not take an event.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Untold {
+    #[error(transparent)]
+    Log(#[from] audit::Down),
+    #[error("the hooks' outbox can't be written: {0}")]
+    Hooks(#[from] std::io::Error),
+}
