@@ -15,6 +15,7 @@ mod cli;
 mod config;
 mod crash;
 mod cut;
+mod faults;
 mod hooks;
 mod http2;
 mod live;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::header::{IF_MATCH, IF_UNMODIFIED_SINCE};
 use http::{HeaderValue, Method, StatusCode};
-use terms::{Ask, BodyError, CacheUse, Digest, Moment, Refusal, Url};
+use terms::{Ask, CacheUse, Digest, Moment, Refusal, Url};
 
 use crate::answer::Hit;
 use crate::answer::status::Forwarded;
@@ -189,12 +189,6 @@ impl Cache {
         let mut table = self.0.flights.lock();
         table.outdate(|underway| underway.url.key() == key);
         self.0.memory.remove(key, |_| true)
-    }
-
-    /// Breaks off the fetches that `covers` covers: their readers get `error`, nothing of them is stored.
-    /// Says how many that were.
-    pub fn abort(&self, covers: &dyn Fn(&Url) -> bool, error: BodyError) -> usize {
-        self.0.flights.lock().abort(|underway| covers(&underway.url), &error)
     }
 
     pub fn numbers(&self) -> &Numbers {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode};
 use parking_lot::{Mutex, MutexGuard};
-use terms::{Ask, BodyError, CacheUse, Refusal, Url, UrlKey};
+use terms::{Ask, CacheUse, Refusal, Url, UrlKey};
 use tokio::sync::watch;
 
 use crate::answer::Hit;
@@ -220,16 +220,6 @@ impl Table {
             underway.growth.forbid_storing();
             self.close(&underway);
         }
-    }
-
-    /// Breaks these off. Says how many that were.
-    pub fn abort(&mut self, covers: impl Fn(&Underway) -> bool, error: &BodyError) -> usize {
-        let all = self.matching(covers);
-        for underway in &all {
-            underway.growth.fail(error.clone());
-            self.close(underway);
-        }
-        all.len()
     }
 
     fn matching(&self, covers: impl Fn(&Underway) -> bool) -> Vec<Arc<Underway>> {

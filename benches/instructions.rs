@@ -1,0 +1,40 @@
+//! Some thousand hits without sockets, for counting instructions: callgrind collects in [`hits`] alone.
+//!
+//! `tests/outside/instructions.sh` runs it and compares.
+
+mod house;
+
+use block::Lane;
+use http::StatusCode;
+use seawall::witness::{End, Outcome};
+use tokio::runtime::Runtime;
+
+use house::{House, house, peer, request, store};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// So many that what the first ones warm up does not show.
+const HITS: usize = 10_000;
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let house = house();
+    runtime.block_on(store(&house.cache));
+    let lane = house.gateway.lane();
+    hits(&runtime, &house, &lane);
+    house.log.close();
+    println!("hits {HITS}");
+}
+
+#[inline(never)]
+fn hits(runtime: &Runtime, house: &House, lane: &Lane) {
+    for _ in 0..HITS {
+        let response = runtime.block_on(house.gateway.serve(request(), peer(), lane));
+        assert_eq!(response.status(), StatusCode::OK);
+        if let Some(mut draft) = response.into_body().draft {
+            draft.end(End { bytes: 1024, complete: true, outcome: Outcome::AsAnswered, list: None });
+            draft.ticket().into_iter().for_each(|ticket| lane.arrived(ticket));
+        }
+    }
+}
