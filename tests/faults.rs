@@ -1,10 +1,12 @@
 //! What an origin does wrong, by what the cache has of the page: each has its answer, within its time, and
 //! leaves nothing behind.
 
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
 use crate::harness::client::End;
-use crate::harness::{Edge, Origin, Page, Reply, Step};
+use crate::harness::{Edge, Origin, Page, Reply, Step, eventually};
 
 /// What a client sees of a fault that the cache does not shield it from.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -47,7 +49,11 @@ fn faults() -> Vec<(&'static str, Reply, Seen)> {
         ("stops in the head", after("HTTP/1.1 200 OK\r\nCon", Step::WaitForClose), Seen::GatewayTimeout),
         ("talks TLS", Reply::raw(b"\x15\x03\x01\x00\x02\x02\x46"), Seen::BadGateway),
         ("talks garbage", Reply::raw("hello there\r\n\r\n"), Seen::BadGateway),
-        ("gives two lengths", Reply::raw(format!("{HEAD}Content-Length: 1\r\nContent-Length: 2\r\n\r\nx")), Seen::BadGateway),
+        (
+            "gives two lengths",
+            Reply::raw(format!("{HEAD}Content-Length: 1\r\nContent-Length: 2\r\n\r\nx")),
+            Seen::BadGateway,
+        ),
         ("closes in the body", after(half_body.clone(), Step::Close), Seen::Broken),
         ("resets in the body", after(half_body.clone(), Step::Reset), Seen::Broken),
         ("stops in the body", after(half_body, Step::WaitForClose), Seen::Broken),
@@ -119,7 +125,7 @@ fn an_origin_that_is_gone_is_502_but_for_what_is_fresh() {
         }
         drop(origin);
         // Until the kernel has taken the listener down, too.
-        crate::harness::eventually("nobody listens", || std::net::TcpStream::connect(address).is_err());
+        eventually("nobody listens", || TcpStream::connect(address).is_err());
         let answer = edge.get("/a");
         match had {
             Had::Fresh => assert!(answer.is_hit(), "{answer:?}"),
@@ -130,9 +136,18 @@ fn an_origin_that_is_gone_is_502_but_for_what_is_fresh() {
 
 #[test]
 fn an_origin_that_does_not_speak_tls_is_502() {
-    let origin = Origin::with("*", Reply::raw("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"));
-    let edge = Edge::before(&origin).site(&timeouts()).origins(&format!("\"https://{}\"", origin.address)).start();
+    // What a server says to a hello that it can't read, before it has read a head.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n").unwrap();
+        let _ = std::io::copy(&mut stream, &mut std::io::sink());
+    });
+    let edge =
+        Edge::before_address(&address.to_string()).site(&timeouts()).origins(&format!("\"https://{address}\"")).start();
     let answer = edge.get("/a");
     assert_eq!(answer.status, 502, "{answer:?}");
     assert_eq!(edge.record_of(&answer)["verdict"], "failed");
+    server.join().unwrap();
 }
