@@ -1,9 +1,10 @@
-//! Answers to heads that hyper never sees.
+//! Answers to requests that hyper never sees.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
+use terms::wire::framing::BadBody;
 use terms::wire::head::BadHead;
 use terms::{Body, Peer, Refusal};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,10 +14,11 @@ use super::accept::Edge;
 use super::wire::Transport;
 use crate::witness::{End, Outcome};
 
-/// Why a head got no further.
+/// Why a request got no further.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Reason {
     BadHead(BadHead),
+    BadBody(BadBody),
     TooSlow,
 }
 
@@ -27,6 +29,7 @@ impl Reason {
             Reason::BadHead(BadHead::TooLarge) => Refusal::HeadTooLarge,
             Reason::BadHead(BadHead::TargetTooLong) => Refusal::TargetTooLong,
             Reason::BadHead(bad) => Refusal::BadHead(bad.message()),
+            Reason::BadBody(bad) => Refusal::BadBody(bad.message()),
         }
     }
 
@@ -34,6 +37,7 @@ impl Reason {
         match self {
             Reason::TooSlow => "head-timeout",
             Reason::BadHead(bad) => bad.reason(),
+            Reason::BadBody(bad) => bad.reason(),
         }
     }
 }
@@ -41,10 +45,10 @@ impl Reason {
 /// A peer that takes longer than this to accept a refusal doesn't get it.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Writes the refusal of a head, and its record if method and host can be read in `head`.
-pub(super) async fn answer(stream: &mut impl Transport, reason: Reason, head: &[u8], edge: &Edge, peer: Peer) {
+/// Writes the refusal of a request, and its record if method and host can be read in what is there of it.
+pub(super) async fn answer(stream: &mut impl Transport, reason: Reason, request: &[u8], edge: &Edge, peer: Peer) {
     edge.numbers.refused(reason.word());
-    let response = edge.gateway.refuse(readable(head), peer, reason.refusal());
+    let response = edge.gateway.refuse(readable(request), peer, reason.refusal());
     let (parts, witnessed) = response.into_parts();
     let page = match witnessed.body {
         Body::Whole(page) => page,
@@ -91,14 +95,14 @@ pub(super) async fn linger(stream: &mut impl Transport) {
     let _ = timeout(PATIENCE, drained).await;
 }
 
-/// What can be read of a head that was refused: method, target and host, if there is just one.
-fn readable(head: &[u8]) -> Option<Request<()>> {
-    let mut lines = head.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
+/// What can be read of a request that was refused: method, target and host, if there is just one.
+fn readable(request: &[u8]) -> Option<Request<()>> {
+    let mut lines = request.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
     let mut words = lines.next()?.split(|&byte| byte == b' ');
     let method = Method::from_bytes(words.next()?).ok()?;
     let target = Uri::try_from(words.next()?).ok()?;
     let mut fields = HeaderMap::new();
-    for line in lines {
+    for line in lines.take_while(|line| !line.is_empty()) {
         let Some(colon) = memchr::memchr(b':', line) else { continue };
         let name = HeaderName::from_bytes(line[..colon].trim_ascii()).ok();
         if name == Some(header::HOST) {

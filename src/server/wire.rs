@@ -8,13 +8,12 @@ use std::task::{Context, Poll, Waker, ready};
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use terms::Peer;
-use terms::wire::head::BadHead;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::accept::{Edge, Limits};
 use super::patience::Patience;
-use super::preface::{Preface, Waiting};
+use super::preface::{Preface, Refused, Waiting};
 use super::progress::Progress;
 use super::refuse;
 
@@ -35,12 +34,11 @@ impl Transport for tokio_rustls::server::TlsStream<TcpStream> {
     }
 }
 
-/// A stream, and what stands between it and hyper: the walk of heads, the count of bytes, the clock.
+/// A stream, and what stands between it and hyper: the walk of what comes in, the count of bytes, the clock.
 pub(super) struct Wire<T> {
     pub(super) stream: T,
     preface: Preface,
     progress: Arc<Progress>,
-    refused: Option<BadHead>,
     /// Who waits for a head that may not be handed on before the answer in progress has left.
     held_back: Option<Waker>,
     ended: bool,
@@ -59,7 +57,6 @@ impl<T: Transport> Wire<T> {
             stream,
             preface: Preface::new(limits.head),
             progress,
-            refused: None,
             held_back: None,
             ended: false,
             patience: Patience::new(limits.head_timeout, limits.idle_timeout),
@@ -72,10 +69,7 @@ impl<T: Transport> Wire<T> {
         SCRATCH.with_borrow_mut(|scratch| {
             let mut read = ReadBuf::new(scratch);
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut read))?;
-            match self.preface.take(read.filled(), buffer.remaining()) {
-                Ok(passed) => buffer.put_slice(passed),
-                Err(refused) => self.refused = Some(refused),
-            }
+            buffer.put_slice(self.preface.take(read.filled(), buffer.remaining()));
             Poll::Ready(Ok(read.filled().len()))
         })
     }
@@ -92,7 +86,7 @@ impl<T: Transport> Wire<T> {
         if self.held_back.is_none() {
             return;
         }
-        let is_next_here = !self.preface.ready(1).is_empty() || self.refused.is_some();
+        let is_next_here = !self.preface.ready(1).is_empty() || self.preface.refused().is_some();
         if let Some(waker) = self.held_back.take_if(|_| is_next_here) {
             waker.wake();
         } else if self.patience.poll_reading(cx, self.preface.waiting()).is_ready() {
@@ -113,13 +107,18 @@ impl<T: Transport> Wire<T> {
     /// what it was sent.
     pub(super) async fn close(mut self, edge: &Edge, peer: Peer, progress: &Progress) {
         progress.close(net::unsent(self.stream.tcp()).unwrap_or(0));
-        let refusal = match (self.refused, self.patience.ran_out) {
-            (Some(bad), _) => Some(refuse::Reason::BadHead(bad)),
+        let refusal = match (self.preface.refused(), self.patience.ran_out) {
+            (Some(Refused::Head(bad)), _) => Some(refuse::Reason::BadHead(bad)),
+            (Some(Refused::Body(bad)), _) => Some(refuse::Reason::BadBody(bad)),
             (None, Some(Waiting::RestOfHead)) => Some(refuse::Reason::TooSlow),
             _ => None,
         };
         if let Some(reason) = refusal {
-            refuse::answer(&mut self.stream, reason, self.preface.unfinished_head(), edge, peer).await;
+            refuse::answer(&mut self.stream, reason, self.preface.unfinished(), edge, peer).await;
+        }
+        // Whoever read that body was told, and answered.
+        if let Some(Refused::RestOfBody(bad)) = self.preface.refused() {
+            edge.numbers.refused(bad.reason());
         }
         if refusal.is_some() || self.preface.waiting() == Waiting::Body {
             refuse::linger(&mut self.stream).await;
@@ -142,9 +141,13 @@ impl<T: Transport> Read for Wire<T> {
                 this.ask_what_arrived();
                 return Poll::Ready(Ok(()));
             }
-            // The end, to hyper: a refusal is written when it is done with the connection.
-            if this.refused.is_some() || this.ended {
-                return Poll::Ready(Ok(()));
+            match this.preface.refused() {
+                None if !this.ended => {}
+                Some(Refused::RestOfBody(bad)) => {
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, bad)));
+                }
+                // The end, to hyper: a refusal is written when it is done with the connection.
+                _ => return Poll::Ready(Ok(())),
             }
             if this.preface.is_full() {
                 this.hold_back(cx);
@@ -199,9 +202,7 @@ impl<T: Transport> Write for Wire<T> {
             Poll::Pending => return this.patience.poll_writing(cx),
         }
         if this.progress.flushed() {
-            if let Err(refused) = this.preface.answered() {
-                this.refused = Some(refused);
-            }
+            this.preface.answered();
             this.resume_reading(cx);
         }
         Poll::Ready(Ok(()))
@@ -210,7 +211,8 @@ impl<T: Transport> Write for Wire<T> {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         // A refusal is still to be written.
-        if this.refused.is_some() || this.patience.ran_out.is_some() {
+        let owes_refusal = matches!(this.preface.refused(), Some(Refused::Head(_) | Refused::Body(_)));
+        if owes_refusal || this.patience.ran_out.is_some() {
             return Poll::Ready(Ok(()));
         }
         match Pin::new(&mut this.stream).poll_shutdown(cx) {

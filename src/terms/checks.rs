@@ -1,11 +1,14 @@
 //! What must hold for any bytes, whoever sends them. Property tests call these, and the fuzz targets in
 //! `fuzz/` have nothing else in them; a violated check panics.
 
-use http::header::{HOST, HeaderMap, HeaderValue};
+use http::Method;
+use http::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 use http::uri::Uri;
 
 use crate::url::{Scheme, Url};
-use crate::wire::head::{Limits, walk};
+use crate::wire::answer::AnswerWalk;
+use crate::wire::framing::{BodyWalk, Framing};
+use crate::wire::head::{BadHead, Limits, RequestWalk, walk};
 
 /// A URL folds to texts that fold to themselves, and a request for any of them is the same resource.
 pub fn url(text: &str) {
@@ -34,17 +37,108 @@ pub fn request(host: &[u8], target: &[u8]) {
     }
 }
 
-/// A head that was walked whole is refused or taken alike when only a part of it is there first.
+const LIMITS: Limits = Limits { head: 4096, target: 1024, fields: 32 };
+
+/// A request's head is walked alike however it arrives, and one that passes is the same to a parser that
+/// repairs what it can.
 pub fn head(bytes: &[u8], cut: usize) {
-    const LIMITS: Limits = Limits { head: 4096, target: 1024, fields: 32 };
     let whole = walk(bytes, &LIMITS);
-    if let Ok(Some(walked)) = whole {
-        assert!(walked.length <= bytes.len() && bytes[..walked.length].ends_with(b"\r\n\r\n"));
-    }
-    match walk(&bytes[..cut.min(bytes.len())], &LIMITS) {
-        Ok(None) => {}
+    let mut pieces = RequestWalk::default();
+    judged_alike(bytes, cut, whole, |part| pieces.go_on(part, &LIMITS));
+    let Ok(Some(walked)) = whole else { return };
+    let mut lines = [httparse::EMPTY_HEADER; LIMITS.fields];
+    let mut parsed = httparse::Request::new(&mut lines);
+    assert_eq!(parsed.parse(bytes), Ok(httparse::Status::Complete(walked.length)));
+    let (Some(method), Some(target)) = (parsed.method, parsed.path) else { panic!("no request line") };
+    assert!(Method::from_bytes(method.as_bytes()).is_ok() && Uri::try_from(target).is_ok());
+    assert!(bytes.starts_with(format!("{method} {target} HTTP/1.").as_bytes()), "another request line");
+    assert_eq!(declared(parsed.headers).unwrap_or(Framing::Length(0)), walked.framing);
+}
+
+/// The same of an answer's head.
+pub fn answer(bytes: &[u8], cut: usize) {
+    let whole = AnswerWalk::default().go_on(bytes, &LIMITS);
+    let mut pieces = AnswerWalk::default();
+    judged_alike(bytes, cut, whole, |part| pieces.go_on(part, &LIMITS));
+    let Ok(Some(walked)) = whole else { return };
+    let mut lines = [httparse::EMPTY_HEADER; LIMITS.fields];
+    let mut parsed = httparse::Response::new(&mut lines);
+    assert_eq!(parsed.parse(bytes), Ok(httparse::Status::Complete(walked.length)));
+    assert_eq!(parsed.code, Some(walked.status));
+    let framing = match walked.status {
+        100..=199 | 204 | 304 => Framing::Length(0),
+        _ => declared(parsed.headers).unwrap_or(Framing::UntilClose),
+    };
+    assert_eq!(framing, walked.framing(false));
+}
+
+fn judged_alike<W: PartialEq + std::fmt::Debug>(
+    bytes: &[u8],
+    cut: usize,
+    whole: Result<Option<W>, BadHead>,
+    mut go_on: impl FnMut(&[u8]) -> Result<Option<W>, BadHead>,
+) {
+    let early = go_on(&bytes[..cut.min(bytes.len())]);
+    match early {
+        Ok(None) => match go_on(bytes) {
+            // Which of several faults is named may hang on how much is there.
+            Err(_) => assert!(whole.is_err(), "refused in pieces, and not whole"),
+            late => assert_eq!(late, whole),
+        },
         Ok(early) => assert_eq!(Ok(early), whole),
-        // Which of several faults is named may hang on how much is there.
         Err(_) => assert!(whole.is_err(), "a part is refused, and the whole is not"),
+    }
+}
+
+/// The framing that a parser finds in fields which can all be names and values.
+fn declared(fields: &[httparse::Header<'_>]) -> Option<Framing> {
+    let mut framing = None;
+    for field in fields {
+        assert!(HeaderName::from_bytes(field.name.as_bytes()).is_ok(), "{}", field.name);
+        let value = HeaderValue::from_bytes(field.value).unwrap_or_else(|_| panic!("the value of {}", field.name));
+        let value = value.as_bytes().trim_ascii();
+        let found = match field.name.to_ascii_lowercase().as_str() {
+            "transfer-encoding" if value.eq_ignore_ascii_case(b"chunked") => Framing::Chunked,
+            "content-length" => {
+                let first = value.split(|&byte| byte == b',').next().unwrap_or_default();
+                let text = std::str::from_utf8(first).unwrap_or_default();
+                Framing::Length(text.trim().parse().unwrap_or_else(|_| panic!("a length {text:?}")))
+            }
+            name => {
+                assert_ne!(name, "transfer-encoding", "a coding that is not undone");
+                continue;
+            }
+        };
+        assert_eq!(*framing.get_or_insert(found), found, "two framings");
+    }
+    framing
+}
+
+/// A body in chunks is walked alike however it arrives, and one that comes to its end has it where a
+/// parser of chunk sizes and trailers has it.
+pub fn chunks(bytes: &[u8], cut: usize) {
+    let (first, rest) = bytes.split_at(cut.min(bytes.len()));
+    let mut whole = BodyWalk::of(Framing::Chunked);
+    let taken = whole.follow(bytes);
+    let mut pieces = BodyWalk::of(Framing::Chunked);
+    let in_pieces = pieces.follow(first).and_then(|taken| Ok(taken + pieces.follow(rest)?));
+    assert_eq!(in_pieces, taken);
+    assert_eq!(pieces.is_over(), whole.is_over());
+    let (Ok(taken), true) = (taken, whole.is_over()) else { return };
+    let mut at = 0;
+    loop {
+        let Ok(httparse::Status::Complete((line, size))) = httparse::parse_chunk_size(&bytes[at..]) else {
+            panic!("no size at {at}")
+        };
+        at += line;
+        if size == 0 {
+            break;
+        }
+        at += usize::try_from(size).unwrap_or(usize::MAX) + 2;
+    }
+    let mut lines = [httparse::EMPTY_HEADER; 64];
+    match httparse::parse_headers(&bytes[at..], &mut lines) {
+        Ok(httparse::Status::Complete((trailers, _))) => assert_eq!(at + trailers, taken),
+        other => panic!("trailers that can't be read: {other:?}"),
     }
 }

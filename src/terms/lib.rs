@@ -7,6 +7,7 @@ pub mod answer;
 pub mod ask;
 pub mod body;
 #[doc(hidden)]
+#[cfg(any(test, feature = "checks"))]
 pub mod checks;
 pub mod clock;
 pub mod digest;

@@ -26,6 +26,49 @@ pub fn is_hop_by_hop(name: &HeaderName) -> bool {
     }
 }
 
+/// Fields for all recipients that say how long a message is, where it goes, who asks, how it may be
+/// stored or what is asked for: `Connection` may not name them (RFC 9110 section 7.6.1), and they stand in
+/// no trailer (section 6.5.1).
+static STEERING: [&str; 33] = [
+    "age",
+    "authorization",
+    "cache-control",
+    "cdn-cache-control",
+    "content-encoding",
+    "content-length",
+    "content-location",
+    "content-range",
+    "content-type",
+    "cookie",
+    "expect",
+    "expires",
+    "forwarded",
+    "host",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "location",
+    "max-forwards",
+    "origin",
+    "pragma",
+    "range",
+    "set-cookie",
+    "surrogate-control",
+    "transfer-encoding",
+    "vary",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+];
+
+pub(super) fn steers(name: &[u8]) -> bool {
+    STEERING.iter().any(|steering| name.eq_ignore_ascii_case(steering.as_bytes()))
+}
+
 /// Removes what belongs to the hop that the message came over, the fields that its `Connection` names
 /// included. `Content-Length` stays: it says what the content is.
 pub fn strip_hop_by_hop(fields: &mut HeaderMap) {

@@ -4,14 +4,12 @@
 //! RFC 9112 lets a recipient repair is refused here: bare LF, folded lines, blanks before a colon,
 //! two lengths, a length beside a coding, codings other than `chunked`.
 
-use memchr::{memchr, memchr_iter};
+use memchr::memchr;
 
-/// How long the body is that follows a head (RFC 9112 section 6.3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Framing {
-    Length(u64),
-    Chunked,
-}
+pub use super::bad::BadHead;
+use super::framing::Framing;
+use super::lines::{Fields, Line, Lines, Side};
+use super::octets::{are_target, method_length};
 
 /// What may not be exceeded by one head.
 #[derive(Clone, Copy, Debug)]
@@ -24,64 +22,6 @@ pub struct Limits {
     pub fields: usize,
 }
 
-/// Why a head is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{}", self.message())]
-pub enum BadHead {
-    TooLarge,
-    TargetTooLong,
-    BareLineEnd,
-    Control,
-    RequestLine,
-    Target,
-    Folded,
-    FieldName,
-    TwoLengths,
-    BadLength,
-    LengthAndCoding,
-    Coding,
-    Host,
-}
-
-impl BadHead {
-    pub const fn message(self) -> &'static str {
-        match self {
-            BadHead::TooLarge => "the head is too large",
-            BadHead::TargetTooLong => "the target is too long",
-            BadHead::BareLineEnd => "a line does not end in CR LF",
-            BadHead::Control => "the head holds a NUL or another control character",
-            BadHead::RequestLine => "the request line is not METHOD SP TARGET SP HTTP/1.x",
-            BadHead::Target => "the target holds a character that must be percent-encoded",
-            BadHead::Folded => "a field line is folded",
-            BadHead::FieldName => "a field name is empty or holds a character that is no token",
-            BadHead::TwoLengths => "the head holds more than one Content-Length",
-            BadHead::BadLength => "Content-Length is not a number",
-            BadHead::LengthAndCoding => "the head holds both Content-Length and Transfer-Encoding",
-            BadHead::Coding => "a transfer coding other than chunked",
-            BadHead::Host => "the head holds no Host, or more than one",
-        }
-    }
-
-    /// One stable word for metrics.
-    pub const fn reason(self) -> &'static str {
-        match self {
-            BadHead::TooLarge => "head-too-large",
-            BadHead::TargetTooLong => "target-too-long",
-            BadHead::BareLineEnd => "bare-line-end",
-            BadHead::Control => "control-character",
-            BadHead::RequestLine => "request-line",
-            BadHead::Target => "target-character",
-            BadHead::Folded => "folded-field",
-            BadHead::FieldName => "field-name",
-            BadHead::TwoLengths => "two-lengths",
-            BadHead::BadLength => "bad-length",
-            BadHead::LengthAndCoding => "length-and-coding",
-            BadHead::Coding => "transfer-coding",
-            BadHead::Host => "host",
-        }
-    }
-}
-
 /// A head that was walked and found whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Walked {
@@ -90,34 +30,74 @@ pub struct Walked {
     pub framing: Framing,
 }
 
-/// Walks the head at the start of `bytes`. `None`: it is not all there yet, and nothing in what is
-/// there is wrong so far. Empty lines before a request line are the caller's to skip (RFC 9112
-/// section 2.2).
+/// Walks the head at the start of `bytes`, as [`RequestWalk::go_on`] does.
 pub fn walk(bytes: &[u8], limits: &Limits) -> Result<Option<Walked>, BadHead> {
-    let mut walk = Walk::default();
-    let mut start = 0;
-    for end in memchr_iter(b'\n', bytes) {
-        if end + 1 > limits.head {
-            return Err(if start == 0 { over_long_line(bytes, limits) } else { BadHead::TooLarge });
-        }
-        let line = &bytes[start..end];
-        let line = line.strip_suffix(b"\r").ok_or(BadHead::BareLineEnd)?;
-        if line.is_empty() && start > 0 {
-            return walk.finish(end + 1).map(Some);
-        }
-        match start {
-            0 => walk.request_line(line, limits)?,
-            _ => walk.field(line, limits)?,
-        }
-        start = end + 1;
+    RequestWalk::default().go_on(bytes, limits)
+}
+
+/// The walk of one request's head, which may come in pieces.
+#[derive(Debug)]
+pub struct RequestWalk {
+    lines: Lines,
+    fields: Fields,
+}
+
+impl Default for RequestWalk {
+    fn default() -> RequestWalk {
+        RequestWalk { lines: Lines::default(), fields: Fields::of(Side::Client) }
     }
-    if bytes.len() >= limits.head {
-        return Err(if start == 0 { over_long_line(bytes, limits) } else { BadHead::TooLarge });
+}
+
+impl RequestWalk {
+    /// Goes on with what came since the last call; `bytes` hold the head from its first byte, and what
+    /// follows. `None`: it is not all there yet, and nothing in what is there is wrong so far. Empty
+    /// lines before a request line are the caller's to skip (RFC 9112 section 2.2).
+    pub fn go_on(&mut self, bytes: &[u8], limits: &Limits) -> Result<Option<Walked>, BadHead> {
+        loop {
+            match self.lines.next(bytes, limits) {
+                Ok(Some(Line::First(line))) => self.request_line(line, limits)?,
+                Ok(Some(Line::Field(line))) => self.fields.line(line, limits)?,
+                Ok(Some(Line::End(length))) => return self.finish(length).map(Some),
+                Ok(None) => return Ok(None),
+                Err(BadHead::TooLarge) if self.lines.is_in_first() => return Err(over_long_line(bytes, limits)),
+                Err(bad) => return Err(bad),
+            }
+        }
     }
-    if memchr(0, &bytes[start..]).is_some() {
-        return Err(BadHead::Control);
+
+    fn request_line(&mut self, line: &[u8], limits: &Limits) -> Result<(), BadHead> {
+        let (method, rest) = line.split_at(method_length(line));
+        let [b' ', rest @ ..] = rest else { return Err(BadHead::RequestLine) };
+        let version = rest.len().saturating_sub(b" HTTP/1.x".len());
+        let (target, version) = rest.split_at(version);
+        if target.len() > limits.target {
+            return Err(BadHead::TargetTooLong);
+        }
+        self.fields.minor = match version {
+            b" HTTP/1.1" => 1,
+            b" HTTP/1.0" => 0,
+            _ => return Err(BadHead::RequestLine),
+        };
+        match target {
+            target if method.is_empty() || target.is_empty() => Err(BadHead::RequestLine),
+            target if is_target(target) => Ok(()),
+            target if target.contains(&b' ') => Err(BadHead::RequestLine),
+            _ => Err(BadHead::Target),
+        }
     }
-    Ok(None)
+
+    fn finish(&self, length: usize) -> Result<Walked, BadHead> {
+        let Fields { hosts, minor, .. } = self.fields;
+        if hosts > 1 || (hosts == 0 && minor == 1) {
+            return Err(BadHead::Host);
+        }
+        self.fields.judge()?;
+        let framing = match self.fields.chunked {
+            true => Framing::Chunked,
+            false => Framing::Length(self.fields.length.unwrap_or(0)),
+        };
+        Ok(Walked { length, framing })
+    }
 }
 
 /// A request line that does not end is too long a target, if it got as far as one.
@@ -128,139 +108,22 @@ fn over_long_line(bytes: &[u8], limits: &Limits) -> BadHead {
     }
 }
 
-#[derive(Default)]
-struct Walk {
-    minor: u8,
-    fields: usize,
-    hosts: usize,
-    length: Option<u64>,
-    chunked: bool,
-}
-
-impl Walk {
-    fn request_line(&mut self, line: &[u8], limits: &Limits) -> Result<(), BadHead> {
-        if has_control(line) || line.contains(&b'\t') {
-            return Err(BadHead::Control);
-        }
-        let first = memchr(b' ', line).ok_or(BadHead::RequestLine)?;
-        let (method, rest) = (&line[..first], &line[first + 1..]);
-        let second = memchr(b' ', rest).ok_or(BadHead::RequestLine)?;
-        let (target, version) = (&rest[..second], &rest[second + 1..]);
-        if target.len() > limits.target {
-            return Err(BadHead::TargetTooLong);
-        }
-        let well_formed = !method.is_empty() && method.iter().all(|&byte| is_token(byte)) && !target.is_empty();
-        self.minor = match version {
-            b"HTTP/1.1" if well_formed => 1,
-            b"HTTP/1.0" if well_formed => 0,
-            _ => return Err(BadHead::RequestLine),
-        };
-        if is_target(target) { Ok(()) } else { Err(BadHead::Target) }
-    }
-
-    fn field(&mut self, line: &[u8], limits: &Limits) -> Result<(), BadHead> {
-        self.fields += 1;
-        if self.fields > limits.fields {
-            return Err(BadHead::TooLarge);
-        }
-        if matches!(line.first(), Some(b' ' | b'\t')) {
-            return Err(BadHead::Folded);
-        }
-        let colon = memchr(b':', line).ok_or(BadHead::FieldName)?;
-        let (name, value) = (&line[..colon], &line[colon + 1..]);
-        if name.is_empty() || !name.iter().all(|&byte| is_token(byte)) {
-            return Err(BadHead::FieldName);
-        }
-        if has_control(value) {
-            return Err(BadHead::Control);
-        }
-        match name.len() {
-            4 if name.eq_ignore_ascii_case(b"host") => self.hosts += 1,
-            14 if name.eq_ignore_ascii_case(b"content-length") => self.content_length(value.trim_ascii())?,
-            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => self.transfer_encoding(value.trim_ascii())?,
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn content_length(&mut self, value: &[u8]) -> Result<(), BadHead> {
-        if self.length.is_some() {
-            return Err(BadHead::TwoLengths);
-        }
-        let digits = !value.is_empty() && value.len() <= 18 && value.iter().all(u8::is_ascii_digit);
-        if !digits {
-            return Err(BadHead::BadLength);
-        }
-        self.length = Some(value.iter().fold(0, |sum, digit| sum * 10 + u64::from(digit - b'0')));
-        Ok(())
-    }
-
-    fn transfer_encoding(&mut self, value: &[u8]) -> Result<(), BadHead> {
-        if self.chunked || self.minor == 0 || !value.eq_ignore_ascii_case(b"chunked") {
-            return Err(BadHead::Coding);
-        }
-        self.chunked = true;
-        Ok(())
-    }
-
-    fn finish(self, length: usize) -> Result<Walked, BadHead> {
-        if self.hosts > 1 || (self.hosts == 0 && self.minor == 1) {
-            return Err(BadHead::Host);
-        }
-        let framing = match (self.length, self.chunked) {
-            (Some(_), true) => return Err(BadHead::LengthAndCoding),
-            (None, true) => Framing::Chunked,
-            (length, false) => Framing::Length(length.unwrap_or(0)),
-        };
-        Ok(Walked { length, framing })
-    }
-}
-
-/// Looks at every byte, whatever it finds: without an early end the loop is done many bytes at a time.
-fn has_control(bytes: &[u8]) -> bool {
-    bytes.iter().fold(false, |found, &byte| found | (((byte < b' ') & (byte != b'\t')) | (byte == 0x7f)))
-}
-
-/// Whether the parser behind this walk takes a target too: what it refuses must be refused here, where
-/// the refusal gets an answer of ours. Origin-form (RFC 9112 section 3.2.1) is looked at byte by byte,
-/// rarer forms are parsed.
+/// Whether no parser stumbles over a target: the one behind this walk must take it too, or the refusal
+/// would be none of ours. Origin-form (RFC 9112 section 3.2.1) is looked at byte by byte; rarer forms,
+/// raw UTF-8 and what clients leave unencoded in a query are parsed.
 fn is_target(target: &[u8]) -> bool {
-    if target.first() != Some(&b'/') {
-        return http::Uri::try_from(target).is_ok();
+    if target.first() == Some(&b'/') && are_target(target) {
+        return true;
     }
-    let odd = target.iter().fold(false, |odd, &byte| odd | matches!(byte, b'"' | b'<' | b'>' | b'`' | b'^' | 0x80..));
-    !odd || std::str::from_utf8(target).is_ok_and(|text| http::uri::PathAndQuery::try_from(text).is_ok())
-}
-
-/// RFC 9110 section 5.6.2.
-fn is_token(byte: u8) -> bool {
-    const TOKENS: [bool; 256] = {
-        let mut table = [false; 256];
-        let mut byte = 0;
-        while byte < 128 {
-            table[byte] = (byte as u8).is_ascii_alphanumeric()
-                || matches!(
-                    byte as u8,
-                    b'!' | b'#'
-                        | b'$'
-                        | b'%'
-                        | b'&'
-                        | b'\''
-                        | b'*'
-                        | b'+'
-                        | b'-'
-                        | b'.'
-                        | b'^'
-                        | b'_'
-                        | b'`'
-                        | b'|'
-                        | b'~'
-                );
-            byte += 1;
-        }
-        table
-    };
-    TOKENS[usize::from(byte)]
+    // RFC 3986 has no place for these, and browsers encode them wherever they stand.
+    let is_forbidden = |byte: &u8| matches!(byte, 0..=b' ' | b'"' | b'<' | b'>' | 0x7f);
+    if target.iter().any(is_forbidden) {
+        return false;
+    }
+    match target.first() {
+        Some(b'/') => http::uri::PathAndQuery::try_from(target).is_ok() && std::str::from_utf8(target).is_ok(),
+        _ => http::Uri::try_from(target).is_ok(),
+    }
 }
 
 #[cfg(test)]
@@ -305,7 +168,21 @@ mod tests {
             (": a\r\n", BadHead::FieldName),
             ("X\r\n", BadHead::FieldName),
             ("X: a\nY: b\r\n", BadHead::BareLineEnd),
+            ("Content-Length: 5 5\r\n", BadHead::BadLength),
+            ("Content-Length: 5\r\nContent-length: 6\r\n", BadHead::TwoLengths),
+            ("Content_Length: 5\r\n", BadHead::FieldName),
+            ("Transfer_Encoding: chunked\r\n", BadHead::FieldName),
+            ("Transfer-Encoding: chunked, chunked\r\n", BadHead::Coding),
+            ("Transfer-Encoding: chunked, gzip\r\n", BadHead::Coding),
+            ("Transfer-Encoding: \"chunked\"\r\n", BadHead::Coding),
+            ("Transfer-Encoding:\r\n", BadHead::Coding),
+            ("Connection: close, Content-Length\r\n", BadHead::Connection),
+            ("Connection: Host\r\n", BadHead::Connection),
+            ("Connection: X-A\r\nConnection: ,authorization ,\r\n", BadHead::Connection),
             ("X: a\rb\r\n", BadHead::Control),
+            ("X: a\r\r\n", BadHead::Control),
+            ("X: a\x7fb\r\n", BadHead::Control),
+            ("X: a\r\n\tb: c\r\n", BadHead::Folded),
             ("X: a\0b\r\n", BadHead::Control),
             ("Host: i\r\n", BadHead::Host),
         ] {
@@ -315,6 +192,22 @@ mod tests {
             ("GET / HTTP/1.1\r\n\r\n", BadHead::Host),
             ("GET  / HTTP/1.1\r\nHost: h\r\n\r\n", BadHead::RequestLine),
             ("GET / HTTP/1.1 \r\nHost: h\r\n\r\n", BadHead::RequestLine),
+            ("GET / HTTP/1.2\r\nHost: h\r\n\r\n", BadHead::RequestLine),
+            ("GET / http/1.1\r\nHost: h\r\n\r\n", BadHead::RequestLine),
+            ("GET / HTTP/01.1\r\nHost: h\r\n\r\n", BadHead::RequestLine),
+            ("get / HTTP/1.1\r\nHost: h\r\n\r\n", BadHead::RequestLine),
+            ("G\u{c4}T / HTTP/1.1\r\nHost: h\r\n\r\n", BadHead::RequestLine),
+            (" GET / HTTP/1.1\r\nHost: h\r\n\r\n", BadHead::RequestLine),
+            ("GET\t/ HTTP/1.1\r\nHost: h\r\n\r\n", BadHead::RequestLine),
+            ("GET /\tHTTP/1.1\r\nHost: h\r\n\r\n", BadHead::RequestLine),
+            ("GET /a\t HTTP/1.1\r\nHost: h\r\n\r\n", BadHead::Target),
+            ("GET /\"a\" HTTP/1.1\r\nHost: h\r\n\r\n", BadHead::Target),
+            ("GET /a?b=<c> HTTP/1.1\r\nHost: h\r\n\r\n", BadHead::Target),
+            ("GET / HTTP/1.1\r\n X: folded\r\nHost: h\r\n\r\n", BadHead::Folded),
+            ("GET / HTTP/1.1\r\nHost: a b\r\n\r\n", BadHead::Host),
+            ("GET / HTTP/1.1\r\nHost: a,b\r\n\r\n", BadHead::Host),
+            ("GET / HTTP/1.1\r\nHost: a/b\r\n\r\n", BadHead::Host),
+            ("GET / HTTP/1.1\r\nHost: a@b\r\n\r\n", BadHead::Host),
             ("GET / HTTP/2.0\r\nHost: h\r\n\r\n", BadHead::RequestLine),
             ("GET /\r\nHost: h\r\n\r\n", BadHead::RequestLine),
             ("GET /<a> HTTP/1.1\r\nHost: h\r\n\r\n", BadHead::Target),
@@ -337,6 +230,42 @@ mod tests {
         assert_eq!(walked("GET / HTTP/1.1\r\nHost:"), Ok(None));
     }
 
+    /// A field line that may be about framing, and may be malformed.
+    fn field() -> impl Strategy<Value = String> {
+        let names = "(Content-Length|Transfer-Encoding|transfer_encoding|Connection|X-A|[!-~]{1,6} ?)";
+        let values = "( ?chunked|[ \t]?[0-9]{1,20}|close, [a-z-]{1,8}|[ -~\u{e4}\t\r]{0,9})";
+        (names, values).prop_map(|(name, value)| format!("{name}:{value}\r\n"))
+    }
+
+    #[test]
+    fn what_is_well_formed_passes() {
+        for head in [
+            "GET http://h/a?b HTTP/1.1\r\nHost: h\r\n\r\n",
+            "OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n",
+            "M-SEARCH /a HTTP/1.1\r\nHost: h\r\n\r\n",
+            "GET /a HTTP/1.0\r\n\r\n",
+            "GET /a|b/[c]?d={e}&f=`^\\ HTTP/1.1\r\nHost: h\r\n\r\n",
+            "GET /\u{e4} HTTP/1.1\r\nHost: \u{e4}.example:80\r\n\r\n",
+            "GET /a HTTP/1.1\r\nHost: [::1]:80\r\n\r\n",
+            "GET /a HTTP/1.1\r\nHost:h\r\nX-Empty:\r\nX-A: \tb\tc \u{e4} \r\n\r\n",
+            "GET /a HTTP/1.1\r\nHost: h\r\nConnection: TE, close, x-own\r\nTE: trailers\r\n\r\n",
+        ] {
+            assert!(matches!(walked(head), Ok(Some(_))), "{head:?}: {:?}", walked(head));
+        }
+    }
+
+    #[test]
+    fn what_was_walked_is_not_looked_at_again() {
+        let (first, rest) = ("GET / HTTP/1.1\r\nHost: h\r\n", "X-A: b\r\n\r\n");
+        let mut walk = RequestWalk::default();
+        for length in 0..=first.len() {
+            assert_eq!(walk.go_on(&first.as_bytes()[..length], &LIMITS), Ok(None), "after {length} bytes");
+        }
+        let unlooked = ["\0".repeat(first.len()), rest.to_owned()].concat();
+        let expected = Walked { length: unlooked.len(), framing: Framing::Length(0) };
+        assert_eq!(walk.go_on(unlooked.as_bytes(), &LIMITS), Ok(Some(expected)));
+    }
+
     proptest! {
         #[test]
         fn a_head_is_judged_alike_however_it_arrives(noise in "[ -~\r\n\t]{0,80}", cut in 0_usize..120) {
@@ -347,6 +276,19 @@ mod tests {
         #[test]
         fn any_bytes_are_walked_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
             crate::checks::head(&bytes, bytes.len() / 2);
+        }
+
+        #[test]
+        fn what_passes_is_parsed_to_the_same(
+            method in "(GET|POST|M-SEARCH|get|[!-~]{1,5})",
+            target in "(/[!-~\u{e4}]{0,12}|http://[a-z.:@]{1,8}/[!-~]{0,5}|\\*|[a-z:0-9]{1,6})",
+            fields in prop::collection::vec(field(), 0..5),
+            cut in 0_usize..120,
+        ) {
+            let head = format!("{method} {target} HTTP/1.1\r\nHost: h\r\n{}\r\nbody", fields.concat());
+            crate::checks::head(head.as_bytes(), cut);
+            let answer = format!("HTTP/1.1 200 {target}\r\n{}\r\nbody", fields.concat());
+            crate::checks::answer(answer.as_bytes(), cut);
         }
     }
 }
