@@ -274,7 +274,7 @@ fn an_origin_that_sends_too_much_harms_no_next_answer() {
     let extra = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nEVIL";
     let reply = Reply::script([Step::Send(format!("{FRESH}Content-Length: 5\r\n\r\nhello{extra}").into_bytes())]);
     let answer = from_origin("a second answer that nobody asked for", reply.serves("hello"));
-    assert_eq!((answer.status, answer.text().as_str()), (200, "hello"));
+    assert_eq!(answer.status, 502, "where the answer ends is in doubt: {answer:?}");
 }
 
 #[test]
@@ -287,7 +287,8 @@ fn the_bytes_an_origin_sent_too_much_are_no_answer_to_the_next() {
     let edge = Edge::plain(&origin);
     let mut client = edge.connect();
     for round in 0..10 {
-        assert_eq!(client.get(HOST, "/poison").text(), "hello");
+        let poisoned = client.get(HOST, "/poison");
+        assert!(poisoned.status == 502 || poisoned.text() == "hello", "round {round}: {poisoned:?}");
         assert_eq!(client.get(HOST, &format!("/b?{round}")).text(), "fine", "round {round}");
     }
 }
@@ -297,9 +298,8 @@ fn an_origin_with_cl_and_te_is_not_believed_twice() {
     let reply =
         Reply::raw(format!("{FRESH}Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"));
     let answer = from_origin("CL and TE", reply.serves("hello"));
-    // RFC 9112 section 6.3: Transfer-Encoding overrides; to refuse it is allowed, too.
-    assert!(answer.status == 502 || (answer.status == 200 && answer.text() == "hello"), "{answer:?}");
-    assert!(answer.all("Content-Length").len() <= 1);
+    // RFC 9112 section 6.3: a sign of response splitting, which ought to be handled as an error.
+    assert_eq!(answer.status, 502, "{answer:?}");
 }
 
 #[test]

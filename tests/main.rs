@@ -22,4 +22,5 @@ mod live;
 mod origins;
 mod proxy;
 mod reload;
+mod smuggling;
 mod tidy;

@@ -16,6 +16,7 @@ use tokio::time::{Instant, sleep, timeout};
 use crate::pool::Slot;
 use crate::socket::{Socket, Traffic};
 use crate::stream::Stream;
+use crate::strict::{Malformed, Strict};
 use crate::upload::{Course, Upload};
 use crate::{Fault, OriginError, Phase, Settings};
 
@@ -80,7 +81,7 @@ impl Connection {
             .max_headers(MAX_FIELDS)
             .max_header_size(MAX_HEAD)
             .max_buf_size(MAX_BUFFER)
-            .handshake(TokioIo::new(socket))
+            .handshake(TokioIo::new(Strict::new(socket, traffic.clone(), MAX_HEAD, MAX_FIELDS)))
             .await
             .map_err(|error| OriginError::Broken { fault: Fault::Connection(error.into()), sent: false })?;
         let task = tokio::spawn(async move {
@@ -99,7 +100,7 @@ impl Connection {
         settings: &Settings,
     ) -> Result<(Response<Incoming>, Connection), Box<Lost>> {
         let course = request.body().course().clone();
-        self.traffic.begin();
+        self.traffic.begin(request.method());
         let answer = self.sender.try_send_request(request);
         let outcome = tokio::select! {
             biased;
@@ -167,6 +168,9 @@ fn explain(error: hyper::Error, course: &Course, answering: bool, sent: bool) ->
     let broken = |fault| OriginError::Broken { fault, sent };
     if error.is_parse() {
         return broken(Fault::Head(error.into()));
+    }
+    if let Some(malformed) = io_cause(&error).and_then(|cause| cause.get_ref()?.downcast_ref::<Malformed>()) {
+        return broken(Fault::Malformed(*malformed));
     }
     match io_cause(&error) {
         Some(cause) if cause.kind() == io::ErrorKind::TimedOut => match course.has_ended() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use terms::{BodyError, Refusal};
 
-use crate::Address;
+use crate::{Address, Malformed};
 
 /// A cause whose type is nobody's business outside; its text and its own sources are.
 pub type Cause = Box<dyn Error + Send + Sync>;
@@ -61,8 +61,9 @@ pub enum Fault {
     Connection(#[source] Cause),
     #[error("its head can't be read")]
     Head(#[source] Cause),
-    /// The head can be read, but says two things at once or what must not be said (RFC 9112
-    /// section 6).
+    #[error("it is malformed")]
+    Malformed(#[source] Malformed),
+    /// The head can be read, but says what must not be said.
     #[error("{0}")]
     Ambiguous(&'static str),
 }

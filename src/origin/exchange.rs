@@ -119,8 +119,8 @@ impl Origin {
     ) -> Result<Reply, OriginError> {
         let (mut head, incoming) = answer.into_parts();
         let broken = |fault: Fault| OriginError::Broken { fault, sent: true };
-        let afterwards = head::judge(method, head.status, &mut head.headers).map_err(broken)?;
-        let lease = Lease { connection, course, afterwards };
+        head::judge(method, head.status, &mut head.headers).map_err(broken)?;
+        let lease = Lease { connection, course };
         let timeout = self.0.settings.between_bytes_timeout;
         let body = ReplyBody::new(incoming, lease, timeout, self.0.numbers.clone());
         Ok(Reply { status: head.status, version: head.version, fields: head.headers, body })

@@ -7,7 +7,7 @@
 //! each of them is (`health`, `check`), and whether another one is asked behind it (`set`, `budget`); how
 //! many connections there are and who waits for one (`pool`); how long each step may take; when a request
 //! may be sent a second time to the same origin (`exchange`); which answers leave a doubt about where they
-//! end (`head`); and when a connection may be used again (`reply`).
+//! end (`strict`, beneath hyper); and when a connection may be used again (`reply`).
 //!
 //! Left out on purpose: tunnels.
 
@@ -26,6 +26,7 @@ mod set;
 mod settings;
 mod socket;
 mod stream;
+mod strict;
 mod upload;
 
 #[cfg(test)]
@@ -37,5 +38,6 @@ pub use numbers::Numbers;
 pub use reply::{Reply, ReplyBody};
 pub use set::{Group, Origins, Seen};
 pub use settings::{Address, Check, Ejection, Plan, Settings, Share, Tls};
+pub use strict::Malformed;
 
 use exchange::Origin;

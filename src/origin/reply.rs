@@ -15,7 +15,6 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use crate::Numbers;
 use crate::connection::{Connection, explain_body};
-use crate::head::Afterwards;
 use crate::numbers::count;
 use crate::pool::Pool;
 use crate::upload::Course;
@@ -57,14 +56,13 @@ pub struct ReplyBody {
 pub(crate) struct Lease {
     pub(crate) connection: Connection,
     pub(crate) course: Arc<Course>,
-    pub(crate) afterwards: Afterwards,
 }
 
 impl Lease {
     /// The answer has ended. What the origin has not taken of the request by now is abandoned, and the
     /// connection with it.
     fn end(self) {
-        if self.course.has_ended() && self.afterwards == Afterwards::Reusable {
+        if self.course.has_ended() {
             Pool::give_back(self.connection);
         }
     }

@@ -3,10 +3,11 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use http::Method;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
@@ -15,14 +16,32 @@ use crate::stream::Stream;
 /// What is known of a connection from its bytes, whatever hyper makes of them.
 #[derive(Default)]
 pub(crate) struct Traffic {
+    due: AtomicU64,
     answering: AtomicBool,
     write_failed: AtomicBool,
 }
 
+/// Which answer is due on a connection: that to the so-manieth request, from 1; its lowest bit says that
+/// the answer has no content, whatever its head says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Due(u64);
+
+impl Due {
+    pub(crate) fn to_head(self) -> bool {
+        self.0 & 1 != 0
+    }
+}
+
 impl Traffic {
     /// A new request goes out: no byte of its answer has come.
-    pub(crate) fn begin(&self) {
+    pub(crate) fn begin(&self, method: &Method) {
         self.answering.store(false, Ordering::Release);
+        let number = (self.due.load(Ordering::Relaxed) >> 1) + 1;
+        self.due.store(number << 1 | u64::from(method == Method::HEAD), Ordering::Release);
+    }
+
+    pub(crate) fn due(&self) -> Due {
+        Due(self.due.load(Ordering::Acquire))
     }
 
     pub(crate) fn is_answering(&self) -> bool {

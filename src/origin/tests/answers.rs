@@ -1,5 +1,5 @@
 use super::*;
-use crate::Fault;
+use crate::{Fault, Malformed};
 
 /// The one answer, or what is wrong with it; then the connection is closed.
 async fn answered(answer: impl Into<String>) -> Result<Reply, OriginError> {
@@ -24,7 +24,7 @@ async fn bodies_end_where_their_framing_says() {
         ("Content-Length: 5\r\n\r\n", Err(())),
         ("Content-Length: 5\r\nContent-Length: 5\r\n\r\nwhole", Ok("whole")),
         ("Transfer-Encoding: chunked\r\n\r\n3\r\nwho\r\n2\r\nle\r\n0\r\n\r\n", Ok("whole")),
-        ("Transfer-Encoding: chunked\r\n\r\n5;ext=1\r\nwhole\r\n0\r\nTrailer: 1\r\n\r\n", Ok("whole")),
+        ("Transfer-Encoding: chunked\r\n\r\n5;ext=1\r\nwhole\r\n0\r\nServer-Timing: 1\r\n\r\n", Ok("whole")),
         ("Transfer-Encoding: chunked\r\n\r\n3\r\nwho\r\n", Err(())),
         ("Transfer-Encoding: chunked\r\n\r\n5\r\nwhole\r\n0\r\n", Err(())),
         ("Transfer-Encoding: chunked\r\n\r\nzz\r\nwhole\r\n0\r\n\r\n", Err(())),
@@ -32,8 +32,14 @@ async fn bodies_end_where_their_framing_says() {
         ("\r\nuntil the end", Ok("until the end")),
     ];
     for (rest, expected) in table {
-        let reply = answered(format!("HTTP/1.1 200 OK\r\n{rest}")).await.unwrap();
-        let got = text(reply).await;
+        let got = match answered(format!("HTTP/1.1 200 OK\r\n{rest}")).await {
+            Ok(reply) => text(reply).await,
+            // Seen together with its head, a malformed body is an answer that can't be used.
+            Err(error) => {
+                assert!(matches!(error, OriginError::Broken { fault: Fault::Malformed(_), .. }), "{rest:?}: {error:?}");
+                Err(BodyError::Malformed)
+            }
+        };
         assert_eq!(got.as_deref().map_err(|_| ()), expected, "{rest:?}: {got:?}");
     }
 }
@@ -44,8 +50,73 @@ async fn a_body_cut_short_is_incomplete_and_one_in_bad_chunks_is_malformed() {
     assert!(matches!(text(half).await, Err(BodyError::Incomplete)));
     let torn = answered("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhalf").await.unwrap();
     assert!(matches!(text(torn).await, Err(BodyError::Incomplete)));
-    let bad = answered("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalfX").await.unwrap();
-    assert!(matches!(text(bad).await, Err(BodyError::Malformed)));
+    for bad in ["4\r\nhalfX", "5\nwhole", "0\r\nContent-Length: 3\r\n\r\n", "0\r\n\r\nmore"] {
+        let reply = in_two("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", bad).await;
+        let got = text(reply).await;
+        assert!(matches!(got, Err(BodyError::Malformed)), "{bad:?}: {got:?}");
+    }
+}
+
+/// The answer whose rest is sent when its head has been read.
+async fn in_two(head: &'static str, rest: &'static str) -> Reply {
+    let (origin, listener) = here(|_| {}).await;
+    let (read_it, go_on) = tokio::sync::oneshot::channel::<()>();
+    let peer = script(async move {
+        let mut peer = Peer::accept(&listener).await;
+        peer.serve(head).await;
+        go_on.await.unwrap();
+        let _ = peer.stream.write_all(rest.as_bytes()).await;
+    });
+    let reply = ask(&origin, get()).await.unwrap();
+    read_it.send(()).unwrap();
+    peer.await.unwrap();
+    reply
+}
+
+#[tokio::test]
+async fn bytes_behind_an_answer_are_no_answer_to_the_next() {
+    const EVIL: &str = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil";
+    for answer in [OK, "HTTP/1.1 204 No Content\r\n\r\n", "HTTP/1.1 304 Not Modified\r\n\r\n"] {
+        let together = answered(format!("{answer}{EVIL}")).await;
+        let fault = together.map(|reply| reply.status).unwrap_err();
+        assert!(matches!(fault, OriginError::Broken { fault: Fault::Malformed(Malformed::Excess), .. }), "{fault:?}");
+    }
+    // When they come later, the answer has been used, and its connection is closed.
+    let (origin, listener) = here(|_| {}).await;
+    let (has_read, read) = tokio::sync::oneshot::channel::<()>();
+    let (said, has_said) = tokio::sync::oneshot::channel::<()>();
+    let peer = script(async move {
+        let mut first = Peer::accept(&listener).await;
+        first.serve(OK).await;
+        read.await.unwrap();
+        first.say(EVIL).await;
+        said.send(()).unwrap();
+        let mut second = Peer::accept(&listener).await;
+        second.serve(OK).await;
+        first.closed().await;
+    });
+    assert_eq!(text(ask(&origin, get()).await.unwrap()).await.unwrap(), "ok");
+    has_read.send(()).unwrap();
+    has_said.await.unwrap();
+    assert_eq!(text(ask(&origin, get()).await.unwrap()).await.unwrap(), "ok");
+    peer.await.unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_to_head_has_no_body() {
+    let (origin, listener) = here(|_| {}).await;
+    let peer = script(async move {
+        let mut peer = Peer::accept(&listener).await;
+        peer.serve("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n").await;
+        peer.serve(OK).await;
+        peer.serve(OK).await;
+    });
+    let head = || request(Method::HEAD, Body::Empty);
+    assert_eq!(ask(&origin, head()).await.unwrap().status, 200);
+    assert_eq!(text(ask(&origin, get()).await.unwrap()).await.unwrap(), "ok");
+    let with_body = ask(&origin, head()).await.map(|reply| reply.status).unwrap_err();
+    assert!(matches!(with_body, OriginError::Broken { fault: Fault::Malformed(Malformed::Excess), .. }));
+    peer.await.unwrap();
 }
 
 #[tokio::test]
@@ -88,6 +159,10 @@ async fn heads_that_can_not_be_trusted_are_refused() {
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\nwhole",
+        "HTTP/1.1 200 OK\nContent-Length: 5\n\nwhole",
+        "HTTP/1.1 200 OK\r\nConnection: Cache-Control\r\nCache-Control: private\r\nContent-Length: 2\r\n\r\nok",
+        "HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\n",
+        "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n",
         "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         &long,
         &many,
@@ -111,11 +186,18 @@ async fn the_fault_says_what_is_wrong() {
     let torn = answered("HTTP/1.1 200 OK\r\nX").await.unwrap_err();
     assert!(matches!(torn, OriginError::Broken { fault: Fault::TornHead, .. }), "{torn:?}");
     let garbage = answered("SSH-2.0-OpenSSH\r\n\r\n").await.unwrap_err();
-    assert!(matches!(garbage, OriginError::Broken { fault: Fault::Head(_), .. }), "{garbage:?}");
+    assert!(matches!(garbage, OriginError::Broken { fault: Fault::Malformed(_), .. }), "{garbage:?}");
     let refusal = terms::Refusal::from(garbage).to_string();
-    assert!(refusal.contains("its head can't be read: "), "{refusal}");
+    assert!(refusal.contains("it is malformed: the status line"), "{refusal}");
     let both = answered("HTTP/1.1 200 OK\r\nContent-Length: 0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n").await;
     assert!(terms::Refusal::from(both.unwrap_err()).to_string().contains("both Content-Length"));
+}
+
+#[tokio::test]
+async fn interim_answers_have_an_end() {
+    let endless = "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(20) + OK;
+    let error = answered(endless).await.map(|reply| reply.status).unwrap_err();
+    assert!(matches!(error, OriginError::Broken { fault: Fault::Malformed(Malformed::Interim), .. }), "{error:?}");
 }
 
 #[tokio::test]

@@ -48,10 +48,6 @@ async fn connections_that_must_not_be_used_again_are_not() {
     let closing = [
         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok",
         "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
-        // More than was announced: whose answer is the rest?
-        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil",
-        "HTTP/1.1 204 No Content\r\nContent-Length: 2\r\n\r\n",
-        "HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n",
     ];
     for answer in closing {
         let (origin, listener) = here(|_| {}).await;
@@ -124,7 +120,7 @@ async fn second_request_meets(death: Death, second: Request<Body>) -> (Result<Re
             }
         }
         let mut second = Peer::accept(&listener).await;
-        second.serve(OK).await;
+        second.serve("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
     });
     text(ask(&origin, get()).await.unwrap()).await.unwrap();
     let outcome = ask(&origin, second).await;
