@@ -119,6 +119,12 @@ fn every_key_that_needs_a_restart_is_named() {
         ("[admin]\nlisten = \"127.0.0.1:0\"", "[admin]\nlisten = \"127.0.0.2:0\"", "admin.listen"),
         ("[audit]", "[audit]\nclient = \"full\"", "audit.client"),
         ("[audit]", "[audit]\nurl_query = \"none\"", "audit.url_query"),
+        ("[audit]", "[audit]\nhigh_water = 1000", "audit.high_water"),
+        ("[audit]", "[audit]\non_pressure = \"shed\"", "audit.on_pressure"),
+        ("[audit]", "[audit]\nsegment_age = \"1h\"", "audit.segment_age"),
+        ("[audit]", "[audit]\nsegment_size = \"1MiB\"", "audit.segment_size"),
+        ("[audit]", "[audit]\nsync = \"line\"", "audit.sync"),
+        ("[audit]", "[audit]\nwait = \"1s\"", "audit.wait"),
     ] {
         assert!(good.contains(from), "{from}");
         edge.set_config(&good.replace(from, to));
@@ -340,6 +346,33 @@ fn a_port_that_can_not_be_bound_refuses_the_reload_whole() {
     assert_eq!(Client::connect(taken).get(HOST, "/").status, 200);
     assert_eq!(edge.record_of(&edge.get("/"))["site"], "renamed");
     assert_eq!(edge.readyz().text(), "ready\n");
+}
+
+/// Port 0 was given a port of one interface; the same port of all of them excludes it.
+#[test]
+fn a_port_that_a_listener_of_ours_holds_is_told_as_that() {
+    let origin = Origin::with("*", Page::ok("one"));
+    let edge = Edge::plain(&origin);
+    let wanted = format!("listen = [\"0.0.0.0:{}\"]", edge.address.port());
+    edge.set_config(&edge.config().replacen("listen = [\"127.0.0.1:0\"]", &wanted, 1));
+    let said = refused(&edge);
+    assert!(said.contains(&format!("{}, which would be closed, still holds the port", edge.address)), "{said}");
+    assert_eq!(edge.get("/").text(), "one");
+}
+
+/// The demo writes down where it listens once it knows; so may an operator.
+#[test]
+fn the_port_that_was_given_may_be_written_down() {
+    let origin = Origin::with("*", Page::ok("one"));
+    let edge = Edge::plain(&origin);
+    let mut client = edge.connect();
+    assert_eq!(client.get(HOST, "/").status, 200);
+    let named = edge
+        .config()
+        .replacen("listen = [\"127.0.0.1:0\"]", &format!("listen = [\"{}\"]", edge.address), 1)
+        .replacen("listen = \"127.0.0.1:0\"", &format!("listen = \"{}\"", edge.admin), 1);
+    put(&edge, &named);
+    assert_eq!(client.get(HOST, "/").status, 200, "the listener is the same");
 }
 
 // The file is watched.

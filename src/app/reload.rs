@@ -211,3 +211,18 @@ impl Parts {
         Sites::new(meant.sites.iter().map(site).collect())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_needs_a_restart_are_keys() {
+        let text = "[[site]]\nhosts = [\"*\"]\norigin = \"http://127.0.0.1:3000\"\n";
+        let path = std::path::Path::new("seawall.toml");
+        let whole = config::in_force(&config::parse(text, path, path).unwrap());
+        for key in NEED_RESTART {
+            assert!(whole.pointer(&format!("/{}", key.replace('.', "/"))).is_some(), "{key}");
+        }
+    }
+}
