@@ -1,6 +1,7 @@
 //! The roof: from a config to running parts, the one reload, the one drain.
 
 mod house;
+mod https;
 mod listeners;
 mod reload;
 mod saves;
@@ -14,13 +15,15 @@ use std::time::Duration;
 use anyhow::Context;
 use disk::Lookout;
 use net::Drain;
-use terms::Digest;
 use terms::url::Scheme;
+use terms::{Clock, Digest};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio_rustls::TlsAcceptor;
 
 use crate::admin::{self, Reload, Token};
+use crate::certificates::{self, CertificateError, Certificates};
 use crate::config::{self, Meant, Written};
 use crate::server::{Edge, Greeting, Limits, Listener};
 use house::House;
@@ -82,18 +85,21 @@ const RELOADS: usize = 4;
 pub async fn start(meant: Meant, written: Option<Written>) -> anyhow::Result<Running> {
     let signals = Signals::listen().context("can't listen for signals")?;
     let state = State::open(&meant.state)?;
-    let mut listeners = Listeners::default();
-    let prepared = listeners.prepare(&meant.edge.listeners)?;
-    let (admin_socket, admin_tls) = bind_admin(&meant.admin)?;
+    let shown = Arc::new(Certificates::new(&meant.state, Clock::system()));
+    let mut listeners = Listeners::new(shown.clone());
+    let prepared = listeners.prepare(&meant.edge.listeners, https::self_signed_names(&meant))?;
+    let (admin_socket, admin_tls) = bind_admin(&meant, &shown)?;
     let admin_scheme = if admin_tls.is_some() { Scheme::Https } else { Scheme::Http };
     let admin_address = admin_socket.local_addr()?;
+    let https = https::port(&meant, &prepared.addresses());
     // Without a file there is the folder that relative arguments start from.
     let pages = match &written {
         Some(written) => written.folder(),
         None => std::env::current_dir().context("the current folder is lost")?,
     };
-    let mut house = House::open(&meant, &state, pages)?;
+    let mut house = House::open(&meant, &state, pages, shown.clone(), https)?;
     let mut lookouts = vec![house.begin().await?];
+    lookouts.push(certificates::watch(shown).context("the certificates can't be watched")?);
     let saves = match &written {
         Some(written) => {
             let (lookout, saves) = saves::follow(written).context("the config can't be watched")?;
@@ -189,10 +195,13 @@ impl Signals {
     }
 }
 
-fn bind_admin(admin: &config::Admin) -> anyhow::Result<(TcpListener, Option<tokio_rustls::TlsAcceptor>)> {
-    let tls = admin.tls.as_ref().map(|tls| net::tls::server_config(&tls.cert, &tls.key)).transpose()?;
-    let socket = Listener::bind(admin.address, Greeting::Clear { h2c: false })?.into_socket();
-    Ok((socket, tls.map(tokio_rustls::TlsAcceptor::from)))
+fn bind_admin(meant: &Meant, certificates: &Certificates) -> anyhow::Result<(TcpListener, Option<TlsAcceptor>)> {
+    let names = https::self_signed_names(meant);
+    let load = |tls| certificates.load(tls, &names, &admin::PROTOCOLS);
+    let loaded = meant.admin.tls.as_ref().map(load).transpose()?;
+    let bound = Listener::bind(meant.admin.address, Greeting::Clear { h2c: false })?;
+    let tls = loaded.map(|loaded| TlsAcceptor::from(certificates.show(bound.address(), loaded)));
+    Ok((bound.into_socket(), tls))
 }
 
 /// Lists that can't be used, and no good version of them from before.
@@ -206,6 +215,8 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
     let configured = error.chain().any(|cause| {
         cause.is::<ListsUnusable>()
             || cause.is::<net::TlsError>()
+            || matches!(cause.downcast_ref(), Some(CertificateError::Tls(_)))
+            || matches!(cause.downcast_ref(), Some(ListenersError::Certificate(CertificateError::Tls(_))))
             || cause.is::<config::Errors>()
             || cause.is::<block::EditsError>()
     });

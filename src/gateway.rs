@@ -53,7 +53,7 @@ impl Gateway {
         let clearance = self.blocks.judge(url, ask.began.wall).map_err(Refusal::Blocked)?; // 451
         self.witness.room().await?; // 503: no answer without evidence
         // What waits is boxed: a hit's future stays small, and is moved for little.
-        let landed = match site.redirect(url) {
+        let landed = match site.redirect(ask, url) {
             Some(elsewhere) => Landed::Private(elsewhere),
             None => match self.cache.look_up(ask, url, &site.caching, ask.began)? {
                 Lookup::Fresh(hit) => Landed::Entry(hit),

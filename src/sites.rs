@@ -10,6 +10,7 @@ use block::Kin;
 use cache::Caching;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use origin::{Group, Origins};
+use terms::url::Scheme;
 use terms::wire::fields;
 use terms::{Answer, Ask, CacheUse, Departures, Refusal, Url};
 
@@ -39,6 +40,8 @@ pub struct Site {
     pub to_origin: Vec<FieldRule>,
     /// Fields of requests that go to the origin though they are dropped otherwise.
     pub pass_fields: Vec<HeaderName>,
+    /// The port of https to which those who ask in clear are sent; `None`: they are served.
+    pub https: Option<u16>,
     pub numbers: Arc<SiteNumbers>,
 }
 
@@ -65,8 +68,9 @@ impl Site {
     }
 
     /// The answer that sends a client elsewhere, where the site wants that for this URL.
-    pub fn redirect(&self, url: &Url) -> Option<Answer> {
-        redirect::answer(&self.redirects, url)
+    pub fn redirect(&self, ask: &Ask, url: &Url) -> Option<Answer> {
+        let port = self.https.filter(|_| ask.peer.scheme == Scheme::Http);
+        port.and_then(|port| redirect::to_https(port, ask, url)).or_else(|| redirect::answer(&self.redirects, url))
     }
 
     /// Changes what the site wants changed in a request to an origin.

@@ -154,18 +154,28 @@ impl Names<'_> {
         self.family(name, help, rows, |value: u64| ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)))
     }
 
-    fn family<'l, M: EncodeMetric, const N: usize>(
+    /// Seconds for each set of labels.
+    pub fn durations<'l, const N: usize>(
         &mut self,
         name: &str,
         help: &str,
-        rows: impl Rows<'l, N>,
-        metric: impl Fn(u64) -> M,
+        rows: impl Rows<'l, N, f64>,
+    ) -> fmt::Result {
+        self.family(name, help, rows, ConstGauge::new)
+    }
+
+    fn family<'l, V: Default, M: EncodeMetric, const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        rows: impl Rows<'l, N, V>,
+        metric: impl Fn(V) -> M,
     ) -> fmt::Result {
         let mut rows = rows.into_iter().peekable();
         if rows.peek().is_none() {
             return Ok(());
         }
-        let mut family = self.0.encode_descriptor(name, help, None, metric(0).metric_type())?;
+        let mut family = self.0.encode_descriptor(name, help, None, metric(V::default()).metric_type())?;
         for (labels, value) in rows {
             metric(value).encode(family.encode_family(&labels)?)?;
         }
@@ -174,9 +184,9 @@ impl Names<'_> {
 }
 
 /// Values, each with its labels.
-pub trait Rows<'l, const N: usize>: IntoIterator<Item = ([(&'static str, &'l str); N], u64)> {}
+pub trait Rows<'l, const N: usize, V = u64>: IntoIterator<Item = ([(&'static str, &'l str); N], V)> {}
 
-impl<'l, const N: usize, R: IntoIterator<Item = ([(&'static str, &'l str); N], u64)>> Rows<'l, N> for R {}
+impl<'l, const N: usize, V, R: IntoIterator<Item = ([(&'static str, &'l str); N], V)>> Rows<'l, N, V> for R {}
 
 /// Whoever has numbers to name.
 pub trait Named: Send + Sync + 'static {

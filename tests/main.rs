@@ -24,3 +24,4 @@ mod proxy;
 mod reload;
 mod smuggling;
 mod tidy;
+mod tls;

@@ -1,8 +1,6 @@
 //! A plain proxy: what goes to the origin, what comes back, and how both bodies stream.
 
-use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -480,37 +478,4 @@ fn a_head_that_does_not_come_is_408_and_an_idle_connection_is_closed() {
     let mut idle = edge.connect();
     assert_eq!(idle.get(HOST, "/a").status, 200);
     assert_eq!(idle.ends(), End::Closed);
-}
-
-#[test]
-fn a_second_listener_speaks_tls() {
-    use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
-    let made = rcgen::generate_simple_self_signed(vec![HOST.to_owned()]).unwrap();
-    let keys = tempfile::tempdir().unwrap();
-    let (cert, key) = (keys.path().join("a.pem"), keys.path().join("a.key"));
-    std::fs::write(&cert, made.cert.pem()).unwrap();
-    std::fs::write(&key, made.signing_key.serialize_pem()).unwrap();
-    let origin = Origin::with("/a", Page::stored("x"));
-    let builder = Edge::before(&origin);
-    let tls = format!("tls = {{ cert = \"{}\", key = \"{}\" }}", cert.display(), key.display());
-    let listen = format!("listen = [\"127.0.0.1:0\", {{ addr = \"127.0.0.1:0\", {tls} }}]");
-    let folder = builder.write();
-    let text = builder.config().replace("listen = [\"127.0.0.1:0\"]", &listen);
-    std::fs::write(folder.path().join("seawall.toml"), text).unwrap();
-    let edge = Edge::in_folder(folder, vec![origin.served()]);
-    let lines = edge.running().lines();
-    let address = lines.iter().find_map(|line| line.strip_prefix("edge https://")).expect("an https line");
-
-    let mut roots = RootCertStore::empty();
-    roots.add(made.cert.der().clone()).unwrap();
-    let config = ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-    let session = ClientConnection::new(Arc::new(config), HOST.try_into().unwrap()).unwrap();
-    let mut stream = StreamOwned::new(session, TcpStream::connect(address).unwrap());
-    stream.write_all(request("GET", HOST, "/a", &[("Connection", "close")]).as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\nx"), "{answer}");
-    assert_eq!(origin.asked_once("/a").field("X-Forwarded-Proto"), Some("https"));
-    // The scheme is a part of the cache's identity.
-    assert!(!edge.get("/a").is_hit());
 }

@@ -82,6 +82,7 @@ pub fn house() -> House {
         to_client: Vec::new(),
         to_origin: Vec::new(),
         pass_fields: Vec::new(),
+        https: None,
     };
     let gateway = Gateway::new(Sites::new(vec![Arc::new(site)]), blocks, cache.clone(), witness, clock);
     House { gateway, cache, log, _folder: folder }

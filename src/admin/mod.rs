@@ -29,6 +29,7 @@ use tokio_rustls::TlsAcceptor;
 pub use auth::Token;
 use problem::Problem;
 
+use crate::certificates::Certificates;
 use crate::gateway::Gateway;
 use crate::takedown::Takedown;
 use crate::telemetry::{Metrics, Telemetry};
@@ -42,6 +43,7 @@ pub struct Admin {
     pub cache: Cache,
     pub log: Log,
     pub hooks: Arc<Hooks>,
+    pub certificates: Arc<Certificates>,
     pub telemetry: Arc<Telemetry>,
     pub metrics: Metrics,
     pub reloads: mpsc::Sender<Reload>,
@@ -63,6 +65,9 @@ pub struct Reload {
     /// What changed, or why the old config stays.
     pub reply: oneshot::Sender<Result<Vec<String>, String>>,
 }
+
+/// What is offered by ALPN.
+pub const PROTOCOLS: [&[u8]; 1] = [b"http/1.1"];
 
 /// Bytes of a request to the API: ten thousand long rules fit.
 const MAX_BODY: usize = 4 << 20;

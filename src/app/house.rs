@@ -18,6 +18,7 @@ use tokio::sync::mpsc;
 use super::state::State;
 use super::{ListsUnusable, reload, tell};
 use crate::admin::{Admin, Identity, Reload, Token};
+use crate::certificates::Certificates;
 use crate::config::Meant;
 use crate::gateway::Gateway;
 use crate::pages::Pages;
@@ -33,6 +34,7 @@ pub(super) struct House {
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) hooks: Arc<Hooks>,
     pub(super) log: Log,
+    pub(super) certificates: Arc<Certificates>,
     pub(super) cache: Cache,
     sources: Arc<Mutex<Sources>>,
     pub(super) shelf: Arc<Shelf>,
@@ -43,15 +45,22 @@ pub(super) struct House {
 
 impl House {
     /// Opens every room, the lists first: an edge that can't know what is blocked does not start. `pages` is
-    /// the folder of the pages that live edits name.
-    pub(super) fn open(meant: &Meant, state: &State, pages: PathBuf) -> anyhow::Result<House> {
+    /// the folder of the pages that live edits name, `https` the port to which sites that are for https alone
+    /// send clients.
+    pub(super) fn open(
+        meant: &Meant,
+        state: &State,
+        pages: PathBuf,
+        certificates: Arc<Certificates>,
+        https: Option<u16>,
+    ) -> anyhow::Result<House> {
         let clock = Clock::system();
         let (sources, changes) = open_lists(meant, &clock)?;
         let edits = Edits::open(&meant.state.join("blocks")).context("the live blocks can't be read")?;
         let log = Log::open(state.audit_settings(meant)?, clock.clone()).context("the evidence log can't be opened")?;
         let hooks = Arc::new(Hooks::open(&meant.state.join("hooks"), meant.hooks.clone(), clock.clone())?);
         let telemetry = Arc::new(Telemetry::default());
-        let sites = Sites::new(meant.sites.iter().map(|site| reload::site_of(site, &telemetry, None)).collect());
+        let sites = Sites::new(meant.sites.iter().map(|site| reload::site_of(site, &telemetry, None, https)).collect());
         let shelf = Shelf::new(pages);
         let blocks = Blocks::new(&meant.state, edits.table(), sources.tables(), sites.kin(), shelf);
         let blocks = Arc::new(blocks.context("the list version is lost")?);
@@ -75,6 +84,7 @@ impl House {
             telemetry,
             hooks,
             log,
+            certificates,
             cache,
             sources,
             shelf,
@@ -109,6 +119,7 @@ impl House {
             cache: self.cache.clone(),
             log: self.log.clone(),
             hooks: self.hooks.clone(),
+            certificates: self.certificates.clone(),
             takedown: self.takedown.clone(),
             gateway: self.gateway.clone(),
         };
@@ -125,6 +136,7 @@ impl House {
             cache: self.cache.clone(),
             log: self.log.clone(),
             hooks: self.hooks.clone(),
+            certificates: self.certificates.clone(),
             telemetry: self.telemetry.clone(),
             metrics: Metrics::of([self.telemetry.clone() as _, Arc::new(rooms) as _]),
             reloads,

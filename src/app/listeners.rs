@@ -12,11 +12,14 @@ use net::Drain;
 use terms::url::Scheme;
 use tokio::time::Instant;
 
+use crate::certificates::{CertificateError, Certificates, Loaded, Wanted};
 use crate::config;
 use crate::server::{self, Edge, Greeting, ListenError, Listener, Stop};
 
-#[derive(Default)]
 pub(super) struct Listeners {
+    certificates: Arc<Certificates>,
+    /// Whom the self-signed certificate in force is for.
+    names: Vec<String>,
     open: Vec<Open>,
     /// Of closed ones, those that may still have connections.
     leaving: Vec<Arc<End>>,
@@ -36,21 +39,24 @@ struct End {
 }
 
 /// What becomes of the listeners, one step for each that is wanted.
-pub(super) struct Prepared(Vec<Step>);
+pub(super) struct Prepared {
+    steps: Vec<Step>,
+    names: Vec<String>,
+}
 
 enum Step {
     /// The one with this address stays, and is meant like this.
     Keep(SocketAddr, config::Listener),
-    /// It stays, and new connections are greeted with this.
-    Greet(SocketAddr, config::Listener, Greeting),
-    Open(config::Listener, Listener),
+    /// It stays, and new connections are greeted with this: with TLS, or in clear.
+    Greet(SocketAddr, config::Listener, Option<Loaded>),
+    Open(config::Listener, Listener, Option<Loaded>),
 }
 
 /// Why the wanted listeners can't be had.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenersError {
     #[error(transparent)]
-    Tls(#[from] net::TlsError),
+    Certificate(#[from] CertificateError),
     #[error(transparent)]
     Listen(#[from] ListenError),
     #[error(
@@ -64,9 +70,13 @@ pub enum ListenersError {
 }
 
 impl Listeners {
-    /// Binds what is wanted and not open. A wanted address is also that of a listener that was given it for
-    /// port 0.
-    pub(super) fn prepare(&self, wanted: &[config::Listener]) -> Result<Prepared, ListenersError> {
+    pub(super) fn new(certificates: Arc<Certificates>) -> Listeners {
+        Listeners { certificates, names: Vec::new(), open: Vec::new(), leaving: Vec::new() }
+    }
+
+    /// Binds what is wanted and not open, and reads the certificates that are to be shown. A wanted address is
+    /// also that of a listener that was given it for port 0. `names` are those for a self-signed certificate.
+    pub(super) fn prepare(&self, wanted: &[config::Listener], names: Vec<String>) -> Result<Prepared, ListenersError> {
         let mut left: Vec<&Open> = self.open.iter().collect();
         let found: Vec<Option<&Open>> =
             wanted.iter().map(|meant| take(&mut left, |open| open.meant == *meant)).collect();
@@ -75,15 +85,21 @@ impl Listeners {
             .zip(found)
             .map(|(meant, same)| same.or_else(|| take(&mut left, |open| open.is_at(meant.address))))
             .collect();
+        let load = |meant: &config::Listener| {
+            let tls = meant.tls.as_ref();
+            tls.map(|tls| self.certificates.load(tls, &names, &server::PROTOCOLS)).transpose()
+        };
         let step = |(meant, open): (&config::Listener, Option<&Open>)| match open {
-            Some(open) if greets_alike(&open.meant, meant) => Ok(Step::Keep(open.address, meant.clone())),
-            Some(open) => Ok(Step::Greet(open.address, meant.clone(), greeting_of(meant)?)),
+            Some(open) if self.greets_alike(&open.meant, meant, &names) => Ok(Step::Keep(open.address, meant.clone())),
+            Some(open) => Ok(Step::Greet(open.address, meant.clone(), load(meant)?)),
             None => {
-                let bound = Listener::bind(meant.address, greeting_of(meant)?);
-                Ok(Step::Open(meant.clone(), bound.map_err(|refused| overlap(refused, &left))?))
+                let loaded = load(meant)?;
+                let bound = Listener::bind(meant.address, Greeting::Clear { h2c: meant.h2c });
+                Ok(Step::Open(meant.clone(), bound.map_err(|refused| overlap(refused, &left))?, loaded))
             }
         };
-        Ok(Prepared(wanted.iter().zip(found).map(step).collect::<Result<_, ListenersError>>()?))
+        let steps = wanted.iter().zip(found).map(step).collect::<Result<_, ListenersError>>()?;
+        Ok(Prepared { steps, names })
     }
 
     /// Opens what was prepared, and closes what is no longer wanted: its connections may go on for `patience`.
@@ -93,16 +109,18 @@ impl Listeners {
         let mut before = std::mem::take(&mut self.open);
         let mut kept =
             |address| before.iter().position(|open| open.address == address).map(|at| before.swap_remove(at));
-        for step in prepared.0 {
+        self.names = prepared.names;
+        for step in prepared.steps {
             match step {
                 Step::Keep(address, meant) => self.open.extend(kept(address).map(|open| Open { meant, ..open })),
-                Step::Greet(address, meant, greeting) => {
+                Step::Greet(address, meant, loaded) => {
                     let Some(open) = kept(address) else { continue };
-                    open.greeting.store(Arc::new(greeting));
+                    open.greeting.store(Arc::new(self.greeting(address, &meant, loaded)));
                     told.push(format!("edge {}: greets anew", open.url()));
                     self.open.push(Open { meant, ..open });
                 }
-                Step::Open(meant, listener) => {
+                Step::Open(meant, listener, loaded) => {
+                    listener.greeting().store(Arc::new(self.greeting(listener.address(), &meant, loaded)));
                     let open = Open::begin(meant, listener, edge);
                     told.push(format!("edge {}: open", open.url()));
                     self.open.push(open);
@@ -112,10 +130,27 @@ impl Listeners {
         self.leaving.retain(|end| end.draining.live() > 0);
         for open in before {
             told.push(format!("edge {}: closed", open.url()));
+            self.certificates.forget(open.address);
             self.leaving.push(open.end.clone());
             tokio::spawn(async move { open.end.come(patience).await });
         }
         told
+    }
+
+    /// Has the certificates shown, if there are any.
+    fn greeting(&self, address: SocketAddr, meant: &config::Listener, loaded: Option<Loaded>) -> Greeting {
+        match loaded {
+            Some(loaded) => Greeting::Tls(self.certificates.show(address, loaded)),
+            None => {
+                self.certificates.forget(address);
+                Greeting::Clear { h2c: meant.h2c }
+            }
+        }
+    }
+
+    fn greets_alike(&self, one: &config::Listener, other: &config::Listener, names: &[String]) -> bool {
+        let same_names = one.tls != Some(Wanted::SelfSigned) || self.names == names;
+        same_names && (&one.tls, one.h2c) == (&other.tls, other.h2c)
     }
 
     pub(super) fn addresses(&self) -> Vec<(Scheme, SocketAddr)> {
@@ -151,6 +186,18 @@ impl Listeners {
     }
 }
 
+impl Prepared {
+    /// Where the listeners will be, in the config's order.
+    pub(super) fn addresses(&self) -> Vec<(Scheme, SocketAddr)> {
+        let scheme = |meant: &config::Listener| if meant.tls.is_some() { Scheme::Https } else { Scheme::Http };
+        let of = |step: &Step| match step {
+            Step::Keep(address, meant) | Step::Greet(address, meant, _) => (scheme(meant), *address),
+            Step::Open(meant, listener, _) => (scheme(meant), listener.address()),
+        };
+        self.steps.iter().map(of).collect()
+    }
+}
+
 impl Open {
     fn begin(meant: config::Listener, listener: Listener, edge: &Arc<Edge>) -> Open {
         let end = Arc::new(End { draining: Drain::new(), ending: Drain::new() });
@@ -182,17 +229,6 @@ impl End {
 
 fn take<'o>(left: &mut Vec<&'o Open>, fits: impl Fn(&Open) -> bool) -> Option<&'o Open> {
     left.iter().position(|open| fits(open)).map(|at| left.remove(at))
-}
-
-fn greets_alike(one: &config::Listener, other: &config::Listener) -> bool {
-    (&one.tls, one.h2c) == (&other.tls, other.h2c)
-}
-
-fn greeting_of(meant: &config::Listener) -> Result<Greeting, net::TlsError> {
-    Ok(match &meant.tls {
-        Some(tls) => Greeting::Tls(net::tls::server_config(&tls.cert, &tls.key)?),
-        None => Greeting::Clear { h2c: meant.h2c },
-    })
 }
 
 /// Whether the port is held by one of ours: an address for all interfaces and one of a single one exclude

@@ -6,16 +6,25 @@ use block::Naming;
 use origin::Origins;
 
 use super::house::pages_of;
+use super::https;
 use super::listeners::{ListenersError, Prepared};
 use super::saves::Saved;
 use super::{Parts, Source, limits_of};
+use crate::admin;
+use crate::certificates::{CertificateError, Loaded};
 use crate::config::{self, Meant, Written};
 use crate::sites::{ByPath, Site, Sites};
 use crate::telemetry::Telemetry;
 
 /// A site that runs, from one that is meant. The ways to origins that did not change are kept, with their
 /// connections; how an origin is, in any case.
-pub(super) fn site_of(meant: &config::Site, telemetry: &Telemetry, before: Option<&Site>) -> Arc<Site> {
+/// `https` is the port of https.
+pub(super) fn site_of(
+    meant: &config::Site,
+    telemetry: &Telemetry,
+    before: Option<&Site>,
+    https: Option<u16>,
+) -> Arc<Site> {
     let origins = Origins::new(meant.plan.clone(), before.map(|site| &site.origins));
     let routes = meant.routes.iter().map(|route| (route.path.clone(), origins.group(&route.shares)));
     Arc::new(Site {
@@ -31,6 +40,7 @@ pub(super) fn site_of(meant: &config::Site, telemetry: &Telemetry, before: Optio
         to_client: meant.to_client.clone(),
         to_origin: meant.to_origin.clone(),
         pass_fields: meant.pass_fields.clone(),
+        https: https.filter(|_| meant.redirect_to_https),
         numbers: telemetry.site(&meant.name),
     })
 }
@@ -44,7 +54,7 @@ pub(super) enum Word {
     Save,
 }
 
-/// Keys whose change can't be taken while running.
+/// Keys whose change can't be taken while running; of `admin.tls`, whether there is any.
 const NEED_RESTART: [&str; 12] = [
     "admin.listen",
     "admin.tls",
@@ -71,6 +81,8 @@ enum Refused {
     Restart(Vec<String>),
     #[error(transparent)]
     Listeners(#[from] ListenersError),
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
     #[error("lists that the config names now can't be used:\n{}", .0.join("\n"))]
     NewLists(Vec<String>),
     #[error(transparent)]
@@ -85,6 +97,8 @@ enum Refused {
 struct Ready {
     meant: Meant,
     listeners: Prepared,
+    /// What the admin listener is to show.
+    admin: Option<Loaded>,
 }
 
 impl Source {
@@ -158,23 +172,29 @@ impl Parts {
             meant.admin.address = self.meant.admin.address;
         }
         let changed = config::changes(&self.meant, &meant).into_iter().map(|change| change.key);
-        let restart: Vec<String> = changed.filter(|key| NEED_RESTART.contains(&key.as_str())).collect();
+        let had_tls = self.meant.admin.tls.is_some();
+        let keeps_tls = |key: &str| key == "admin.tls" && had_tls && meant.admin.tls.is_some();
+        let restart: Vec<String> =
+            changed.filter(|key| NEED_RESTART.contains(&key.as_str()) && !keeps_tls(key)).collect();
         if !restart.is_empty() {
             return Err(Refused::Restart(restart));
         }
-        let listeners = self.listeners.prepare(&meant.edge.listeners)?;
+        let names = https::self_signed_names(&meant);
+        let load = |tls| self.house.certificates.load(tls, &names, &admin::PROTOCOLS);
+        let admin = meant.admin.tls.as_ref().map(load).transpose()?;
+        let listeners = self.listeners.prepare(&meant.edge.listeners, names)?;
         let new = meant.takedown.lists.iter().filter(|list| !self.meant.takedown.lists.contains(list));
         let new = block::Settings { lists: new.cloned().collect(), state: meant.state.clone() };
         let checked = tokio::task::spawn_blocking(move || block::sources::check(&new)).await?;
         checked.map_err(|errors| Refused::NewLists(errors.iter().map(ToString::to_string).collect()))?;
         self.house.hooks.reconfigure(meant.hooks.clone())?;
-        Ok(Ready { meant, listeners })
+        Ok(Ready { meant, listeners, admin })
     }
 
     /// Puts in force what is ready: the lists first, and which hosts have the same content, so that what they
     /// block is never served from a site that comes with them.
     async fn carry_out(&mut self, ready: Ready, word: Word) -> Result<Vec<String>, Refused> {
-        let Ready { meant, listeners } = ready;
+        let Ready { meant, listeners, admin } = ready;
         let mut changed: Vec<String> = config::changes(&self.meant, &meant).iter().map(ToString::to_string).collect();
         let naming = match word {
             Word::Operator { accept_shrink } => Naming::Reload { accept_shrink },
@@ -183,7 +203,8 @@ impl Parts {
         let (takedown, lists) = (self.house.takedown.clone(), meant.takedown.lists.clone());
         let named = tokio::task::spawn_blocking(move || takedown.name_lists(&lists, naming)).await?;
         changed.extend(named.taken);
-        let sites = self.sites(&meant);
+        let https = https::port(&meant, &listeners.addresses());
+        let sites = self.sites(&meant, https);
         let (takedown, kin) = (self.house.takedown.clone(), sites.kin());
         tokio::task::spawn_blocking(move || takedown.set_kin(kin)).await?;
         self.house.gateway.set_sites(sites);
@@ -191,6 +212,9 @@ impl Parts {
         self.edge.set_limits(limits_of(&meant));
         self.house.witness.set_pages(pages_of(&meant, &self.node, self.house.shelf.clone()));
         changed.extend(self.listeners.carry_out(listeners, &self.edge, meant.edge.drain));
+        if let Some(loaded) = admin {
+            self.house.certificates.show(self.admin, loaded);
+        }
         self.meant = meant;
         let (takedown, told) = (self.house.takedown.clone(), changed.clone());
         tokio::task::spawn_blocking(move || takedown.reloaded(&told)).await?;
@@ -198,18 +222,25 @@ impl Parts {
     }
 
     /// A site of which nothing changed stays the very same.
-    fn sites(&self, meant: &Meant) -> Sites {
+    fn sites(&self, meant: &Meant, https: Option<u16>) -> Sites {
         let before = self.house.gateway.sites();
         let meant_before = |name: &str| self.meant.sites.iter().find(|site| *site.name == *name);
         let site = |meant: &config::Site| {
             let before = before.all().iter().find(|site| site.name == meant.name);
             match (before, meant_before(&meant.name)) {
-                (Some(site), Some(same)) if config::is_same_site(same, meant) => site.clone(),
-                _ => site_of(meant, &self.house.telemetry, before.map(Arc::as_ref)),
+                (Some(site), Some(same)) if config::is_same_site(same, meant) && is_found_at(site, https) => {
+                    site.clone()
+                }
+                _ => site_of(meant, &self.house.telemetry, before.map(Arc::as_ref), https),
             }
         };
         Sites::new(meant.sites.iter().map(site).collect())
     }
+}
+
+/// Whether a site sends clients to this port of https, if it sends them to any.
+fn is_found_at(site: &Site, https: Option<u16>) -> bool {
+    site.https.is_none() || site.https == https
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use cache::Cache;
 use hooks::Hooks;
 use origin::{Seen, Standing};
 
+use crate::certificates::Certificates;
 use crate::gateway::Gateway;
 use crate::takedown::Takedown;
 use crate::telemetry::{Named, Names};
@@ -18,6 +19,7 @@ pub(super) struct Rooms {
     pub(super) cache: Cache,
     pub(super) log: Log,
     pub(super) hooks: Arc<Hooks>,
+    pub(super) certificates: Arc<Certificates>,
     pub(super) takedown: Arc<Takedown>,
     pub(super) gateway: Arc<Gateway>,
 }
@@ -32,6 +34,7 @@ impl Named for Rooms {
         self.name_cache(names)?;
         self.name_log(names)?;
         self.name_hooks(names)?;
+        self.name_certificates(names)?;
         self.name_origins(names)
     }
 }
@@ -77,6 +80,19 @@ impl Rooms {
         names.counter("seawall_hooks_delivered", "Deliveries made", read(&hooks.delivered))?;
         names.counter("seawall_hooks_failed", "Attempts that failed", read(&hooks.failed))?;
         names.gauge("seawall_hooks_dead", "Deliveries given up", read(&hooks.dead))
+    }
+
+    fn name_certificates(&self, names: &mut Names<'_>) -> fmt::Result {
+        let expiries = self.certificates.expiries();
+        let rows =
+            expiries.iter().map(|((listener, name), left)| ([("listener", &**listener), ("name", &**name)], *left));
+        names.durations(
+            "seawall_certificate_expiry_seconds",
+            "Until the certificate expires; below zero, since it did",
+            rows,
+        )?;
+        let troubles = self.certificates.troubles().len() as u64;
+        names.gauge("seawall_certificates_degraded", "Certificates that clients should not be shown", troubles)
     }
 
     fn name_origins(&self, names: &mut Names<'_>) -> fmt::Result {

@@ -1,15 +1,18 @@
 //! `seawall check`: a config and its lists, judged before they are put in force.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::anyhow;
 use block::sources::{self, Problem, SourceError};
 use block::{Shelf, Table};
+use net::tls::PairFiles;
 use serde_json::{Value, json};
 use terms::Clock;
 
-use crate::config::{self, Meant};
+use crate::certificates::{self, Checked};
+use crate::config::{self, Meant, Surprise};
 
 use super::exit::{Exit, Failure};
 use super::output::{Format, FormatArg, Output, Paint, count, printable};
@@ -44,7 +47,7 @@ impl Check {
         let checked = check(&path);
         let mut output = Output::stdout();
         match (&checked, self.format.format) {
-            (Ok((meant, tables)), Format::Text) => print(&mut output, &path, meant, tables)?,
+            (Ok(good), Format::Text) => print(&mut output, &path, good)?,
             (Err(_), Format::Text) => {}
             (checked, format) => output.json(&told(&path, checked), format)?,
         }
@@ -52,6 +55,7 @@ impl Check {
         match checked {
             Ok(_) => Ok(Exit::Done),
             Err(Wrong::Config(errors)) => Err(Failure::config(errors)),
+            Err(Wrong::Certificates(errors)) => Err(Failure::config(certificates_unusable(&errors))),
             Err(Wrong::Lists(errors)) => Err(Failure::config(lists_unusable(&errors))),
         }
     }
@@ -66,13 +70,43 @@ fn print_schema() -> Result<Exit, Failure> {
 
 enum Wrong {
     Config(config::Errors),
+    Certificates(Vec<net::TlsError>),
     Lists(Vec<SourceError>),
 }
 
-fn check(path: &Path) -> Result<(Meant, Vec<Arc<Table>>), Wrong> {
+/// A config, and what it names.
+struct Good {
+    meant: Meant,
+    tables: Vec<Arc<Table>>,
+    /// Each with its listener.
+    certificates: Vec<(SocketAddr, Checked)>,
+}
+
+fn check(path: &Path) -> Result<Good, Wrong> {
     let meant = config::load(path).map_err(Wrong::Config)?;
+    let certificates = read_certificates(&meant).map_err(Wrong::Certificates)?;
     let tables = read_lists(&meant).map_err(Wrong::Lists)?;
-    Ok((meant, tables))
+    Ok(Good { meant, tables, certificates })
+}
+
+fn read_certificates(meant: &Meant) -> Result<Vec<(SocketAddr, Checked)>, Vec<net::TlsError>> {
+    let now = Clock::system().wall();
+    let edges = meant.edge.listeners.iter().map(|listener| (listener.address, &listener.tls));
+    let (mut good, mut bad) = (Vec::new(), Vec::new());
+    for (address, tls) in edges.chain([(meant.admin.address, &meant.admin.tls)]) {
+        for checked in tls.iter().flat_map(|tls| certificates::check(tls, now)) {
+            match checked {
+                Ok(checked) => good.push((address, checked)),
+                Err(error) => bad.push(error),
+            }
+        }
+    }
+    if bad.is_empty() { Ok(good) } else { Err(bad) }
+}
+
+fn certificates_unusable(errors: &[net::TlsError]) -> anyhow::Error {
+    let shown: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    anyhow!("the certificates can't be used:\n{}", shown.join("\n"))
 }
 
 /// Every list that the config names, as it stands on the disk.
@@ -100,8 +134,24 @@ fn with_source(error: &SourceError) -> String {
     format!("{}\n{:>5} | {source}\n{:>5} | {marker}^", printable(&error.to_string()), bad.line, "")
 }
 
-fn print(output: &mut Output, path: &Path, meant: &Meant, tables: &[Arc<Table>]) -> anyhow::Result<()> {
-    output.raw(config::describe(meant).as_bytes())?;
+impl Good {
+    /// The gravest first.
+    fn surprises(&self) -> Vec<Surprise> {
+        let odd = self.certificates.iter().filter_map(|(_, one)| {
+            let what = format!("{} {}", one.files.cert.display(), one.warning.as_ref()?);
+            Some(Surprise { about: "a certificate", what })
+        });
+        odd.chain(config::surprises(&self.meant)).collect()
+    }
+}
+
+fn print(output: &mut Output, path: &Path, good: &Good) -> anyhow::Result<()> {
+    let Good { meant, tables, certificates } = good;
+    output.raw(config::describe(meant, &good.surprises()).as_bytes())?;
+    if !certificates.is_empty() {
+        output.line("\ncertificates")?;
+        output.pairs(&certificates.iter().map(|(address, one)| certificate_line(*address, one)).collect::<Vec<_>>())?;
+    }
     output.line("\nblock lists")?;
     let lists: Vec<(String, String)> =
         tables.iter().map(|table| (format!("  {}", table.name()), count(table.len() as u64, "rule"))).collect();
@@ -121,9 +171,16 @@ fn page_troubles(tables: &[Arc<Table>]) -> Vec<String> {
     shelf.troubles()
 }
 
-fn told(path: &Path, checked: &Result<(Meant, Vec<Arc<Table>>), Wrong>) -> Value {
+fn certificate_line(address: SocketAddr, one: &Checked) -> (String, String) {
+    let names = one.certificate.names().join(", ");
+    let until = one.certificate.not_after();
+    let line = format!("{} until {until}: {names}", one.files.cert.display());
+    (format!("  {address}"), printable(&line).into_owned())
+}
+
+fn told(path: &Path, checked: &Result<Good, Wrong>) -> Value {
     let errors = match checked {
-        Ok((meant, tables)) => return good(path, meant, tables),
+        Ok(good) => return told_good(path, good),
         Err(Wrong::Config(config::Errors::Faults { path, faults, .. })) => faults
             .iter()
             .map(|fault| {
@@ -132,20 +189,29 @@ fn told(path: &Path, checked: &Result<(Meant, Vec<Arc<Table>>), Wrong>) -> Value
             })
             .collect(),
         Err(Wrong::Config(errors)) => vec![json!({"what": errors.to_string()})],
+        Err(Wrong::Certificates(errors)) => errors.iter().map(|error| json!({"what": error.to_string()})).collect(),
         Err(Wrong::Lists(errors)) => errors.iter().map(fault_in_list).collect::<Vec<Value>>(),
     };
     json!({"good": false, "config": path, "errors": errors})
 }
 
-fn good(path: &Path, meant: &Meant, tables: &[Arc<Table>]) -> Value {
-    let lists: Vec<Value> = tables.iter().map(|table| json!({"file": table.name(), "rules": table.len()})).collect();
+fn told_good(path: &Path, good: &Good) -> Value {
+    let certificates = good.certificates.iter().map(|(address, one)| {
+        let (names, until) = (one.certificate.names(), one.certificate.not_after());
+        let PairFiles { cert, key } = &one.files;
+        json!({"listener": address, "cert": cert, "key": key, "names": names, "expires": until, "warning": one.warning})
+    });
+    let certificates: Vec<Value> = certificates.collect();
+    let lists: Vec<Value> =
+        good.tables.iter().map(|table| json!({"file": table.name(), "rules": table.len()})).collect();
     json!({
         "good": true,
         "config": path,
-        "surprises": config::surprises(meant),
-        "in_force": config::in_force(meant),
+        "surprises": good.surprises(),
+        "in_force": config::in_force(&good.meant),
+        "certificates": certificates,
         "lists": lists,
-        "pages": page_troubles(tables),
+        "pages": page_troubles(&good.tables),
     })
 }
 

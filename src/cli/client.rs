@@ -1,4 +1,4 @@
-//! A small blocking client of the admin API: HTTP/1.1 in clear, one request a connection.
+//! A small blocking client of the admin API: HTTP/1.1, one request a connection.
 //!
 //! Nothing here waits for ever or reads without end: see [`CONNECT`], [`PATIENCE`] and [`MAX_ANSWER`].
 
@@ -8,8 +8,10 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow};
+use net::HandshakeError;
 use serde_json::Value;
 
+use super::connection::{Believed, Connection};
 use super::exit::Failure;
 
 /// The listener is near: what takes longer than this is not there.
@@ -22,6 +24,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 /// Bytes of an answer. A page of blocks is far below.
 const MAX_ANSWER: u64 = 64 << 20;
 
+/// How a server of TLS begins its answer to what it can't read (RFC 8446 section 5.1).
+const TLS_ALERT: u8 = 21;
+
 /// Where a running Seawall is administered, and what opens it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Admin {
@@ -29,6 +34,8 @@ pub struct Admin {
     pub authority: String,
     /// The file that holds the bearer token.
     pub token_file: PathBuf,
+    /// Whom to believe that it is the admin listener; `None`: it speaks in clear.
+    pub believed: Option<Believed>,
 }
 
 /// An answer whose status is 2xx.
@@ -44,8 +51,8 @@ impl Admin {
     /// `target` is the path and the query, percent-encoded. Whatever is not 2xx is a failure, in the
     /// words of the problem that came with it (RFC 9457).
     pub fn ask(&self, method: &str, target: &str, body: Option<&Value>) -> Result<Reply, Failure> {
-        let mut stream = self.connect()?;
         let token = self.token()?;
+        let stream = self.connect()?;
         // The listener takes addresses as `Host`, not names: a page of a stranger's comes with a name.
         let host = stream.peer_addr().map_or_else(|_| self.authority.clone(), |address| address.to_string());
         let mut request = format!(
@@ -57,9 +64,12 @@ impl Admin {
         } else {
             request += "\r\n";
         }
-        let answer = exchange(&mut stream, request.as_bytes())
-            .with_context(|| format!("the admin listener at {} stopped answering", self.authority))
-            .map_err(Failure::not_reachable)?;
+        let (host, _) = self.authority.rsplit_once(':').unwrap_or((&self.authority, ""));
+        let mut connection = Connection::over(stream, host, self.believed.as_ref())?;
+        let answer = exchange(&mut connection, request.as_bytes()).map_err(|error| self.unanswered(error))?;
+        if self.believed.is_none() && answer.first() == Some(&TLS_ALERT) {
+            return Err(anyhow!("what listens at {0} speaks TLS: name it as https://{0}", self.authority).into());
+        }
         let (status, body) = parse(&answer).with_context(|| {
             format!("what listens at {} does not answer like Seawall's admin listener", self.authority)
         })?;
@@ -80,6 +90,17 @@ impl Admin {
             }
         }
         Err(unreachable(last))
+    }
+
+    fn unanswered(&self, error: io::Error) -> Failure {
+        let authority = &self.authority;
+        // What rustls says comes as the inner error of a read or a write.
+        if self.believed.is_some() && error.get_ref().is_some_and(|inner| inner.is::<HandshakeError>()) {
+            let help = "name the PEM file with who vouches for it, or with its own certificate, with --ca-file FILE";
+            return anyhow!("no TLS with the admin listener at {authority}: {error}; if it can't be believed, {help}")
+                .into();
+        }
+        Failure::not_reachable(anyhow!("the admin listener at {authority} stopped answering: {error}"))
     }
 
     fn token(&self) -> anyhow::Result<String> {
@@ -120,11 +141,13 @@ fn problem(status: u16, json: Option<&Value>) -> String {
     said.unwrap_or_else(|| format!("the admin listener answered {status}"))
 }
 
-fn exchange(stream: &mut TcpStream, request: &[u8]) -> io::Result<Vec<u8>> {
+fn exchange(connection: &mut Connection, request: &[u8]) -> io::Result<Vec<u8>> {
     let deadline = Instant::now() + PATIENCE;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    connection.tcp().set_write_timeout(Some(PATIENCE))?;
+    // The handshake reads, too.
+    connection.tcp().set_read_timeout(Some(PATIENCE))?;
     // A server may refuse a request before it has read all of it: its answer counts, not our write.
-    let sent = stream.write_all(request);
+    let sent = connection.write_all(request).and_then(|()| connection.flush());
     let mut answer = Vec::new();
     let mut buffer = [0; 16 * 1024];
     loop {
@@ -132,8 +155,8 @@ fn exchange(stream: &mut TcpStream, request: &[u8]) -> io::Result<Vec<u8>> {
         if left.is_zero() {
             return Err(io::Error::new(io::ErrorKind::TimedOut, "it took too long"));
         }
-        stream.set_read_timeout(Some(left))?;
-        match stream.read(&mut buffer) {
+        connection.tcp().set_read_timeout(Some(left))?;
+        match connection.read(&mut buffer) {
             Ok(0) => break,
             Ok(count) => answer.extend_from_slice(&buffer[..count]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -141,7 +164,8 @@ fn exchange(stream: &mut TcpStream, request: &[u8]) -> io::Result<Vec<u8>> {
                 return Err(io::Error::new(io::ErrorKind::TimedOut, "it took too long"));
             }
             Err(_) if !answer.is_empty() => break,
-            Err(error) => return Err(error),
+            // Why a handshake failed is told by the write that began it.
+            Err(error) => return sent.and(Err(error)),
         }
         if answer.len() as u64 > MAX_ANSWER {
             return Err(io::Error::new(
@@ -243,7 +267,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let token_file = folder.path().join("admin.token");
         std::fs::write(&token_file, "s3cret\n").unwrap();
-        let reply = Admin { authority, token_file }.ask("POST", "/api/v1/x", Some(&serde_json::json!({"a": 1})));
+        let reply = Admin { authority, token_file, believed: None }.ask(
+            "POST",
+            "/api/v1/x",
+            Some(&serde_json::json!({"a": 1})),
+        );
         (reply, peer.join().unwrap())
     }
 
@@ -294,7 +322,10 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let authority = listener.local_addr().unwrap().to_string();
         drop(listener);
-        let failure = Admin { authority, token_file: "/nowhere".into() }.ask("GET", "/", None).unwrap_err();
+        let folder = tempfile::tempdir().unwrap();
+        let token_file = folder.path().join("admin.token");
+        std::fs::write(&token_file, "s3cret\n").unwrap();
+        let failure = Admin { authority, token_file, believed: None }.ask("GET", "/", None).unwrap_err();
         assert_eq!(failure.code(), 69);
         assert!(failure.to_string().contains("is Seawall running?"), "{failure}");
     }

@@ -10,6 +10,7 @@ mod blocks;
 mod check;
 mod client;
 mod completions;
+mod connection;
 mod demo;
 mod exit;
 mod man;

@@ -5,10 +5,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
+use terms::url::Scheme;
 
+use crate::certificates::{self, Wanted};
 use crate::config::{self, Meant};
 
 use super::client::Admin;
+use super::connection::Believed;
 use super::exit::Failure;
 
 /// The name of the token's file in the state folder.
@@ -20,6 +23,7 @@ pub const ADDRESS_FILE: &str = "admin.address";
 const ENV_CONFIG: &str = "SEAWALL_CONFIG";
 const ENV_ADMIN: &str = "SEAWALL_ADMIN";
 const ENV_TOKEN_FILE: &str = "SEAWALL_TOKEN_FILE";
+const ENV_CA_FILE: &str = "SEAWALL_CA_FILE";
 
 /// `-c`, for every command that has a config.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -47,30 +51,42 @@ impl ConfigArg {
 pub struct Reach {
     #[command(flatten)]
     pub config: ConfigArg,
-    /// Where the running one is administered: an address, or an http:// URL [env: SEAWALL_ADMIN]
+    /// Where the running one is administered: an address, or an http:// or https:// URL [env: SEAWALL_ADMIN]
     #[arg(long, value_name = "ADDR|URL")]
     pub admin: Option<String>,
     /// The file with the admin token [env: SEAWALL_TOKEN_FILE] [default: admin.token in the config's state.dir]
     #[arg(long, value_name = "FILE")]
     pub token_file: Option<PathBuf>,
+    /// The PEM file with who vouches for an admin listener with TLS, or with its own certificate [env:
+    /// SEAWALL_CA_FILE] [default: the certificate in the config's admin.tls, else whom the system trusts]
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
 }
 
 impl Reach {
     /// Which Seawall is meant. The config is read only for what flags and environment leave open.
     pub fn admin(&self) -> Result<Admin, Failure> {
-        let admin = self.named_admin();
         let token_file = self.token_file.clone().or_else(|| from_env(ENV_TOKEN_FILE).map(PathBuf::from));
-        let Some(admin) = admin else {
+        let ca_file = self.ca_file.clone().or_else(|| from_env(ENV_CA_FILE).map(PathBuf::from));
+        let Some(admin) = self.named_admin() else {
             let (path, meant) = self.config.load()?;
             let authority = authority_of(&meant, &path)?;
-            return Ok(Admin { authority, token_file: token_file.unwrap_or_else(|| token_in(&meant)) });
+            let believed = configured(&meant).map(|configured| ca_file.map_or(configured, Believed::Authorities));
+            return Ok(Admin { authority, token_file: token_file.unwrap_or_else(|| token_in(&meant)), believed });
         };
-        let authority = authority(&admin).map_err(Failure::usage)?;
-        let token_file = match token_file {
-            Some(file) => file,
-            None => token_in(&self.config.load().map_err(|failure| no_token(&failure))?.1),
+        let (scheme, authority) = authority(&admin).map_err(Failure::usage)?;
+        let needs_config = token_file.is_none();
+        let meant = match needs_config {
+            true => Some(self.config.load().map_err(|failure| no_token(&failure))?.1),
+            false => None,
         };
-        Ok(Admin { authority, token_file })
+        let believed = || {
+            let from_config = || meant.as_ref().and_then(configured);
+            ca_file.map(Believed::Authorities).or_else(from_config).unwrap_or(Believed::System)
+        };
+        let believed = (scheme == Scheme::Https).then(believed);
+        let token_file = token_file.or_else(|| meant.as_ref().map(token_in)).unwrap_or_default();
+        Ok(Admin { authority, token_file, believed })
     }
 
     /// The admin address as a flag or the environment names it.
@@ -93,14 +109,16 @@ fn from_env(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
+/// Whoever can read the config believes the certificate that it names, whatever name and date that says.
+fn configured(meant: &Meant) -> Option<Believed> {
+    match meant.admin.tls.as_ref()? {
+        Wanted::Files(pairs) => pairs.first().map(|pair| Believed::Exactly(pair.cert.clone())),
+        Wanted::SelfSigned => Some(Believed::Exactly(meant.state.join(certificates::SELF_SIGNED))),
+    }
+}
+
 fn authority_of(meant: &Meant, path: &Path) -> anyhow::Result<String> {
     let shown = path.display();
-    if meant.admin.tls.is_some() {
-        return Err(anyhow!(
-            "{shown}: admin.tls is set, and commands speak plain HTTP only; ask with curl and the token in {}",
-            token_in(meant).display()
-        ));
-    }
     if meant.admin.address.port() != 0 {
         return Ok(reachable(meant.admin.address).to_string());
     }
@@ -124,27 +142,22 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-/// `host:port` out of what `--admin` holds.
-fn authority(admin: &str) -> anyhow::Result<String> {
+/// Scheme and `host:port` out of what `--admin` holds.
+fn authority(admin: &str) -> anyhow::Result<(Scheme, String)> {
     let (scheme, rest) = admin.split_once("://").unwrap_or(("http", admin));
-    if scheme.eq_ignore_ascii_case("https") {
-        return Err(anyhow!(
-            "{admin}: commands speak plain HTTP to the admin listener; write an http:// URL, or ask with curl"
-        ));
-    }
     let rest = rest.strip_suffix('/').unwrap_or(rest);
     let help =
         || format!("{admin:?} is no admin listener; write an address such as 127.0.0.1:9090, or http://127.0.0.1:9090");
+    let scheme = [Scheme::Http, Scheme::Https].into_iter().find(|known| scheme.eq_ignore_ascii_case(known.as_str()));
     let (host, port) = rest.rsplit_once(':').with_context(help)?;
     let is_host = !host.is_empty()
         && (host.starts_with('[') == host.ends_with(']'))
         && (host.starts_with('[') || !host.contains(':'))
         && host.bytes().all(|byte| byte.is_ascii_graphic() && !b"/?#@\\".contains(&byte));
     let port: u16 = port.parse().with_context(help)?;
-    if scheme.eq_ignore_ascii_case("http") && is_host && port != 0 {
-        Ok(format!("{host}:{port}"))
-    } else {
-        Err(anyhow!(help()))
+    match scheme {
+        Some(scheme) if is_host && port != 0 => Ok((scheme, format!("{host}:{port}"))),
+        _ => Err(anyhow!(help())),
     }
 }
 
@@ -154,12 +167,12 @@ mod tests {
 
     #[test]
     fn reads_addresses_and_urls() {
-        for (text, authority_meant) in [
-            ("127.0.0.1:9090", "127.0.0.1:9090"),
-            ("http://localhost:9090/", "localhost:9090"),
-            ("HTTP://[::1]:9090", "[::1]:9090"),
+        for (text, scheme, meant) in [
+            ("127.0.0.1:9090", Scheme::Http, "127.0.0.1:9090"),
+            ("http://localhost:9090/", Scheme::Http, "localhost:9090"),
+            ("HTTPS://[::1]:9090", Scheme::Https, "[::1]:9090"),
         ] {
-            assert_eq!(authority(text).unwrap(), authority_meant);
+            assert_eq!(authority(text).unwrap(), (scheme, meant.to_owned()));
         }
         let bad = [
             "",
@@ -173,12 +186,10 @@ mod tests {
             "http://a:1/x",
             "a b:1",
             "a\r\nX: y:1",
-            "https://a:1",
         ];
         for text in bad {
             assert!(authority(text).is_err(), "{text}");
         }
-        assert!(authority("https://a:1").unwrap_err().to_string().contains("plain HTTP"));
     }
 
     #[test]
@@ -193,7 +204,32 @@ mod tests {
             config: ConfigArg { config: Some(config.to_owned()) },
             admin: admin.map(str::to_owned),
             token_file: token_file.map(PathBuf::from),
+            ca_file: None,
         }
+    }
+
+    #[test]
+    fn the_configured_certificate_is_believed_unless_another_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name);
+        let config = "[admin]\nlisten = \"127.0.0.1:9191\"\ntls = { cert = \"a.pem\", key = \"a.key\" }\n\
+                      [[site]]\nhosts = [\"*\"]\norigin = \"http://127.0.0.1:1\"\n";
+        let path = file("seawall.toml");
+        for (name, text) in [("a.pem", ""), ("a.key", ""), ("seawall.toml", config)] {
+            std::fs::write(file(name), text).unwrap();
+        }
+        let own = Some(Believed::Exactly(file("a.pem")));
+        assert_eq!(reach(&path, None, None).admin().unwrap().believed, own);
+        assert_eq!(reach(&path, Some("https://127.0.0.1:5"), None).admin().unwrap().believed, own);
+        assert_eq!(reach(&path, Some("127.0.0.1:5"), None).admin().unwrap().believed, None);
+        let nowhere = Path::new("/nowhere.toml");
+        let system = reach(nowhere, Some("https://127.0.0.1:5"), Some("t")).admin().unwrap().believed;
+        assert_eq!(system, Some(Believed::System));
+        let named = Reach { ca_file: Some("ca.pem".into()), ..reach(&path, None, None) };
+        assert_eq!(named.admin().unwrap().believed, Some(Believed::Authorities("ca.pem".into())));
+        std::fs::write(&path, config.replace("{ cert = \"a.pem\", key = \"a.key\" }", "\"self-signed\"")).unwrap();
+        let made = Some(Believed::Exactly(file("state/tls/self-signed.pem")));
+        assert_eq!(reach(&path, None, None).admin().unwrap().believed, made);
     }
 
     #[test]
@@ -204,11 +240,11 @@ mod tests {
         std::fs::write(&path, format!("[admin]\nlisten = \"127.0.0.1:9191\"\n{site}")).unwrap();
         let token = folder.path().join("state/admin.token");
         let found = reach(&path, None, None).admin().unwrap();
-        assert_eq!(found, Admin { authority: "127.0.0.1:9191".into(), token_file: token.clone() });
+        assert_eq!(found, Admin { authority: "127.0.0.1:9191".into(), token_file: token.clone(), believed: None });
         let found = reach(&path, Some("127.0.0.1:5"), None).admin().unwrap();
-        assert_eq!(found, Admin { authority: "127.0.0.1:5".into(), token_file: token });
+        assert_eq!(found, Admin { authority: "127.0.0.1:5".into(), token_file: token, believed: None });
         let found = reach(Path::new("/nowhere.toml"), Some("127.0.0.1:5"), Some("t")).admin().unwrap();
-        assert_eq!(found, Admin { authority: "127.0.0.1:5".into(), token_file: "t".into() });
+        assert_eq!(found, Admin { authority: "127.0.0.1:5".into(), token_file: "t".into(), believed: None });
         assert_eq!(reach(Path::new("/nowhere.toml"), None, None).admin().unwrap_err().code(), 78);
         assert_eq!(reach(Path::new("/nowhere.toml"), Some("127.0.0.1:5"), None).admin().unwrap_err().code(), 2);
         std::fs::write(&path, format!("[admin]\nlisten = \"127.0.0.1:0\"\n{site}")).unwrap();

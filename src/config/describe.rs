@@ -6,13 +6,13 @@ use serde_json::Value;
 
 use super::in_force::tables;
 use super::meant::Meant;
-use super::surprises::surprises;
+use super::surprises::Surprise;
 
 /// Readable text, each line ended; no control characters but LF.
-pub fn describe(meant: &Meant) -> String {
+pub fn describe(meant: &Meant, surprises: &[Surprise]) -> String {
     let mut page = Page::default();
     page.heading("what may surprise you");
-    for surprise in surprises(meant) {
+    for surprise in surprises {
         page.line(surprise.about, &surprise.what);
     }
     for table in tables(meant) {

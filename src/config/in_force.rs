@@ -7,9 +7,11 @@ use hooks::{Call, Hook};
 use serde_json::{Map, Value, json};
 
 use super::choice::{self, Pressure, word};
-use super::meant::{Admin, Audit, Edge, Listener, Meant, Site, Takedown, Tls};
+use super::listeners::SELF_SIGNED;
+use super::meant::{Admin, Audit, Edge, Listener, Meant, Site, Takedown};
 use super::units::{show_duration, show_size};
 use super::ways;
+use crate::certificates::Wanted;
 
 /// One table of the file.
 pub(super) struct Table {
@@ -94,6 +96,7 @@ fn edge(edge: &Edge) -> Vec<Row> {
         row("max_target", show_size(edge.max_target as u64)).remark("414"),
         row("max_body", show_size(edge.max_body)).remark("413"),
         row("max_connections", edge.max_connections).remark("accepting pauses"),
+        row("https_port", edge.https_port).remark(if edge.https_port.is_none() { "that of a listener" } else { "" }),
     ]
 }
 
@@ -105,8 +108,14 @@ fn listener(listener: &Listener) -> Value {
     }
 }
 
-fn tls(tls: &Tls) -> Value {
-    json!({"cert": path(&tls.cert), "key": path(&tls.key)})
+fn tls(tls: &Wanted) -> Value {
+    let Wanted::Files(pairs) = tls else { return json!(SELF_SIGNED) };
+    let pairs: Vec<Value> =
+        pairs.iter().map(|pair| json!({"cert": path(&pair.cert), "key": path(&pair.key)})).collect();
+    match <[Value; 1]>::try_from(pairs) {
+        Ok([one]) => one,
+        Err(several) => Value::Array(several),
+    }
 }
 
 fn admin(admin: &Admin) -> Vec<Row> {
@@ -179,6 +188,7 @@ pub(super) fn site(site: &Site) -> Vec<Row> {
         row("store_set_cookie", site.caching.store_set_cookie),
         row("client_refresh", site.caching.client_refresh),
         row("same_content", site.same_content),
+        row("redirect_to_https", site.redirect_to_https),
     ];
     rows.splice(2..2, ways::rows(site));
     rows

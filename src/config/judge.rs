@@ -35,6 +35,7 @@ impl<'t, 'b> Judge<'t, 'b> {
 
     pub(super) fn file(&mut self, file: typed::File) -> Meant {
         let edge = self.edge(file.edge);
+        let sites = self.sites(file.sites, &edge);
         Meant {
             admin: self.admin(file.admin, &edge),
             edge,
@@ -42,7 +43,7 @@ impl<'t, 'b> Judge<'t, 'b> {
             takedown: self.takedown(file.takedown),
             state: file.state.and_then(|dir| self.path(&dir)).unwrap_or_else(|| meant::state_beside(self.base)),
             audit: self.audit(file.audit),
-            sites: self.sites(file.sites),
+            sites,
             hooks: hook::all(file.hooks, self),
         }
     }

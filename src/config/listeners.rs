@@ -1,17 +1,23 @@
 //! Judges where clients and operators come in.
 
-use std::fs::File;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use net::tls::PairFiles;
+
 use super::errors::{Span, Wrong, quoted};
 use super::judge::{DAY, HOUR, Judge, MILLISECOND};
-use super::meant::{Admin, Edge, Listener, Tls};
+use super::meant::{Admin, Edge, Listener};
 use super::reader::At;
 use super::typed;
+use crate::certificates::Wanted;
 
 const ADDRESS_HELP: &str = "write an IP address and a port, such as \"127.0.0.1:8080\" or \"[::]:8080\"";
+
+pub(super) const SELF_SIGNED: &str = "self-signed";
+
+const TLS_HELP: &str = "write { cert = \"a.pem\", key = \"a.key\" }, a list of such tables, or \"self-signed\"";
 
 const EXPOSED_HELP: &str =
     "listen on 127.0.0.1, or set admin.tls = { cert = \"…\", key = \"…\" }, or admin.insecure = true";
@@ -32,6 +38,7 @@ impl Judge<'_, '_> {
             max_fields: self.count(edge.max_fields, default.max_fields, 1..=10_000),
             max_body: self.size(edge.max_body, default.max_body, 0..=1 << 50),
             max_connections: self.count(edge.max_connections, default.max_connections, 1..=1_000_000),
+            https_port: edge.https_port.and_then(|port| self.port(port)),
         }
     }
 
@@ -45,7 +52,7 @@ impl Judge<'_, '_> {
                 let what = "h2c is HTTP/2 without TLS, and this listener has TLS";
                 self.faults.add(&h2c.at, Wrong::new(what, "remove h2c: over TLS, client and edge agree on HTTP/2"));
             }
-            let tls = tls.and_then(|tls| self.tls(&tls));
+            let tls = tls.and_then(|tls| self.tls(tls));
             let Some(address) = self.address(&addr) else { continue };
             if address.port() != 0 && listeners.iter().any(|other| other.address == address) {
                 self.faults
@@ -58,14 +65,15 @@ impl Judge<'_, '_> {
 
     pub(super) fn admin(&mut self, admin: typed::Admin, edge: &Edge) -> Admin {
         let at = admin.listen.as_ref().map(|listen| listen.at.clone());
+        let is_secured = admin.tls.is_some();
         let address = admin.listen.and_then(|listen| self.address(&listen));
         let meant = Admin {
             address: address.unwrap_or(Admin::default().address),
-            tls: admin.tls.as_ref().and_then(|tls| self.tls(tls)),
+            tls: admin.tls.and_then(|tls| self.tls(tls)),
             insecure: admin.insecure.is_some_and(|insecure| insecure.value),
         };
         let Some(at) = at else { return meant };
-        if meant.is_exposed() && !meant.insecure && admin.tls.is_none() {
+        if meant.is_exposed() && !meant.insecure && !is_secured {
             self.faults.add(&at, exposed(meant.address, EXPOSED_HELP));
         }
         if meant.address.port() != 0 && edge.listeners.iter().any(|listener| listener.address == meant.address) {
@@ -75,22 +83,55 @@ impl Judge<'_, '_> {
         meant
     }
 
-    /// Opens both files: a name that is mistyped is shown in its place here, not when a client comes.
-    fn tls(&mut self, tls: &typed::Tls) -> Option<Tls> {
-        let (cert, key) = (self.path(&tls.cert), self.path(&tls.key));
-        let mut opens = |path: Option<PathBuf>, at: &Span| {
+    fn tls(&mut self, tls: At<Vec<typed::Tls>>) -> Option<Wanted> {
+        if tls.value.is_empty() {
+            self.faults.add(&tls.at, Wrong::new("`tls` names no certificate", TLS_HELP));
+            return None;
+        }
+        let mut pairs = Vec::new();
+        let count = tls.value.len();
+        for one in tls.value {
+            match one {
+                typed::Tls::Word(word) if word.value == SELF_SIGNED && count == 1 => return Some(Wanted::SelfSigned),
+                typed::Tls::Word(word) => {
+                    let what = match word.value == SELF_SIGNED {
+                        true => "\"self-signed\" stands alone, not among others".to_owned(),
+                        false => format!("{} is not a certificate", quoted(&word.value)),
+                    };
+                    self.faults.add(&word.at, Wrong::new(what, TLS_HELP));
+                }
+                typed::Tls::Pair { cert, key } => pairs.extend(self.pair(&cert, &key)),
+            }
+        }
+        (pairs.len() == count).then_some(Wanted::Files(pairs))
+    }
+
+    /// A name that is mistyped is shown in its place. What the files hold is judged when they are put in
+    /// force, and by `check`: a command may read a config whose keys its user may not.
+    fn pair(&mut self, cert: &At<String>, key: &At<String>) -> Option<PairFiles> {
+        let paths = (self.path(cert), self.path(key));
+        let mut is_there = |path: Option<PathBuf>, at: &Span| {
             let path = path?;
-            match File::open(&path) {
-                Ok(_) => Some(path),
-                Err(error) => {
-                    let what = format!("{} can't be opened: {error}", quoted(&path.to_string_lossy()));
+            match path.metadata() {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    let what = format!("{} is not there", quoted(&path.to_string_lossy()));
                     self.faults.add(at, Wrong::new(what, "name a PEM file, relative to the config's folder"));
                     None
                 }
+                _ => Some(path),
             }
         };
-        let (cert, key) = (opens(cert, &tls.cert.at), opens(key, &tls.key.at));
-        Some(Tls { cert: cert?, key: key? })
+        let (cert, key) = (is_there(paths.0, &cert.at), is_there(paths.1, &key.at));
+        Some(PairFiles { cert: cert?, key: key? })
+    }
+
+    fn port(&mut self, given: At<u64>) -> Option<u16> {
+        let port = u16::try_from(given.value).ok().filter(|port| *port != 0);
+        if port.is_none() {
+            let what = format!("{} is not a port", given.value);
+            self.faults.add(&given.at, Wrong::new(what, "write 1 to 65535"));
+        }
+        port
     }
 
     fn address(&mut self, text: &At<String>) -> Option<SocketAddr> {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use terms::ruling::Disclose;
 
+use crate::certificates::Wanted;
 use crate::sites::{FieldRule, HostPattern, PathPattern, Redirects};
 
 #[derive(Clone, Debug)]
@@ -46,28 +47,23 @@ pub struct Edge {
     pub max_body: u64,
     /// Connections of all listeners; beyond that, accepting pauses.
     pub max_connections: usize,
+    /// Where clients find https, if not at the port of a listener.
+    pub https_port: Option<u16>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listener {
     pub address: SocketAddr,
-    pub tls: Option<Tls>,
+    pub tls: Option<Wanted>,
     /// HTTP/2 without TLS, for clients that begin with it (RFC 9113 section 3.3); never beside `tls`.
     pub h2c: bool,
-}
-
-/// PEM files that could be opened when the config was read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tls {
-    pub cert: PathBuf,
-    pub key: PathBuf,
 }
 
 /// The listener for operators: on loopback, or with TLS, or knowingly insecure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Admin {
     pub address: SocketAddr,
-    pub tls: Option<Tls>,
+    pub tls: Option<Wanted>,
     /// The operator accepts a listener in clear that others can reach.
     pub insecure: bool,
 }
@@ -115,6 +111,8 @@ pub struct Site {
     pub same_content: bool,
     /// Fields of requests that go to the origin though they are dropped otherwise.
     pub pass_fields: Vec<HeaderName>,
+    /// Who asks in clear is sent to https.
+    pub redirect_to_https: bool,
 }
 
 /// Paths that go to origins of their own.
@@ -136,6 +134,7 @@ impl Default for Edge {
             max_fields: 100,
             max_body: 1 << 30,
             max_connections: 10_000,
+            https_port: None,
         }
     }
 }
@@ -200,6 +199,7 @@ impl Site {
             caching: cache::Caching::default(),
             same_content: false,
             pass_fields: Vec::new(),
+            redirect_to_https: false,
         }
     }
 

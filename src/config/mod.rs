@@ -43,9 +43,9 @@ pub use describe::describe;
 pub use errors::{Errors, Fault, Wrong};
 pub use hook::EVENTS;
 pub use in_force::in_force;
-pub use meant::{Admin, Audit, Edge, Listener, Meant, Route, Site, Takedown, Tls};
+pub use meant::{Admin, Audit, Edge, Listener, Meant, Route, Site, Takedown};
 pub use schema::schema;
-pub use surprises::surprises;
+pub use surprises::{Surprise, surprises};
 
 /// Where a config is looked for when none is named.
 pub const PLACES: [&str; 2] = ["config/seawall.toml", "/etc/seawall/seawall.toml"];
@@ -124,7 +124,8 @@ impl Written {
 
 /// Reads the config in `text`. Faults show it as `path_shown`; relative paths start from `base`.
 ///
-/// Nothing but the files of `tls`, `ca` and of webhooks is looked at on disk, and the system's trusted certificates.
+/// On disk nothing is looked at, but the files of `ca` and of webhooks, whether those of `tls` are there, and the
+/// system's trusted certificates.
 pub fn parse(text: &str, path_shown: &Path, base: &Path) -> Result<Meant, Errors> {
     let (file, faults) = typed::read(text).map_err(|faults| faults.errors(path_shown))?;
     let mut judge = judge::Judge::new(faults, base);

@@ -6,7 +6,7 @@ use super::errors::{Span, Wrong, quoted};
 use super::header::field_name;
 use super::hosts;
 use super::judge::{DAY, HOUR, Judge, MILLISECOND};
-use super::meant::{self, Site};
+use super::meant::{self, Edge, Site};
 use super::reader::At;
 use super::{origins, typed};
 use crate::sites::HostPattern;
@@ -33,7 +33,7 @@ struct Holder {
 }
 
 impl Judge<'_, '_> {
-    pub(super) fn sites(&mut self, written: Option<At<Vec<typed::Site>>>) -> Vec<Site> {
+    pub(super) fn sites(&mut self, written: Option<At<Vec<typed::Site>>>, edge: &Edge) -> Vec<Site> {
         let Some(written) = written else { return Vec::new() };
         if written.value.is_empty() {
             self.faults.add(&written.at, Wrong::new("there is no site", typed::SITE_HELP));
@@ -53,7 +53,7 @@ impl Judge<'_, '_> {
                 self.take_name(&mut taken.names, &name, site.name.as_ref().map_or(&site.at, |name| &name.at));
             }
             let hosts = hosts.into_iter().map(|(host, _)| host).collect();
-            sites.extend(self.site(site, &name, hosts));
+            sites.extend(self.site(site, &name, hosts, edge));
         }
         sites
     }
@@ -122,7 +122,7 @@ impl Judge<'_, '_> {
     }
 
     /// `None` where no origin of it can be read, which is a fault already.
-    fn site(&mut self, site: typed::Site, name: &str, hosts: Vec<HostPattern>) -> Option<Site> {
+    fn site(&mut self, site: typed::Site, name: &str, hosts: Vec<HostPattern>, edge: &Edge) -> Option<Site> {
         let mut meant = Site::new(name, hosts);
         let mut waits = meant::waits();
         waits.connect_timeout = self.duration(site.connect_timeout, waits.connect_timeout, MILLISECOND..=HOUR);
@@ -146,6 +146,7 @@ impl Judge<'_, '_> {
             repr_digest: on(site.repr_digest),
         };
         meant.same_content = self.same_content(site.same_content, &meant.hosts);
+        meant.redirect_to_https = site.redirect_to_https.is_some_and(|redirect| self.redirect_to_https(redirect, edge));
         for field in site.pass_fields.map(|fields| fields.value).unwrap_or_default() {
             meant.pass_fields.extend(self.checked(field, pass_field));
         }
@@ -159,6 +160,16 @@ impl Judge<'_, '_> {
             self.faults.add(&written.at, Wrong::new(what, format!("name {MAX_KIN} at most, with wildcards")));
         }
         true
+    }
+
+    /// Without TLS anywhere a client would be sent in a circle, or nowhere.
+    fn redirect_to_https(&mut self, redirect: At<bool>, edge: &Edge) -> bool {
+        let has_https = edge.https_port.is_some() || edge.listeners.iter().any(|listener| listener.tls.is_some());
+        if redirect.value && !has_https {
+            let help = "give a listener `tls`, or say with edge.https_port where https is";
+            self.faults.add(&redirect.at, Wrong::new("no listener of the edge speaks https", help));
+        }
+        redirect.value
     }
 }
 

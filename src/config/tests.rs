@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::certificates::Wanted;
 
 mod origins;
 mod whole;
@@ -10,7 +11,7 @@ const SITE: &str = "[[site]]\nhosts = [\"a.example\"]\norigin = \"http://127.0.0
 /// Every key that this version knows, none with its default where there is another value.
 const EVERY_KEY: &str = r#"
 [edge]
-listen = ["127.0.0.1:0", { addr = "127.0.0.1:0", h2c = true }, { addr = "[::]:8443", tls = { cert = "a.pem", key = "./a.key" } }]
+listen = ["127.0.0.1:0", { addr = "127.0.0.1:0", h2c = true }, { addr = "[::]:8443", tls = [{ cert = "a.pem", key = "./a.key" }, { cert = "a.pem", key = "a.key" }] }, { addr = "[::]:8444", tls = "self-signed" }]
 head_timeout = "1s"
 idle_timeout = "2s"
 drain = "0s"
@@ -19,6 +20,7 @@ max_target = "64B"
 max_fields = 7
 max_body = "0B"
 max_connections = 1
+https_port = 443
 [admin]
 listen = "0.0.0.0:9443"
 insecure = true
@@ -58,6 +60,7 @@ pass_fields = ["X-Forwarded-For"]
 store_set_cookie = true
 client_refresh = true
 same_content = true
+redirect_to_https = true
 [[site.route]]
 path = "/api/*"
 origin = "http://127.0.0.1:4000"
@@ -184,11 +187,17 @@ fn the_example_says_what_the_defaults_are() {
 #[test]
 fn reads_every_key() {
     let (folder, meant) = every_key();
-    let tls = Tls { cert: folder.path().join("a.pem"), key: folder.path().join("a.key") };
+    let pair = net::tls::PairFiles { cert: folder.path().join("a.pem"), key: folder.path().join("a.key") };
+    let tls = Wanted::Files(vec![pair.clone()]);
     let listeners = vec![
         Listener { address: "127.0.0.1:0".parse().unwrap(), tls: None, h2c: false },
         Listener { address: "127.0.0.1:0".parse().unwrap(), tls: None, h2c: true },
-        Listener { address: "[::]:8443".parse().unwrap(), tls: Some(tls.clone()), h2c: false },
+        Listener {
+            address: "[::]:8443".parse().unwrap(),
+            tls: Some(Wanted::Files(vec![pair.clone(), pair])),
+            h2c: false,
+        },
+        Listener { address: "[::]:8444".parse().unwrap(), tls: Some(Wanted::SelfSigned), h2c: false },
     ];
     let edge = Edge {
         listeners,
@@ -200,6 +209,7 @@ fn reads_every_key() {
         max_fields: 7,
         max_body: 0,
         max_connections: 1,
+        https_port: Some(443),
     };
     assert_eq!(meant.edge, edge);
     assert_eq!(meant.admin, Admin { address: "0.0.0.0:9443".parse().unwrap(), tls: Some(tls), insecure: true });
@@ -242,7 +252,7 @@ fn reads_every_key() {
     assert_eq!(meant.hooks[1].call, webhook("https://desk.example:8443/told", Some(folder.path().join("ca.pem"))));
     assert_eq!(meant.hooks[2].call, webhook("http://127.0.0.1:9/", None));
     assert!(meant.hooks[2].name.starts_with("127-0-0-1-"), "{}", meant.hooks[2].name);
-    let page = describe(&meant);
+    let page = describe(&meant, &surprises(&meant));
     assert!(page.contains("https://desk.example:8443/told") && page.contains("desk.secret"), "{page}");
     assert!(!page.contains(&SECRET[6..]), "no secret is shown: {page}");
 }
@@ -329,8 +339,17 @@ fn names_the_place_of_each_fault() {
             "[edge]\nlisten = [{ addr = \"127.0.0.1:80\", tls = { cert = \"/nowhere.pem\", key = \"/dev/null\" } }]",
             2,
             51,
-            "`/nowhere.pem` can't be opened",
+            "`/nowhere.pem` is not there",
         ),
+        ("[edge]\nlisten = [{ addr = \"127.0.0.1:80\", tls = [] }]", 2, 42, "names no certificate"),
+        ("[edge]\nlisten = [{ addr = \"127.0.0.1:80\", tls = \"selfsigned\" }]", 2, 42, "\"self-signed\""),
+        (
+            "[edge]\nlisten = [{ addr = \"127.0.0.1:80\", tls = [\"self-signed\", { cert = \"/dev/null\", key = \"/dev/null\" }] }]",
+            2,
+            43,
+            "stands alone",
+        ),
+        ("[edge]\nhttps_port = 65536", 2, 14, "is not a port"),
         ("[admin]\nlisten = \"127.0.0.1:8080\"", 2, 10, "a listener of the edge already"),
         ("[admin]\nlisten = \"0.0.0.0:9090\"", 2, 10, "admin.insecure = true"),
         ("[cache]\nmemory = \"4KiB\"", 2, 10, "\"4KiB\" is too little"),
@@ -466,13 +485,14 @@ fn an_admin_listener_is_exposed_knowingly() {
         assert!(!good(&format!("[admin]\nlisten = \"{address}\"\n{SITE}")).admin.is_exposed(), "{address}");
     }
     let meant = good(&format!("[admin]\nlisten = \"0.0.0.0:9090\"\ninsecure = true\n{SITE}"));
-    assert!(meant.admin.is_exposed() && describe(&meant).contains("0.0.0.0:9090 is in clear"));
+    assert!(meant.admin.is_exposed() && describe(&meant, &surprises(&meant)).contains("0.0.0.0:9090 is in clear"));
 }
 
 #[test]
 fn describes_surprises_first() {
     let text = format!("{SITE}store_set_cookie = true\nname = \"shop\"\n");
-    let shown = describe(&good(&text));
+    let meant = good(&text);
+    let shown = describe(&meant, &surprises(&meant));
     let before = |one: &str, other: &str| {
         let place = |text: &str| shown.find(text).unwrap_or_else(|| panic!("no {text} in\n{shown}"));
         assert!(place(one) < place(other), "{shown}");

@@ -42,25 +42,30 @@ pub(super) struct Edge {
     pub(super) max_fields: Option<At<u64>>,
     pub(super) max_body: Option<At<u64>>,
     pub(super) max_connections: Option<At<u64>>,
+    pub(super) https_port: Option<At<u64>>,
 }
 
 #[derive(Debug)]
 pub(super) struct Listen {
     pub(super) addr: At<String>,
-    pub(super) tls: Option<Tls>,
+    pub(super) tls: Option<At<Vec<Tls>>>,
     pub(super) h2c: Option<At<bool>>,
 }
 
 #[derive(Debug)]
-pub(super) struct Tls {
-    pub(super) cert: At<String>,
-    pub(super) key: At<String>,
+pub(super) enum Tls {
+    Pair {
+        cert: At<String>,
+        key: At<String>,
+    },
+    /// `"self-signed"`, or what was meant for it.
+    Word(At<String>),
 }
 
 #[derive(Debug)]
 pub(super) struct Admin {
     pub(super) listen: Option<At<String>>,
-    pub(super) tls: Option<Tls>,
+    pub(super) tls: Option<At<Vec<Tls>>>,
     pub(super) insecure: Option<At<bool>>,
 }
 
@@ -111,6 +116,7 @@ pub(super) struct Site {
     pub(super) store_set_cookie: Option<At<bool>>,
     pub(super) client_refresh: Option<At<bool>>,
     pub(super) same_content: Option<At<bool>>,
+    pub(super) redirect_to_https: Option<At<bool>>,
 }
 
 #[derive(Debug)]
@@ -197,6 +203,7 @@ impl Edge {
             max_fields: edge.number("max_fields"),
             max_body: edge.size("max_body"),
             max_connections: edge.number("max_connections"),
+            https_port: edge.number("https_port"),
         };
         edge.end();
         read
@@ -207,7 +214,7 @@ impl Listen {
     fn read(mut listen: Section<'_, '_, '_>) -> Option<Listen> {
         listen.require("addr", "write { addr = \"0.0.0.0:8443\", tls = { cert = \"a.pem\", key = \"a.key\" } }");
         let addr = listen.text("addr");
-        let tls = listen.inner("tls", "edge.listen.tls", Tls::read);
+        let tls = listen.texts_or_tables("tls", "edge.listen.tls", Tls::Word, Tls::read);
         let h2c = listen.flag("h2c");
         listen.end();
         Some(Listen { addr: addr?, tls, h2c })
@@ -220,7 +227,7 @@ impl Tls {
         tls.require("key", "name the PEM file with the private key");
         let (cert, key) = (tls.text("cert"), tls.text("key"));
         tls.end();
-        Some(Tls { cert: cert?, key: key? })
+        Some(Tls::Pair { cert: cert?, key: key? })
     }
 }
 
@@ -228,7 +235,7 @@ impl Admin {
     fn read(mut admin: Section<'_, '_, '_>) -> Admin {
         let read = Admin {
             listen: admin.text("listen"),
-            tls: admin.inner("tls", "admin.tls", Tls::read),
+            tls: admin.texts_or_tables("tls", "admin.tls", Tls::Word, Tls::read),
             insecure: admin.flag("insecure"),
         };
         admin.end();
@@ -298,6 +305,7 @@ impl Site {
             store_set_cookie: site.flag("store_set_cookie"),
             client_refresh: site.flag("client_refresh"),
             same_content: site.flag("same_content"),
+            redirect_to_https: site.flag("redirect_to_https"),
         };
         site.end();
         read

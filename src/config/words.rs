@@ -5,7 +5,7 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ("admin", "The listener for operators: health, metrics, live edits."),
     ("admin.insecure", "Let others than loopback reach the admin listener in clear: the token goes over the wire."),
     ("admin.listen", "The address for operators, such as \"127.0.0.1:9090\"."),
-    ("admin.tls", "Speak TLS to operators."),
+    ("admin.tls", "Speak TLS to operators, and nothing else: as `tls` of a listener of the edge."),
     ("admin.tls.cert", "PEM file with the certificate and those above it, relative to the config's folder."),
     ("admin.tls.key", "PEM file with the private key, relative to the config's folder."),
     ("audit", "The evidence log: a line for each answer."),
@@ -25,6 +25,7 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ("cache.memory", "Memory for stored answers."),
     ("edge", "The listeners for clients, and what one client may take."),
     ("edge.drain", "How long answers under way may go on once their listener is told to stop."),
+    ("edge.https_port", "Where clients find https, if not at the port of a listener; redirects lead there."),
     ("edge.head_timeout", "How long a request's head may take, from the connection's or the request's first moment."),
     ("edge.idle_timeout", "How long a connection may rest between two requests, or between two bytes of a body."),
     (
@@ -36,7 +37,10 @@ pub(super) const WORDS: &[(&str, &str)] = &[
         "edge.listen.h2c",
         "Let clients begin with HTTP/2 without TLS, as proxies in front do; HTTP/1.1 is understood too.",
     ),
-    ("edge.listen.tls", "Speak TLS to clients."),
+    (
+        "edge.listen.tls",
+        "Speak TLS, and nothing else, by a certificate, by several (chosen by the name asked for, or the first), or \"self-signed\".",
+    ),
     ("edge.listen.tls.cert", "PEM file with the certificate and those above it, relative to the config's folder."),
     ("edge.listen.tls.key", "PEM file with the private key, relative to the config's folder."),
     ("edge.max_body", "Bytes of a request's body; a longer one is 413."),
@@ -98,6 +102,7 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ("site.redirect.from", "A path, or a path and all below, such as \"/old/*\"."),
     ("site.redirect.status", "301, 302, 307 or 308; 302 unless it is set."),
     ("site.redirect.to", "A URL or a path; `*` at its end is what `*` in `from` stood for."),
+    ("site.redirect_to_https", "Send who asks in clear to the same URL by https."),
     ("site.repr_digest", "Add `Repr-Digest` (RFC 9530) where the digest is known."),
     (
         "site.retry_statuses",

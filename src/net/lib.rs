@@ -15,5 +15,5 @@ pub use dial::{DialError, dial};
 pub use drain::{Drain, Draining, Live};
 pub use rustls_pki_types::ServerName;
 pub use tls::TlsError;
-pub use trust::{Trust, TrustError};
+pub use trust::{HandshakeError, Secured, Trust, TrustError};
 pub use unsent::unsent;

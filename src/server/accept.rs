@@ -16,8 +16,9 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
+use super::handshake::{self, Negotiated};
 use super::prior_knowledge::{Spoken, listen_to};
-use super::{connection, http2};
+use super::{connection, http2, refuse};
 use crate::gateway::Gateway;
 use crate::telemetry::EdgeNumbers;
 
@@ -107,9 +108,6 @@ pub struct ListenError {
     pub address: SocketAddr,
     pub source: std::io::Error,
 }
-
-/// Bytes of an answer that may wait inside TLS: what is cut there was counted as written.
-const TLS_BUFFER: usize = 16 * 1024;
 
 /// Connections that the kernel completes ahead of us.
 const BACKLOG: i32 = 4096;
@@ -211,19 +209,23 @@ fn welcome((stream, address, permit): Accepted, listener: &Listener, edge: &Arc<
 }
 
 async fn greet(stream: TcpStream, peer: Peer, tls: TlsAcceptor, edge: Arc<Edge>, stop: Stop) {
-    match timeout(edge.limits().head_timeout, tls.accept(stream)).await {
-        Ok(Ok(mut stream)) => {
-            stream.get_mut().1.set_buffer_limit(Some(TLS_BUFFER));
-            match stream.get_ref().1.alpn_protocol() {
-                Some(b"h2") => http2::drive(stream, peer, edge, stop).await,
-                _ => connection::drive(stream, peer, edge, stop).await,
-            }
+    let negotiated = tokio::select! {
+        biased;
+        // Nothing was asked yet, so nothing is owed.
+        () = stop.draining.signaled() => return,
+        negotiated = handshake::shake_hands(stream, &tls, edge.limits().head_timeout) => negotiated,
+    };
+    match negotiated {
+        Negotiated::Http1(stream) => connection::drive(*stream, peer, edge, stop).await,
+        Negotiated::Http2(stream) => http2::drive(*stream, peer, edge, stop).await,
+        Negotiated::InClear(mut stream) => {
+            refuse::answer(&mut stream, refuse::Reason::NotTls, &[], &edge, peer).await;
+            refuse::linger(&mut stream).await;
         }
-        Ok(Err(error)) => {
-            edge.numbers.refused("tls-handshake");
+        Negotiated::Nothing(error) => {
+            edge.numbers.refused(handshake::REFUSED);
             tracing::debug!(%error, "TLS handshake failed");
         }
-        Err(_) => edge.numbers.refused("tls-handshake"),
     }
 }
 

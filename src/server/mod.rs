@@ -5,6 +5,7 @@
 
 mod accept;
 mod connection;
+mod handshake;
 mod http2;
 mod patience;
 mod preface;
@@ -15,3 +16,4 @@ mod request;
 mod wire;
 
 pub use accept::{Edge, Greeting, Limits, ListenError, Listener, Stop, serve};
+pub use handshake::PROTOCOLS;

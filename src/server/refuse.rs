@@ -11,6 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::accept::Edge;
+use super::handshake;
 use super::wire::Transport;
 use crate::witness::{End, Outcome};
 
@@ -20,12 +21,15 @@ pub(super) enum Reason {
     BadHead(BadHead),
     BadBody(BadBody),
     TooSlow,
+    /// A listener that speaks TLS was spoken to in clear.
+    NotTls,
 }
 
 impl Reason {
     pub(super) fn refusal(self) -> Refusal {
         match self {
             Reason::TooSlow => Refusal::ClientTooSlow,
+            Reason::NotTls => Refusal::BadHead("this port speaks TLS: ask for it by https"),
             Reason::BadHead(BadHead::TooLarge) => Refusal::HeadTooLarge,
             Reason::BadHead(BadHead::TargetTooLong) => Refusal::TargetTooLong,
             Reason::BadHead(bad) => Refusal::BadHead(bad.message()),
@@ -36,6 +40,7 @@ impl Reason {
     pub(super) fn word(self) -> &'static str {
         match self {
             Reason::TooSlow => "head-timeout",
+            Reason::NotTls => handshake::REFUSED,
             Reason::BadHead(bad) => bad.reason(),
             Reason::BadBody(bad) => bad.reason(),
         }

@@ -1,7 +1,7 @@
 //! Sending clients elsewhere.
 
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use terms::{Answer, Body, Url};
+use terms::{Answer, Ask, Body, Url};
 
 use super::paths::{ByPath, PathPattern};
 
@@ -42,6 +42,16 @@ impl Redirect {
         }
         location
     }
+}
+
+/// The answer that sends a client to the same URL by https at a port. Methods other than GET and HEAD must
+/// not become GET on the way, which 308 forbids and 301 doesn't (RFC 9110 section 15.4).
+pub fn to_https(port: u16, ask: &Ask, url: &Url) -> Option<Answer> {
+    let port = if port == 443 { String::new() } else { format!(":{port}") };
+    let location = HeaderValue::try_from(format!("https://{}{port}{}", url.host(), url.target())).ok()?;
+    let fields = HeaderMap::from_iter([(header::LOCATION, location)]);
+    let status = if ask.is_get_or_head() { StatusCode::MOVED_PERMANENTLY } else { StatusCode::PERMANENT_REDIRECT };
+    Some(Answer::made_here(status, fields, Body::Empty))
 }
 
 /// The answer that sends a client elsewhere, if one of the redirects is for this URL.

@@ -4,6 +4,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
+use tokio_rustls::rustls::{ClientConnection, Stream};
+
 /// How what was read came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
@@ -63,6 +65,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 pub struct Client {
     stream: TcpStream,
+    tls: Option<Box<ClientConnection>>,
     /// Read, and not yet taken.
     ahead: Vec<u8>,
 }
@@ -89,7 +92,20 @@ impl Client {
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_write_timeout(Some(PATIENCE)).unwrap();
         let _ = stream.set_nodelay(true);
-        Client { stream, ahead: Vec::new() }
+        Client { stream, tls: None, ahead: Vec::new() }
+    }
+
+    /// Shakes hands: from here on it is TLS. What went wrong otherwise.
+    pub fn secured(mut self, mut session: ClientConnection) -> std::io::Result<Client> {
+        while session.is_handshaking() {
+            session.complete_io(&mut self.stream)?;
+        }
+        Ok(Client { tls: Some(Box::new(session)), ..self })
+    }
+
+    /// What the handshake agreed on.
+    pub fn session(&self) -> &ClientConnection {
+        self.tls.as_ref().expect("a connection over TLS")
     }
 
     /// What the kernel takes in before anything is read.
@@ -99,7 +115,10 @@ impl Client {
 
     /// Sends bytes. That the peer closed meanwhile is seen when reading.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        let _ = self.stream.write_all(bytes.as_ref());
+        let _ = match &mut self.tls {
+            Some(session) => Stream::new(session.as_mut(), &mut self.stream).write_all(bytes.as_ref()),
+            None => self.stream.write_all(bytes.as_ref()),
+        };
     }
 
     pub fn finish_sending(&self) {
@@ -235,7 +254,11 @@ impl Client {
 
     fn read_more(&mut self) -> Result<(), End> {
         let mut buffer = [0; 16 * 1024];
-        match self.stream.read(&mut buffer) {
+        let read = match &mut self.tls {
+            Some(session) => Stream::new(session.as_mut(), &mut self.stream).read(&mut buffer),
+            None => self.stream.read(&mut buffer),
+        };
+        match read {
             Ok(0) => Err(End::Closed),
             Ok(count) => {
                 self.ahead.extend_from_slice(&buffer[..count]);

@@ -44,6 +44,18 @@ impl Builder {
         self
     }
 
+    /// Another listener, as TOML.
+    pub fn listen(mut self, listener: &str) -> Builder {
+        self.listen.push_str(", ");
+        self.listen.push_str(listener);
+        self
+    }
+
+    pub fn admin(mut self, lines: &str) -> Builder {
+        self.admin.push_str(lines);
+        self
+    }
+
     pub fn edge(mut self, lines: &str) -> Builder {
         self.edge.push_str(lines);
         self
@@ -194,6 +206,12 @@ impl Edge {
             timed: AtomicBool::new(false),
             stopped: false,
         }
+    }
+
+    /// Where clients ask by https, in the config's order.
+    pub fn https(&self) -> Vec<SocketAddr> {
+        let lines = self.running.lines();
+        lines.iter().filter_map(|line| line.strip_prefix("edge https://")?.parse().ok()).collect()
     }
 
     pub fn folder(&self) -> &Path {
@@ -418,7 +436,9 @@ fn launch(folder: &Path) -> (Running, SocketAddr, SocketAddr) {
     let config = folder.join("seawall.toml").display().to_string();
     let mut running = Running::start(&["run", "-c", &config], folder);
     let address = running.printed("edge http://").parse().unwrap();
-    let admin = running.printed("admin http://").parse().unwrap();
+    let admin = running.printed("admin ");
+    let (_, admin) = admin.split_once("://").unwrap();
+    let admin = admin.parse().unwrap();
     (running, address, admin)
 }
 

@@ -12,6 +12,7 @@ pub mod http2;
 pub mod list;
 pub mod origin;
 pub mod process;
+pub mod secured;
 pub mod tls_front;
 
 use std::time::{Duration, Instant};
@@ -23,6 +24,7 @@ pub use http2::Http2;
 pub use list::List;
 pub use origin::{Gate, Origin, Page, Reply, Step};
 pub use process::seawall;
+pub use secured::{Pair, Trusting};
 
 /// For whatever should happen soon, on a machine that is busy with other tests.
 pub const SOON: Duration = Duration::from_secs(15);

@@ -130,7 +130,7 @@ pub fn seawall(arguments: &[&str], folder: &Path) -> Output {
 fn bare(arguments: &[&str], folder: &Path) -> Command {
     let mut command = Command::new(SEAWALL);
     command.args(arguments).current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::piped());
-    for name in ["SEAWALL_CONFIG", "SEAWALL_ADMIN", "SEAWALL_TOKEN_FILE", "SEAWALL_LOG"] {
+    for name in ["SEAWALL_CONFIG", "SEAWALL_ADMIN", "SEAWALL_TOKEN_FILE", "SEAWALL_CA_FILE", "SEAWALL_LOG"] {
         command.env_remove(name);
     }
     // Temporary folders lie where the test can see them.

@@ -225,11 +225,16 @@ mod tests {
     use super::*;
     use crate::cli::bench::tls::{Trust, client_config};
 
+    fn secured(pair: &Path) -> net::tls::Server {
+        let files = net::tls::PairFiles { cert: pair.to_owned(), key: pair.to_owned() };
+        net::tls::Server::new(&[b"http/1.1"], &[files.load().unwrap()]).unwrap()
+    }
+
     /// Answers every connection with its own words: over TLS where there is a pair, by HTTP/2 in clear.
     async fn server(pair: Option<&Path>) -> u16 {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let acceptor = pair.map(|pair| TlsAcceptor::from(net::tls::server_config(pair, pair).unwrap()));
+        let acceptor = pair.map(|pair| TlsAcceptor::from(secured(pair).config()));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let acceptor = acceptor.clone();

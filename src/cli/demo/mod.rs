@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 
 use crate::app;
+use crate::certificates;
 use crate::config::Written;
 
 use super::exit::{Exit, Failure};
@@ -26,7 +27,8 @@ use tour::Tour;
 #[command(after_help = "\
 Examples:
   seawall demo
-  seawall demo --listen 127.0.0.1:8000 --admin 127.0.0.1:0")]
+  seawall demo --listen 127.0.0.1:8000 --admin 127.0.0.1:0
+  seawall demo --tls")]
 pub struct Demo {
     /// Where clients connect [default: 127.0.0.1:8080, or the next free port]
     #[arg(long, value_name = "ADDR")]
@@ -34,6 +36,9 @@ pub struct Demo {
     /// Where operators connect [default: 127.0.0.1:9090, or the next free port]
     #[arg(long, value_name = "ADDR")]
     admin: Option<SocketAddr>,
+    /// The edge speaks https, with a self-signed certificate
+    #[arg(long)]
+    tls: bool,
 }
 
 const EDGE_PORT: u16 = 8080;
@@ -58,7 +63,7 @@ impl Demo {
             )));
         }
         let folder = serve::temporary_folder("seawall-demo-")?;
-        let place = Place::of(folder.path());
+        let place = Place { is_secured: self.tls, ..Place::of(folder.path()) };
         let done = serve::block_on(show(&place, listen, admin));
         serve::remove(folder);
         done
@@ -91,6 +96,8 @@ struct Place {
     state: PathBuf,
     /// Where the tour puts a copy of the evidence to tamper with.
     tampered: PathBuf,
+    /// Whether the edge speaks https.
+    is_secured: bool,
 }
 
 impl Place {
@@ -100,7 +107,13 @@ impl Place {
             list: folder.join("blocklist.d/demo.txt"),
             state: folder.join("state"),
             tampered: folder.join("tampered"),
+            is_secured: false,
         }
+    }
+
+    /// The certificate to believe where the edge speaks https.
+    fn certificate(&self) -> PathBuf {
+        self.state.join(certificates::SELF_SIGNED)
     }
 
     fn evidence(&self) -> PathBuf {
@@ -109,9 +122,13 @@ impl Place {
 
     /// Writes the config, and the list where there is none.
     fn furnish(&self, listen: SocketAddr, admin: SocketAddr, origin: SocketAddr) -> anyhow::Result<()> {
+        let listen = match self.is_secured {
+            true => format!("{{ addr = \"{listen}\", tls = \"self-signed\" }}"),
+            false => format!("\"{listen}\""),
+        };
         let config = format!(
             "# The demo's config. A reload (`seawall reload -c` this file) takes what changes here.\n\
-             [edge]\nlisten = [\"{listen}\"]\ndrain = \"2s\"\n\n\
+             [edge]\nlisten = [{listen}]\ndrain = \"2s\"\n\n\
              [admin]\nlisten = \"{admin}\"\n\n\
              [takedown]\nlists = [\"blocklist.d\"]\n\n\
              [[site]]\nname = \"demo\"\nhosts = [\"*\"]\norigin = \"http://{origin}\"\n"

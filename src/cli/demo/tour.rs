@@ -46,7 +46,8 @@ impl Tour<'_> {
     }
 
     fn fetch(&self) -> Step {
-        let fetch = format!("curl -s -o /dev/null -D - {}", self.word("/pictures/harbour.svg"));
+        let curl = self.curl();
+        let fetch = format!("{curl} -s -o /dev/null -D - {}", self.word("/pictures/harbour.svg"));
         Step {
             title: "Fetch a picture twice.",
             note: "The second comes from the cache: `Cache-Status: seawall; hit`.",
@@ -56,38 +57,38 @@ impl Tour<'_> {
 
     fn list(&self) -> Step {
         let (url, word) = (self.url("/pictures/harbour.svg"), self.word("/pictures/harbour.svg"));
-        let other = self.word("/x/..//pictures/%68arbour.svg?size=big");
+        let (curl, other) = (self.curl(), self.word("/x/..//pictures/%68arbour.svg?size=big"));
         Step {
             title: "A notice came: append a line to the list.",
             note: "No restart: 451, in every spelling, and `why` names the line.",
             lines: vec![
                 self.append(&format!("{url} notice=N-1 reason=\"DMCA 512(c)\"")),
-                format!("curl -i {word}"),
-                format!("curl -s -o /dev/null -w '%{{http_code}}\\n' --path-as-is {other}"),
+                format!("{curl} -i {word}"),
+                format!("{curl} -s -o /dev/null -w '%{{http_code}}\\n' --path-as-is {other}"),
                 self.seawall("why", &word),
             ],
         }
     }
 
     fn cut(&self) -> Step {
-        let url = self.word("/slow");
+        let (curl, url) = (self.curl(), self.word("/slow"));
         let append = self.append(&format!("{} notice=N-2", self.url("/slow")));
         Step {
             title: "Watch a slow download being cut:",
             note: "its URL is noticed after three seconds, and curl ends with 56.",
-            lines: vec![format!("(sleep 3; {append}) & curl -o /dev/null {url}; echo \"curl ended with $?\"")],
+            lines: vec![format!("(sleep 3; {append}) & {curl} -o /dev/null {url}; echo \"curl ended with $?\"")],
         }
     }
 
     fn edit(&self) -> Step {
-        let url = self.word("/page");
+        let (curl, url) = (self.curl(), self.word("/page"));
         Step {
             title: "Block by the API, and lift it.",
             note: "The receipt comes when the block is on the disk and in force.",
             lines: vec![
-                format!("curl -s -o /dev/null {url}"),
+                format!("{curl} -s -o /dev/null {url}"),
                 self.seawall("block", &format!("{url} --notice N-3 --reason 'court order' --id tour")),
-                format!("curl -s -o /dev/null -w '%{{http_code}}\\n' {url}"),
+                format!("{curl} -s -o /dev/null -w '%{{http_code}}\\n' {url}"),
                 self.seawall("blocks", ""),
                 self.seawall("unblock", "tour"),
             ],
@@ -128,6 +129,14 @@ impl Tour<'_> {
         line.trim_end().to_owned()
     }
 
+    /// curl believes the demo's certificate, and no other.
+    fn curl(&self) -> String {
+        match self.place.is_secured {
+            true => format!("curl --cacert {}", shell::path(&self.place.certificate())),
+            false => "curl".to_owned(),
+        }
+    }
+
     /// `rule` must not hold a single quote.
     fn append(&self, rule: &str) -> String {
         format!("echo '{rule}' >> {}", shell::path(&self.place.list))
@@ -144,7 +153,8 @@ impl Tour<'_> {
             IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
             ip => ip,
         };
-        format!("http://{}{path}", SocketAddr::new(ip, self.edge.port()))
+        let scheme = if self.place.is_secured { "https" } else { "http" };
+        format!("{scheme}://{}{path}", SocketAddr::new(ip, self.edge.port()))
     }
 }
 
@@ -156,7 +166,12 @@ mod tests {
 
     #[test]
     fn every_line_names_things_by_their_whole_path() {
-        let place = Place::of(Path::new("/tmp/it's here"));
+        every_line_does(false);
+        every_line_does(true);
+    }
+
+    fn every_line_does(is_secured: bool) {
+        let place = Place { is_secured, ..Place::of(Path::new("/tmp/it's here")) };
         let tour = Tour { program: "/opt/seawall".into(), edge: "0.0.0.0:8080".parse().unwrap(), place: &place };
         let steps = tour.steps();
         let lines: Vec<&String> = steps.iter().flat_map(|step| &step.lines).collect();
@@ -164,15 +179,14 @@ mod tests {
         for line in lines {
             assert!(!line.contains("0.0.0.0"), "{line}");
             assert!(
-                !line.contains("it's here") && line.contains("it'\\''s here") || line.starts_with("curl "),
+                !line.contains("it's here") && (line.contains("it'\\''s here") || line.starts_with("curl ")),
                 "{line}"
             );
             let starts = ["/opt/seawall ", "curl ", "echo ", "printf ", "mkdir ", "(sleep "];
             assert!(starts.iter().any(|start| line.starts_with(start)), "{line}");
         }
-        assert!(
-            steps[3].lines[1]
-                .starts_with("/opt/seawall block -c '/tmp/it'\\''s here/seawall.toml' http://127.0.0.1:8080/page ")
-        );
+        let scheme = if is_secured { "https" } else { "http" };
+        let block = "/opt/seawall block -c '/tmp/it'\\''s here/seawall.toml'";
+        assert!(steps[3].lines[1].starts_with(&format!("{block} {scheme}://127.0.0.1:8080/page ")));
     }
 }

@@ -178,7 +178,7 @@ fn what_is_in_force_shows_the_ways_to_origins() {
                 [[site.redirect]]\nfrom = \"/old/*\"\nto = \"/new/*\"\n\
                 [[site.header]]\nto = \"client\"\nremove = \"Server\"\n";
     let meant = parse(text, Path::new("seawall.toml"), folder.path()).unwrap_or_else(|errors| panic!("{errors}"));
-    let shown = describe(&meant);
+    let shown = describe(&meant, &surprises(&meant));
     for said in [
         "http://a:80, { backup = true, ca = ",
         "/ca.pem, server_name = b.example, url = https://b.example:443, weight = 1 }",

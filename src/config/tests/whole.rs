@@ -98,7 +98,7 @@ fn what_is_in_force_can_be_written_down() {
 #[test]
 fn the_text_shows_every_value() {
     let (_folder, meant) = every_key();
-    let page = describe(&meant);
+    let page = describe(&meant, &surprises(&meant));
     for (_, value) in in_force(&meant).as_object().unwrap() {
         let tables = value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
         for (key, value) in tables.iter().filter_map(Value::as_object).flatten() {

@@ -241,7 +241,8 @@ async fn only_a_server_that_is_vouched_for_is_told() {
         (certificate, key)
     };
     let ((certificate, key), (other, _)) = (made("desk"), made("other"));
-    let tls = net::tls::server_config(&certificate, &key).unwrap();
+    let pair = net::tls::PairFiles { cert: certificate.clone(), key }.load().unwrap();
+    let tls = net::tls::Server::new(&[b"http/1.1"], &[pair]).unwrap().config();
     let desk = Desk::start(&[OK], Some(tls.into())).await;
     let vouched_by = |ca_file: &Path| {
         let webhook = bench.webhook(&format!("https://127.0.0.1:{}/", desk.port));

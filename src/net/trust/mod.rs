@@ -1,17 +1,24 @@
 //! Whom to believe on the other end of a connection that is opened from here: a client's side of TLS.
 
+mod blocking;
+mod pinned;
+
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::crypto::aws_lc_rs;
-use rustls::{ClientConfig, Error as RustlsError, RootCertStore, version};
+use rustls::{ClientConfig, ConfigBuilder, Error as RustlsError, RootCertStore, WantsVerifier, version};
 use rustls_pki_types::pem::{self, PemObject};
 use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+
+pub use blocking::Secured;
+use pinned::Pinned;
+pub use rustls::Error as HandshakeError;
 
 /// Why there is nobody to be believed.
 #[derive(Debug, thiserror::Error)]
@@ -52,38 +59,41 @@ impl Trust {
         if roots.is_empty() {
             return Err(TrustError::NoSystemStore);
         }
-        Trust::new(roots, found.certs, None)
+        Trust::by_roots(roots, found.certs, None)
     }
 
     /// Those in a PEM file, and nobody else.
     pub fn file(path: &Path) -> Result<Trust, TrustError> {
-        let bytes = std::fs::read(path).map_err(|source| TrustError::Unreadable { path: path.to_owned(), source })?;
-        let authorities = CertificateDer::pem_slice_iter(&bytes)
-            .collect::<Result<Vec<_>, pem::Error>>()
-            .map_err(|source| TrustError::NotPem { path: path.to_owned(), source })?;
-        if authorities.is_empty() {
-            return Err(TrustError::NoCertificate { path: path.to_owned() });
-        }
+        let authorities = read(path)?;
         let mut roots = RootCertStore::empty();
         for authority in &authorities {
             let bad = |source| TrustError::BadCertificate { path: path.to_owned(), source };
             roots.add(authority.clone()).map_err(bad)?;
         }
-        Trust::new(roots, authorities, Some(path.to_owned()))
+        Trust::by_roots(roots, authorities, Some(path.to_owned()))
     }
 
-    fn new(
+    /// Whoever holds the key of the certificate that comes first in a PEM file, whatever name and date that
+    /// says, and nobody else.
+    pub fn exactly(path: &Path) -> Result<Trust, TrustError> {
+        let certificates = read(path)?;
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let verifier = Arc::new(Pinned::to(certificates[0].clone(), provider));
+        let builder = builder()?.dangerous().with_custom_certificate_verifier(verifier);
+        Ok(Trust::of(builder.with_no_client_auth(), certificates, Some(path.to_owned())))
+    }
+
+    fn by_roots(
         roots: RootCertStore,
         authorities: Vec<CertificateDer<'static>>,
         file: Option<PathBuf>,
     ) -> Result<Trust, TrustError> {
-        let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_protocol_versions(&[&version::TLS13, &version::TLS12])
-            .map_err(|source| TrustError::Setup { source })?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        Ok(Trust::of(builder()?.with_root_certificates(roots).with_no_client_auth(), authorities, file))
+    }
+
+    fn of(mut config: ClientConfig, authorities: Vec<CertificateDer<'static>>, file: Option<PathBuf>) -> Trust {
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Trust { config: Arc::new(config), authorities: authorities.into(), file })
+        Trust { config: Arc::new(config), authorities: authorities.into(), file }
     }
 
     /// Shakes hands as a client that wants to speak to `name`, offering `http/1.1`. Waits as long as the
@@ -102,6 +112,24 @@ impl Trust {
     }
 }
 
+fn builder() -> Result<ConfigBuilder<ClientConfig, WantsVerifier>, TrustError> {
+    ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[&version::TLS13, &version::TLS12])
+        .map_err(|source| TrustError::Setup { source })
+}
+
+/// The certificates in a file, of which there is at least one.
+fn read(path: &Path) -> Result<Vec<CertificateDer<'static>>, TrustError> {
+    let bytes = std::fs::read(path).map_err(|source| TrustError::Unreadable { path: path.to_owned(), source })?;
+    let certificates = CertificateDer::pem_slice_iter(&bytes)
+        .collect::<Result<Vec<_>, pem::Error>>()
+        .map_err(|source| TrustError::NotPem { path: path.to_owned(), source })?;
+    match certificates.is_empty() {
+        true => Err(TrustError::NoCertificate { path: path.to_owned() }),
+        false => Ok(certificates),
+    }
+}
+
 impl PartialEq for Trust {
     fn eq(&self, other: &Trust) -> bool {
         self.file == other.file && self.authorities == other.authorities
@@ -117,7 +145,7 @@ impl fmt::Debug for Trust {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tls::server_config;
+    use crate::tls::{PairFiles, Server};
     use tokio::net::TcpListener;
     use tokio_rustls::TlsAcceptor;
 
@@ -143,7 +171,8 @@ mod tests {
         let (certificate, key) =
             (files.put("a.pem", &own.cert.pem()), files.put("a.key", &own.signing_key.serialize_pem()));
         let trusted = if trusts_it { certificate.clone() } else { files.put("b.pem", &other.cert.pem()) };
-        let server = TlsAcceptor::from(server_config(&certificate, &key).unwrap());
+        let pair = PairFiles { cert: certificate.clone(), key }.load().unwrap();
+        let server = TlsAcceptor::from(Server::new(&[b"http/1.1"], &[pair]).unwrap().config());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let accept = async {
@@ -198,5 +227,50 @@ mod tests {
         assert_eq!(Trust::file(&path).unwrap(), before);
         files.put("ca.pem", &pem());
         assert_ne!(Trust::file(&path).unwrap(), before);
+    }
+
+    /// What comes back over a blocking connection to a server with this pair.
+    fn asked(pair: &PairFiles, trust: &Trust, name: &str) -> io::Result<[u8; 4]> {
+        use std::io::{Read, Write};
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let config = Server::new(&[b"http/1.1"], &[pair.load().unwrap()]).unwrap().config();
+        let peer = std::thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            let mut served = rustls::StreamOwned::new(rustls::ServerConnection::new(config).unwrap(), stream);
+            let mut word = [0; 4];
+            // A client that does not believe us leaves.
+            let _ = served.read_exact(&mut word).and_then(|()| served.write_all(&word));
+        });
+        let mut secured = trust.secure(ServerName::try_from(name.to_owned()).unwrap(), stream).unwrap();
+        let mut word = [0; 4];
+        let outcome = secured.write_all(b"ping").and_then(|()| secured.read_exact(&mut word));
+        drop(secured);
+        peer.join().unwrap();
+        outcome.map(|()| word)
+    }
+
+    #[test]
+    fn one_certificate_alone_is_believed_under_any_name() {
+        let files = Files::new();
+        let pair = |name: &str| {
+            let made = rcgen::generate_simple_self_signed(["admin.example".to_owned()]).unwrap();
+            let cert = files.put(&format!("{name}.pem"), &made.cert.pem());
+            PairFiles { cert, key: files.put(&format!("{name}.key"), &made.signing_key.serialize_pem()) }
+        };
+        let (ours, other) = (pair("ours"), pair("other"));
+        for (trust, name, believed) in [
+            (Trust::file(&ours.cert), "admin.example", true),
+            (Trust::file(&ours.cert), "127.0.0.1", false),
+            (Trust::exactly(&ours.cert), "127.0.0.1", true),
+            (Trust::exactly(&other.cert), "admin.example", false),
+        ] {
+            let outcome = asked(&ours, &trust.unwrap(), name);
+            assert_eq!(outcome.is_ok(), believed, "{name}: {outcome:?}");
+            if let Err(error) = outcome {
+                assert!(error.get_ref().is_some_and(|inner| inner.is::<HandshakeError>()), "{error:?}");
+            }
+        }
+        assert!(matches!(Trust::exactly(&ours.key), Err(TrustError::NoCertificate { .. })));
     }
 }

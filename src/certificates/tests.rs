@@ -1,0 +1,174 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use net::tls::self_signed;
+use tempfile::TempDir;
+use terms::Moment;
+
+use super::*;
+
+const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const LISTENER: &str = "127.0.0.1:8443";
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+/// A pair of files that somebody writes.
+struct Pair {
+    folder: TempDir,
+    files: PairFiles,
+}
+
+impl Pair {
+    fn new() -> Pair {
+        let folder = tempfile::tempdir().unwrap();
+        let files = PairFiles { cert: folder.path().join("a.pem"), key: folder.path().join("a.key") };
+        let pair = Pair { folder, files };
+        pair.write(&made("first.example", NOW));
+        pair
+    }
+
+    fn write(&self, made: &self_signed::Made) {
+        fs::write(&self.files.cert, &made.cert).unwrap();
+        fs::write(&self.files.key, &made.key).unwrap();
+    }
+}
+
+fn made(name: &str, now: Timestamp) -> self_signed::Made {
+    self_signed::make(&names(&[name]), now).unwrap()
+}
+
+/// A pair that is looked at, at times made up.
+struct Looked {
+    held: Held,
+    now: Moment,
+}
+
+impl Looked {
+    fn at(pair: &Pair) -> Looked {
+        let held = Held::load(&pair.files).unwrap();
+        Looked { held, now: Moment { wall: NOW, steady: std::time::Instant::now() } }
+    }
+
+    fn after(&mut self, millis: u64) -> Seen {
+        self.now.steady += Duration::from_millis(millis);
+        let shown = Shown::of(self.held.files().unwrap());
+        self.held.weigh(&shown, self.now)
+    }
+
+    fn name(&self) -> String {
+        self.held.in_force().title()
+    }
+}
+
+#[test]
+fn a_new_pair_is_taken_when_two_looks_agree() {
+    let pair = Pair::new();
+    let mut looked = Looked::at(&pair);
+    assert_eq!(looked.after(1000), Seen::Nothing);
+    pair.write(&made("second.example", NOW));
+    assert_eq!(looked.after(0), Seen::Unsettled(Duration::from_millis(300)));
+    assert_eq!(looked.after(100), Seen::Unsettled(Duration::from_millis(200)));
+    assert_eq!(looked.name(), "first.example");
+    assert_eq!(looked.after(200), Seen::Taken);
+    assert_eq!((looked.name().as_str(), looked.after(1000)), ("second.example", Seen::Nothing));
+}
+
+#[test]
+fn half_a_pair_is_given_time_and_is_no_alarm_for_ever() {
+    let pair = Pair::new();
+    let second = made("second.example", NOW);
+    let mut looked = Looked::at(&pair);
+    // The other half comes in time: nobody hears of it.
+    fs::write(&pair.files.cert, &second.cert).unwrap();
+    assert!(matches!(looked.after(0), Seen::Unsettled(_)));
+    fs::write(&pair.files.key, &second.key).unwrap();
+    assert_eq!(looked.after(299), Seen::Unsettled(Duration::from_millis(300)));
+    assert_eq!((looked.after(300), looked.held.trouble()), (Seen::Taken, None));
+    // It comes late: an alarm, which ends.
+    let third = made("third.example", NOW);
+    fs::write(&pair.files.cert, &third.cert).unwrap();
+    looked.after(0);
+    assert_eq!(looked.after(300), Seen::Refused);
+    assert!(looked.held.trouble().unwrap().contains("does not belong"));
+    assert_eq!((looked.after(9000), looked.name().as_str()), (Seen::Nothing, "second.example"));
+    fs::write(&pair.files.key, &third.key).unwrap();
+    looked.after(0);
+    assert_eq!((looked.after(300), looked.held.trouble()), (Seen::Taken, None));
+    assert_eq!(looked.name(), "third.example");
+}
+
+#[test]
+fn what_vanished_and_came_back_is_the_same_again() {
+    let pair = Pair::new();
+    let mut looked = Looked::at(&pair);
+    let aside = pair.folder.path().join("aside");
+    fs::rename(&pair.files.key, &aside).unwrap();
+    looked.after(0);
+    assert_eq!(looked.after(300), Seen::Refused);
+    assert!(looked.held.trouble().unwrap().contains("a.key can't be read: No such file"));
+    fs::rename(&aside, &pair.files.key).unwrap();
+    looked.after(0);
+    assert_eq!((looked.after(300), looked.held.trouble()), (Seen::Taken, None));
+}
+
+#[test]
+fn an_expired_certificate_takes_the_place_of_an_expired_one_alone() {
+    let pair = Pair::new();
+    let mut looked = Looked::at(&pair);
+    let long_ago = Timestamp::from_secs(NOW.secs() - 2 * 397 * 24 * 3600);
+    pair.write(&made("expired.example", long_ago));
+    looked.after(0);
+    assert_eq!((looked.after(300), looked.name().as_str()), (Seen::Refused, "first.example"));
+    assert!(looked.held.trouble().unwrap().contains("a.pem expired at 20"), "{:?}", looked.held.trouble());
+    looked.now.wall = NOW.plus(400 * DAY);
+    pair.write(&made("second.example", NOW));
+    looked.after(0);
+    assert_eq!((looked.after(300), looked.name().as_str()), (Seen::Taken, "second.example"));
+}
+
+#[test]
+fn a_listener_shows_what_it_was_handed_and_tells_when_that_ends() {
+    let (one, two) = (Pair::new(), Pair::new());
+    two.write(&made("second.example", NOW));
+    let (state, clock) = (tempfile::tempdir().unwrap(), Clock::manual(NOW));
+    let all = Certificates::new(state.path(), clock.clone());
+    let listener: SocketAddr = LISTENER.parse().unwrap();
+    let wanted = |pairs: &[&Pair]| Wanted::Files(pairs.iter().map(|pair| pair.files.clone()).collect());
+    let load = |pairs: &[&Pair]| all.load(&wanted(pairs), &[], &[b"http/1.1"]).unwrap();
+    let before = all.show(listener, load(&[&one, &one]));
+    let left = 397.0 * 24.0 * 3600.0;
+    assert_eq!(all.expiries(), BTreeMap::from([((LISTENER.to_owned(), "first.example".to_owned()), left)]));
+    assert!(Arc::ptr_eq(&all.show(listener, load(&[&one, &two])), &before), "its tickets stay good");
+    assert_eq!((all.expiries().len(), all.troubles().len()), (2, 0));
+    clock.advance(400 * DAY);
+    assert!(all.expiries().values().all(|left| *left == -3.0 * 24.0 * 3600.0));
+    let troubles = all.troubles();
+    all.forget(listener);
+    assert!(all.troubles().is_empty() && all.expiries().is_empty());
+    assert!(troubles[1].contains("127.0.0.1:8443: the certificate for second.example expired at 20"), "{troubles:?}");
+}
+
+#[test]
+fn the_self_signed_one_is_kept_as_long_as_it_will_do() {
+    let (state, clock) = (tempfile::tempdir().unwrap(), Clock::manual(NOW));
+    let all = Certificates::new(state.path(), clock.clone());
+    let shown = |wanted: &[&str]| {
+        all.load(&Wanted::SelfSigned, &names(wanted), &[]).unwrap();
+        fs::read_to_string(state.path().join(SELF_SIGNED)).unwrap()
+    };
+    let first = shown(&["localhost", "127.0.0.1"]);
+    assert_eq!(shown(&["127.0.0.1"]), first);
+    for file in fs::read_dir(state.path().join("tls")).unwrap() {
+        assert_eq!(file.unwrap().metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    let second = shown(&["localhost", "photos.example"]);
+    assert_ne!(second, first);
+    clock.advance(368 * DAY);
+    let third = shown(&["localhost"]);
+    assert_ne!(third, second);
+    fs::write(state.path().join(SELF_SIGNED), "torn").unwrap();
+    assert_ne!(shown(&["localhost"]), third);
+}
