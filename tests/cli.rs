@@ -241,14 +241,23 @@ fn demo_needs_nothing_and_leaves_nothing() {
 
 #[test]
 fn the_demos_lines_can_be_copied() {
+    can_be_copied(&["demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+}
+
+#[test]
+fn the_demos_lines_can_be_copied_with_tls() {
+    can_be_copied(&["demo", "--tls", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"]);
+}
+
+fn can_be_copied(demo: &[&str]) {
     if std::process::Command::new("curl").arg("--version").output().is_err() {
         // The tour is for curl; a machine without it proves nothing here.
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
-    let mut demo = Running::start(&["demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0"], folder.path());
-    demo.printed("edge http://");
+    let mut demo = Running::start(demo, folder.path());
+    demo.printed("edge ");
     eventually("the tour's last line", || {
         demo.lines().iter().any(|line| line.contains("audit verify") && line.contains("tampered"))
     });
@@ -266,7 +275,9 @@ fn the_demos_lines_can_be_copied() {
         let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert_eq!(output.status.code(), Some(expected), "{command}\n{out}{err}");
         if command.contains("/slow") && command.contains("curl ended with") {
-            assert!(out.contains("curl ended with 56"), "{command}\n{out}{err}");
+            let ends = if command.contains("https://") { &["92", "56"][..] } else { &["56"] };
+            let ended = ends.iter().any(|code| out.contains(&format!("curl ended with {code}")));
+            assert!(ended, "{command}\n{out}{err}");
         }
     }
     demo.signal(Signal::INT);

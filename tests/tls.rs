@@ -45,6 +45,27 @@ fn an_answer_comes_over_tls() {
 }
 
 #[test]
+fn what_is_spoken_is_agreed_on() {
+    let (origin, keys) = (origin(), tempfile::tempdir().unwrap());
+    let pair = Pair::make(keys.path(), "a", &[HOST]);
+    let edge = with_tls(&origin, &[&pair]).start();
+    let trusting = Trusting::in_all(&[pair.der()]);
+    for (offered, agreed) in [
+        (&["http/1.1", "h2"][..], Some("h2")),
+        (&["http/1.1", "spdy/3"], Some("http/1.1")),
+        // Who offers nothing speaks HTTP/1.1.
+        (&[], None),
+    ] {
+        let mut client = trusting.offering(offered).connect(https(&edge), HOST);
+        assert_eq!(client.session().alpn_protocol(), agreed.map(str::as_bytes), "{offered:?}");
+        if agreed != Some("h2") {
+            assert_eq!(client.get(HOST, "/a").status, 200, "{offered:?}");
+        }
+    }
+    assert!(trusting.offering(&["spdy/3"]).try_connect(https(&edge), HOST).is_err(), "RFC 7301 section 3.2");
+}
+
+#[test]
 fn the_name_asked_for_chooses_the_certificate() {
     let (origin, keys) = (origin(), tempfile::tempdir().unwrap());
     let first = Pair::make(keys.path(), "first", &["first.example", "other.example", "x.y.photos.example"]);

@@ -86,6 +86,13 @@ impl Trusting {
         Trusting(Arc::new(config))
     }
 
+    /// The same clients, with these protocols to choose from.
+    pub fn offering(&self, protocols: &[&str]) -> Trusting {
+        let mut config = ClientConfig::clone(&self.0);
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+        Trusting(Arc::new(config))
+    }
+
     pub fn connect(&self, address: SocketAddr, host: &str) -> Client {
         self.try_connect(address, host).unwrap_or_else(|error| panic!("no TLS with {address} for {host}: {error}"))
     }

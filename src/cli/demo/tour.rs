@@ -75,7 +75,12 @@ impl Tour<'_> {
         let append = self.append(&format!("{} notice=N-2", self.url("/slow")));
         Step {
             title: "Watch a slow download being cut:",
-            note: "its URL is noticed after three seconds, and curl ends with 56.",
+            note: match self.place.is_secured {
+                true => {
+                    "its URL is noticed after three seconds, and curl ends with 92 (with 56 if it knows no HTTP/2)."
+                }
+                false => "its URL is noticed after three seconds, and curl ends with 56.",
+            },
             lines: vec![format!("(sleep 3; {append}) & {curl} -o /dev/null {url}; echo \"curl ended with $?\"")],
         }
     }
