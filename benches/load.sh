@@ -46,7 +46,9 @@ end() {
 trap end EXIT
 trap 'exit 130' INT TERM
 
+revision="of unknown revision"
 if [ -z "${SEAWALL:-}" ] || [ -z "${BARE:-}" ]; then
+  if [ -z "${SEAWALL:-}" ]; then revision=$(git describe --always --dirty 2>/dev/null || echo "$revision"); fi
   cargo build --release --bin seawall --example bare_hyper >&2
   target=$(cargo metadata --format-version 1 --no-deps | python3 -c 'import json,sys; print(json.load(sys.stdin)["target_directory"])')
   SEAWALL=${SEAWALL:-$target/release/seawall} BARE=${BARE:-$target/release/examples/bare_hyper}
@@ -131,7 +133,6 @@ for row in $ROWS; do
 done
 
 kill -0 "$seawall_pid" || { say "seawall did not live to the end:"; tail -n 20 "$work/seawall.err" >&2; exit 1; }
-revision=$(git rev-parse --short HEAD 2>/dev/null || echo "no revision")
 version() { "$@" 2>&1 | grep -o '[0-9]\+\.[0-9]\+\.[0-9]\+' | head -n 1; }
 python3 benches/load_table.py "$work" <<FACTS
 $(date -u +%Y-%m-%d), $(nproc) cores ($(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)), Linux $(uname -r | cut -d- -f1)
