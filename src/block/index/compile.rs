@@ -10,12 +10,13 @@ use super::patterns::Patterns;
 use super::postings::Postings;
 use super::probe::{Key, Kind, Reach, Trail, digest_key, labels, segments};
 use super::table::{ASK_PAIRS, Bearing, Held, Source, Table, Texts};
+use super::wordings::Wordings;
 use crate::pattern::Pattern;
 use crate::rule::{Place, Rule, Subject};
 
-/// A table on its way.
-pub(super) struct Compiler {
-    texts: Texts,
+/// A table on its way. Rules are added in the order in which they decide.
+pub(crate) struct Compiler {
+    wordings: Wordings,
     held: Vec<Held>,
     bearings: Vec<Bearing>,
     bearing_numbers: HashMap<Bearing, u32>,
@@ -42,9 +43,10 @@ struct ByPair {
 }
 
 impl Compiler {
-    pub(super) fn new(rules: usize) -> Compiler {
+    /// `rules` is about how many there will be.
+    pub(crate) fn new(rules: usize) -> Compiler {
         Compiler {
-            texts: Texts::with_capacity(rules),
+            wordings: Wordings::default(),
             held: Vec::with_capacity(rules),
             bearings: Vec::new(),
             bearing_numbers: HashMap::new(),
@@ -55,7 +57,7 @@ impl Compiler {
         }
     }
 
-    pub(super) fn add(&mut self, rule: &Rule) {
+    pub(crate) fn add(&mut self, rule: &Rule) {
         let number = self.held.len() as u32;
         let query = match &rule.subject {
             Subject::Url(place) | Subject::Prefix(place) => place.query(),
@@ -68,7 +70,7 @@ impl Compiler {
         let bearing =
             Bearing { exception: rule.exception, has_query: query.is_some(), attributes: rule.attributes.clone() };
         let bearing = self.intern(bearing);
-        self.texts.push(&rule.text);
+        self.wordings.push(&rule.text);
         self.held.push(Held { line: rule.line, bearing });
         match &rule.subject {
             Subject::Pattern(pattern) => self.patterns.push((number, pattern.clone())),
@@ -86,9 +88,11 @@ impl Compiler {
         number
     }
 
-    pub(super) fn finish(mut self, source: Source, hash: Digest) -> Table {
+    /// `hash` is the digest of what the rules were read from.
+    pub(crate) fn finish(mut self, source: Source, hash: Digest) -> Table {
+        self.held.shrink_to_fit();
         let (postings, reach) = self.keys.finish();
-        self.texts.shrink();
+        self.wordings.shrink();
         self.queries.shrink();
         let windows = self.bearings.iter().map(|bearing| &bearing.attributes);
         let mut boundaries: Vec<_> = windows.flat_map(|window| [window.from, window.until]).flatten().collect();
@@ -98,7 +102,7 @@ impl Compiler {
         Table {
             source,
             hash,
-            texts: self.texts,
+            wordings: self.wordings,
             held: self.held,
             bearings: self.bearings,
             query_rules: self.query_rules,

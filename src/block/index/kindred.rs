@@ -81,7 +81,7 @@ impl Kindred {
             if text.starts_with('~') {
                 continue;
             }
-            let Ok(read) = list::read_rule(text) else { continue };
+            let Ok(read) = list::read_rule(&text) else { continue };
             let families: Vec<u32> = match &read.subject {
                 Subject::Url(place) | Subject::Prefix(place) => kin.family(place.host()).into_iter().collect(),
                 Subject::Host(host) => kin.family(host).into_iter().collect(),

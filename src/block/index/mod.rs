@@ -22,6 +22,7 @@ mod postings;
 mod probe;
 mod probed;
 mod table;
+mod wordings;
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 
 use terms::{Digest, Folded, Hasher, Ruling, Timestamp, Url};
 
+pub(crate) use compile::Compiler;
 pub use explain::{Cited, Explanation};
 pub use probe::Kind;
 pub use probed::Probed;
@@ -199,7 +201,7 @@ impl Index {
         let find = |number: usize, key| self.related.find(number, key);
         self.each_keyed(self.kin().mark(family), reading, self.related.reach(), find, |kind, depth, table, rule| {
             // A family stands under one label, whatever host the rule names.
-            let depth = if kind == Kind::HostTree { probe::labels(self.tables[table].text(rule)) - 1 } else { depth };
+            let depth = if kind == Kind::HostTree { probe::labels(&self.tables[table].text(rule)) - 1 } else { depth };
             visit(self.matched(kind, depth, table, rule, true));
         });
         for host in self.related.hosts_to_try(family) {

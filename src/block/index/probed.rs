@@ -81,8 +81,7 @@ impl Index {
     }
 
     fn told(&self, hits: Vec<(usize, u32)>) -> Vec<(String, RuleOrigin)> {
-        let told =
-            |(table, rule): (usize, u32)| (self.tables[table].text(rule).to_owned(), self.tables[table].origin(rule));
+        let told = |(table, rule): (usize, u32)| (self.tables[table].text(rule), self.tables[table].origin(rule));
         hits.into_iter().take(MAX_HITS).map(told).collect()
     }
 }

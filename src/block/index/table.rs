@@ -1,5 +1,6 @@
 //! The rules of one source, compiled.
 
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use super::compile::Compiler;
 use super::patterns::Patterns;
 use super::postings::Postings;
 use super::probe::{Key, Reach};
+use super::wordings::Wordings;
 use crate::pattern::Share;
 use crate::rule::{Attributes, Rule, Standing, query_agrees};
 
@@ -54,7 +56,7 @@ pub(super) const ASK_PAIRS: u32 = u32::MAX;
 pub struct Table {
     pub(super) source: Source,
     pub(super) hash: Digest,
-    pub(super) texts: Texts,
+    pub(super) wordings: Wordings,
     pub(super) held: Vec<Held>,
     pub(super) bearings: Vec<Bearing>,
     /// The rules that name pairs, ascending, and beside them those pairs.
@@ -65,6 +67,12 @@ pub struct Table {
     pub(super) reach: Reach,
     /// Every instant at which a rule begins or ceases to hold, ascending.
     pub(super) boundaries: Vec<Timestamp>,
+}
+
+impl fmt::Debug for Table {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Table").field("source", &self.source).field("rules", &self.len()).finish_non_exhaustive()
+    }
 }
 
 impl Table {
@@ -123,8 +131,8 @@ impl Table {
         self.postings.find(key)
     }
 
-    pub(super) fn text(&self, rule: u32) -> &str {
-        self.texts.at(rule as usize)
+    pub(super) fn text(&self, rule: u32) -> String {
+        self.wordings.at(rule as usize)
     }
 
     fn bearing(&self, rule: u32) -> &Bearing {
@@ -173,10 +181,6 @@ pub(super) struct Texts {
 }
 
 impl Texts {
-    pub(super) fn with_capacity(count: usize) -> Texts {
-        Texts { blob: String::new(), ends: Vec::with_capacity(count) }
-    }
-
     pub(super) fn push(&mut self, text: &str) {
         self.blob.push_str(text);
         self.ends.push(self.blob.len() as u64);

@@ -17,30 +17,32 @@ pub const MAX_REPORTED: usize = 20;
 
 pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Reads a list of the plain format, as [`read_beside`] with nothing beside it.
+/// Reads a list of the plain format, with no patterns beside it.
 pub fn read(bytes: &[u8]) -> Result<Vec<Rule>, Vec<BadLine>> {
-    read_beside(bytes, Share::default())
+    let mut rules = Vec::new();
+    read_each(bytes, Share::default(), |rule| rules.push(rule))?;
+    Ok(rules)
 }
 
-/// Reads a list of the plain format. Either all its lines are good, or the first bad ones come back.
-/// `share` is what the patterns of other lists take.
-pub fn read_beside(bytes: &[u8], mut share: Share) -> Result<Vec<Rule>, Vec<BadLine>> {
+/// Reads a list of the plain format, and gives `take` each rule as soon as it is read, so that a long
+/// list is never held as rules. Where lines are bad the first of them come back, and what was taken is
+/// no list. `share` is what the patterns of other lists take.
+pub fn read_each(bytes: &[u8], mut share: Share, mut take: impl FnMut(Rule)) -> Result<(), Vec<BadLine>> {
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
-    let mut rules = Vec::new();
     let mut bad = Vec::new();
     let mut shared = Shared::default();
     for (number, raw) in (1..=u32::MAX).zip(bytes.split(|&byte| byte == b'\n')) {
         let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
         match read_line(raw).and_then(|rule| rule.map(|rule| take_share(rule, &mut share)).transpose()) {
             Ok(None) => {}
-            Ok(Some(rule)) => rules.push(shared.intern(Rule { line: number, ..rule })),
+            Ok(Some(rule)) => take(shared.intern(Rule { line: number, ..rule })),
             Err(fault) => bad.push(fault.in_line(number, &shown(raw))),
         }
         if bad.len() == MAX_REPORTED {
             break;
         }
     }
-    if bad.is_empty() { Ok(rules) } else { Err(bad) }
+    if bad.is_empty() { Ok(()) } else { Err(bad) }
 }
 
 /// Reads one rule, as an API or a command line names it, with or without attributes behind it.

@@ -8,8 +8,8 @@ use super::Rank;
 use super::error::{Problem, SourceError};
 use super::shown::{Shown, read};
 use super::survey::{Survey, survey};
-use super::verdict::parse;
-use crate::index::{self, Table};
+use super::verdict::compile;
+use crate::index::Table;
 use crate::pattern::Share;
 use crate::settings::Settings;
 
@@ -35,8 +35,8 @@ pub fn check(settings: &Settings) -> Result<Vec<Arc<Table>>, Vec<SourceError>> {
         };
         for file in files {
             let share = tables.values().map(|table| table.share()).sum();
-            match compile(&file, share) {
-                Ok(table) => drop(tables.insert(Rank::of(&file), Arc::new(table))),
+            match compile_file(&file, share) {
+                Ok(table) => drop(tables.insert(Rank::of(&file), table)),
                 Err(bad) => errors.extend(bad),
             }
         }
@@ -44,12 +44,9 @@ pub fn check(settings: &Settings) -> Result<Vec<Arc<Table>>, Vec<SourceError>> {
     if errors.is_empty() { Ok(tables.into_values().collect()) } else { Err(errors) }
 }
 
-fn compile(file: &Path, share: Share) -> Result<Table, Vec<SourceError>> {
+fn compile_file(file: &Path, share: Share) -> Result<Arc<Table>, Vec<SourceError>> {
     match read(file) {
-        Shown::Content(content) => {
-            let rules = parse(file, &content.bytes, share)?;
-            Ok(Table::compile(index::Source::File(Arc::from(file.to_string_lossy())), rules, content.hash))
-        }
+        Shown::Content(content) => compile(file, &content.bytes, content.hash, share),
         Shown::Absent => Err(vec![SourceError::new(file, Problem::Missing)]),
         Shown::Unreadable(error) => Err(vec![error]),
     }

@@ -10,7 +10,7 @@ use super::kept::{Copy, Kept};
 use super::shown::{Content, Shown, read};
 use super::source::{Source, Trouble};
 use super::survey::{Survey, survey};
-use super::verdict::{Verdict, Word, judge, parse};
+use super::verdict::{Verdict, Word, compile, judge};
 use super::{Change, Problem, Rank, Root, RootState, SourceError, Sources};
 use crate::settings::Settings;
 
@@ -106,20 +106,20 @@ impl Sources {
         let file = source.file.clone();
         let before = copy.map(Copy::former);
         // Whether an empty file was emptied in place is not known; it is the safe assumption.
-        let (rules, former) = match judge(&file, before.as_ref(), &content, Word::InPlace, share) {
-            Verdict::Take(rules) => {
-                let former = content.former(rules.len(), wall);
-                (rules, former)
+        let (table, former) = match judge(&file, before.as_ref(), &content, Word::InPlace, share) {
+            Verdict::Take(table) => {
+                let former = content.former(table.len(), wall);
+                (table, former)
             }
             Verdict::Same => {
-                let rules = parse(&file, &content.bytes, share).map_err(Trouble::Refused)?;
+                let table = compile(&file, &content.bytes, content.hash, share).map_err(Trouble::Refused)?;
                 let taken_at = before.map_or(wall, |before| before.taken_at);
-                let former = content.former(rules.len(), taken_at);
-                (rules, former)
+                let former = content.former(table.len(), taken_at);
+                (table, former)
             }
             Verdict::Hold(trouble) => return Err(trouble),
         };
-        source.put_in_force(rules, former);
+        source.put_in_force(table, former);
         let is_new = before.is_none_or(|before| before.hash != former.hash);
         if is_new || copy.is_none_or(|copy| !self.kept.has_bytes(copy)) {
             self.errands.insert(file.clone(), Some((Copy::new(&file, &former), content.bytes)));
@@ -148,7 +148,7 @@ impl Sources {
                 return Err(errors);
             }
         };
-        source.put_in_force(parse(&copy.file, &bytes, share)?, copy.former());
+        source.put_in_force(compile(&copy.file, &bytes, copy.hash, share)?, copy.former());
         Ok(source.hold(trouble))
     }
 }

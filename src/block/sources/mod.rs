@@ -37,9 +37,8 @@ pub use error::{Problem, SourceError};
 pub use reload::Naming;
 pub use thread::watch;
 
-use crate::index::{self, Table};
+use crate::index::Table;
 use crate::pattern::Share;
-use crate::rule::Rule;
 use kept::{Copy, Kept};
 use root::{Root, RootState};
 use shown::{Content, Shown};
@@ -197,10 +196,10 @@ impl Sources {
         match verdict::judge(&file, source.former(), &content, word, share) {
             Verdict::Same => source.trouble.take().map(|_| Change::Restored { file }),
             Verdict::Hold(trouble) => Some(source.hold(trouble)),
-            Verdict::Take(rules) => {
+            Verdict::Take(table) => {
                 let before = source.former().map_or(0, |former| former.rules);
-                let former = content.former(rules.len(), wall);
-                source.put_in_force(rules, former);
+                let former = content.former(table.len(), wall);
+                source.put_in_force(table, former);
                 source.trouble = None;
                 self.errands.insert(file.clone(), Some((Copy::new(&file, &former), content.bytes)));
                 Some(Change::Applied { file, hash: former.hash, rules: former.rules, before })
@@ -242,9 +241,7 @@ impl Sources {
 }
 
 impl Source {
-    fn put_in_force(&mut self, rules: Vec<Rule>, former: Former) {
-        let name = index::Source::File(Arc::from(self.file.to_string_lossy()));
-        let table = Arc::new(Table::compile(name, rules, former.hash));
+    fn put_in_force(&mut self, table: Arc<Table>, former: Former) {
         self.in_force = Some(InForce { table, former });
     }
 

@@ -1,15 +1,16 @@
 //! What becomes of a list's new content: a pure decision.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use terms::{Digest, Timestamp};
 
 use super::error::{Problem, SourceError};
 use super::shown::{Content, Stamp};
 use super::source::Trouble;
+use crate::index::{self, Compiler, Table};
 use crate::list;
 use crate::pattern::Share;
-use crate::rule::Rule;
 
 /// Losing no more rules than this never needs a second word.
 const SHRINKS_FREELY: usize = 10;
@@ -57,7 +58,7 @@ impl Word {
 pub(super) enum Verdict {
     /// It is what is in force.
     Same,
-    Take(Vec<Rule>),
+    Take(Arc<Table>),
     Hold(Trouble),
 }
 
@@ -70,25 +71,31 @@ pub(super) fn judge(file: &Path, former: Option<&Former>, content: &Content, wor
     if content.bytes.is_empty() && word == Word::InPlace && from > 0 {
         return Verdict::Hold(Trouble::Emptied);
     }
-    let rules = match parse(file, &content.bytes, share) {
-        Ok(rules) => rules,
+    let table = match compile(file, &content.bytes, content.hash, share) {
+        Ok(table) => table,
         Err(errors) => return Verdict::Hold(Trouble::Refused(errors)),
     };
-    let to = rules.len();
+    let to = table.len();
     let has_shrunk = to < from.div_ceil(2) && from - to > SHRINKS_FREELY;
     if has_shrunk && word != (Word::Operator { accept_shrink: true }) {
         return Verdict::Hold(Trouble::Shrunk { from, to });
     }
-    Verdict::Take(rules)
+    Verdict::Take(table)
 }
 
-/// Reads a list of whatever kind its name says.
-pub(super) fn parse(file: &Path, bytes: &[u8], share: Share) -> Result<Vec<Rule>, Vec<SourceError>> {
+/// Reads a list of whatever kind its name says, and compiles it. `hash` is that of its bytes.
+pub(super) fn compile(file: &Path, bytes: &[u8], hash: Digest, share: Share) -> Result<Arc<Table>, Vec<SourceError>> {
+    let lines = bytes.iter().filter(|&&byte| byte == b'\n').count();
+    // Most lines are rules and have some 40 bytes; many short ones may as well be blank.
+    let mut compiler = Compiler::new(lines.min(bytes.len() / 32));
     let read = match file.extension() {
-        Some(extension) if extension == "toml" => list::read_tables(bytes, share),
-        _ => list::read_beside(bytes, share),
+        Some(extension) if extension == "toml" => {
+            list::read_tables(bytes, share).map(|rules| rules.iter().for_each(|rule| compiler.add(rule)))
+        }
+        _ => list::read_each(bytes, share, |rule| compiler.add(&rule)),
     };
-    read.map_err(|bad| bad.into_iter().map(|bad| SourceError::new(file, Problem::BadLine(bad))).collect())
+    read.map_err(|bad| bad.into_iter().map(|bad| SourceError::new(file, Problem::BadLine(bad))).collect::<Vec<_>>())?;
+    Ok(Arc::new(compiler.finish(index::Source::File(Arc::from(file.to_string_lossy())), hash)))
 }
 
 #[cfg(test)]

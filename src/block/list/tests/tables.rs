@@ -103,9 +103,9 @@ fn there_may_be_so_many_patterns_and_no_more() {
     let two = b"[[rule]]\npattern = 'one'\n[[rule]]\npattern = 'two'\n";
     let bad = read_tables(two, beside).unwrap_err().remove(0);
     assert!(bad.what.contains("one pattern more than the 1000"), "{bad}");
-    let plain = crate::list::read_beside(b"~one\n~two\n", beside).unwrap_err().remove(0);
+    let plain = crate::list::read_each(b"~one\n~two\n", beside, drop).unwrap_err().remove(0);
     assert_eq!((plain.line, plain.column), (2, 1));
-    let large = crate::list::read_beside(b"~one\n", Share { patterns: 0, bytes: Share::ALL.bytes }).unwrap_err();
+    let large = crate::list::read_each(b"~one\n", Share { patterns: 0, bytes: Share::ALL.bytes }, drop).unwrap_err();
     assert!(large[0].what.contains("4 MiB"), "{}", large[0]);
 }
 
