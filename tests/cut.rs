@@ -22,8 +22,12 @@ struct Reader {
 
 impl Reader {
     fn start(edge: &Edge, path: &str) -> Reader {
+        Reader::asking(edge, &request("GET", HOST, path, &[]))
+    }
+
+    fn asking(edge: &Edge, request: &str) -> Reader {
         let mut client = Client::connect_narrow(edge.address, 4096);
-        client.send(request("GET", HOST, path, &[]));
+        client.send(request);
         let head = client.head();
         assert_eq!(head.status, 200);
         let mut got = Vec::new();
@@ -154,6 +158,25 @@ fn when_the_receipt_is_there_the_cut_is_done() {
     for reader in &mut cut {
         reader.assert_cut(&body);
     }
+}
+
+/// The edge has handed all of it to its kernel, and HTTP is over on the connection.
+#[test]
+fn an_answer_that_ends_its_connection_is_cut_as_well() {
+    let body = noise(BODY, 8);
+    let origin = Origin::with("/large", Page::stored(&body));
+    let edge = Edge::plain(&origin);
+    edge.get("/large");
+    let mut cut = [
+        Reader::asking(&edge, &request("GET", HOST, "/large", &[("Connection", "close")])),
+        Reader::asking(&edge, &format!("GET /large HTTP/1.0\r\nHost: {HOST}\r\n\r\n")),
+    ];
+    let receipt = edge.block(URL, "N-17");
+    assert_eq!(receipt["cut"], cut.len(), "{receipt}");
+    for reader in &mut cut {
+        reader.assert_cut(&body);
+    }
+    assert_recorded_as_cut(&edge, &cut, receipt["list"].as_u64().unwrap(), &body);
 }
 
 #[test]

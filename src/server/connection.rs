@@ -16,6 +16,7 @@ use hyper::service::service_fn;
 use terms::{Body, Peer};
 
 use super::accept::{Edge, Stop};
+use super::leave::{Left, leave};
 use super::progress::{Framing, Progress, Watched};
 use super::request;
 use super::wire::{Transport, Wire};
@@ -68,7 +69,11 @@ pub(super) async fn drive<T: Transport>(stream: T, peer: Peer, edge: Arc<Edge>, 
     match cut {
         Some(blocked) => progress.cut(&blocked, reset(wire.stream)),
         None if progress.must_reset() => progress.close(reset(wire.stream)),
-        None => wire.close(&edge, peer, &progress).await,
+        None => match leave(wire.stream.tcp(), &lane, &progress, &stop, limits.idle_timeout).await {
+            Left::Sent => wire.close(&edge, peer, &progress).await,
+            Left::Blocked(blocked) => progress.cut(&blocked, reset(wire.stream)),
+            Left::Stalled => progress.close(reset(wire.stream)),
+        },
     }
 }
 

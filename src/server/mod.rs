@@ -7,6 +7,7 @@ mod accept;
 mod connection;
 mod handshake;
 mod http2;
+mod leave;
 mod patience;
 mod preface;
 mod prior_knowledge;
