@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use block::{Blocks, Clearance, Lane, Load};
 use cache::{Cache, Fill, Filled, Flight, Landed, Landing, Pass, ReplyHead, Stop, Writer};
-use http::{Method, Request, header};
+use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
-use origin::{Group, Reply, ReplyBody};
+use origin::{Group, Handshake, Reply, ReplyBody};
 use terms::{Answer, Ask, Body, BodyError, CacheUse, Clock, Moment, Proof, Refusal, Ruling, Url};
 use tokio::sync::oneshot;
 
 use crate::forward;
-use crate::passage::{Judge, Passage};
+use crate::passage::{self, Judge, Passage};
 use crate::sites::Site;
 use crate::witness::Witness;
 
@@ -84,7 +84,17 @@ impl Fetcher {
             fields.remove(header::IF_RANGE);
         }
         let request = forward::request(ask, url, fields, body, site, self.witness.via());
-        let reply = site.group(url).exchange(request).await?;
+        let origins = site.group(url);
+        let reply = match ask.present.tunnel {
+            false => origins.exchange(request).await?,
+            true => match origins.tunnel(request).await? {
+                Handshake::Refused(reply) => reply,
+                Handshake::Agreed(agreed) => {
+                    let cache_status = pass.cache_status(StatusCode::SWITCHING_PROTOCOLS);
+                    return Ok(passage::tunnel(agreed, site.tunnel_timeout, cache_status, self.witness.via()));
+                }
+            },
+        };
         if cache::policy::invalidates(&ask.method, reply.status) {
             self.cache.invalidate(url);
         }

@@ -4,15 +4,16 @@
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use block::{Blocks, Clearance};
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CACHE_STATUS, CONTENT_RANGE, HeaderValue};
 use http_body::{Frame, SizeHint};
-use origin::{Reply, ReplyBody};
+use origin::{Agreed, Reply, ReplyBody};
 use terms::record::Part;
-use terms::{Answer, Body, BodyError, CacheUse, Clock, Digest, Hasher, Proof, Ruling, Url};
+use terms::{Answer, Body, BodyError, CacheUse, Clock, Digest, Hasher, Proof, Ruling, Tunnel, Url};
 
 use crate::forward;
 
@@ -75,6 +76,17 @@ impl Passage {
         answer.body = Body::stream(body);
         answer
     }
+}
+
+/// An answer behind which both sides leave HTTP.
+pub fn tunnel(agreed: Agreed, idle: Duration, cache_status: HeaderValue, via: &str) -> Answer {
+    let mut fields = forward::reply(agreed.fields, agreed.version, via);
+    terms::tunnel::name(&mut fields);
+    fields.append(CACHE_STATUS, cache_status);
+    let body = Body::Tunnel(Box::new(Tunnel { far: Box::new(agreed.far), idle }));
+    let mut answer = Answer::made_here(StatusCode::SWITCHING_PROTOCOLS, fields, body);
+    answer.cache = CacheUse::Tunnel;
+    answer
 }
 
 /// `bytes first-last/length` (RFC 9110 section 14.4).

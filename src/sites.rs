@@ -5,6 +5,7 @@ mod paths;
 mod redirect;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use block::Kin;
 use cache::Caching;
@@ -38,6 +39,8 @@ pub struct Site {
     pub redirects: Redirects,
     pub to_client: Vec<FieldRule>,
     pub to_origin: Vec<FieldRule>,
+    /// How long nothing may move in a tunnel.
+    pub tunnel_timeout: Duration,
     /// Fields of requests that go to the origin though they are dropped otherwise.
     pub pass_fields: Vec<HeaderName>,
     /// The port of https to which those who ask in clear are sent; `None`: they are served.
@@ -56,6 +59,10 @@ impl Site {
         }
         if ask.present.expect && !ask.fields[header::EXPECT].as_bytes().eq_ignore_ascii_case(b"100-continue") {
             return Err(Refusal::UnknownExpectation);
+        }
+        // RFC 6455 knows of none; where it ends and the tunnel begins is nothing to differ about.
+        if ask.present.tunnel && ask.present.body {
+            return Err(Refusal::BadHead("a request that asks for a tunnel has a body"));
         }
         Ok(())
     }

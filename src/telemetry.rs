@@ -58,17 +58,31 @@ impl SiteNumbers {
 pub struct EdgeNumbers {
     accepted: AtomicU64,
     open: AtomicU64,
+    tunnels: AtomicU64,
+    tunnels_open: AtomicU64,
     refused: Mutex<BTreeMap<&'static str, u64>>,
 }
 
-/// Counts a connection as open until it is dropped.
-pub struct Open(Arc<EdgeNumbers>);
+/// Counts a connection or a tunnel as open until it is dropped.
+pub struct Open {
+    numbers: Arc<EdgeNumbers>,
+    counted: fn(&EdgeNumbers) -> &AtomicU64,
+}
 
 impl EdgeNumbers {
     pub fn connection(self: &Arc<Self>) -> Open {
         self.accepted.fetch_add(1, Relaxed);
-        self.open.fetch_add(1, Relaxed);
-        Open(self.clone())
+        self.open(|numbers| &numbers.open)
+    }
+
+    pub fn tunnel(self: &Arc<Self>) -> Open {
+        self.tunnels.fetch_add(1, Relaxed);
+        self.open(|numbers| &numbers.tunnels_open)
+    }
+
+    fn open(self: &Arc<Self>, counted: fn(&EdgeNumbers) -> &AtomicU64) -> Open {
+        counted(self).fetch_add(1, Relaxed);
+        Open { numbers: self.clone(), counted }
     }
 
     pub fn refused(&self, reason: &'static str) {
@@ -78,7 +92,7 @@ impl EdgeNumbers {
 
 impl Drop for Open {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Relaxed);
+        (self.counted)(&self.numbers).fetch_sub(1, Relaxed);
     }
 }
 
@@ -211,6 +225,8 @@ impl Named for Telemetry {
         names.counters("seawall_refused", "Heads and handshakes refused before they became a request", refused)?;
         names.counter("seawall_connections", "Connections accepted", self.edge.accepted.load(Relaxed))?;
         names.gauge("seawall_connections_open", "Connections open", self.edge.open.load(Relaxed))?;
+        names.counter("seawall_tunnels", "Tunnels opened", self.edge.tunnels.load(Relaxed))?;
+        names.gauge("seawall_tunnels_open", "Tunnels open", self.edge.tunnels_open.load(Relaxed))?;
         names.counter("seawall_abandoned", "Clients that left before an answer", self.abandoned.load(Relaxed))?;
         names.counter("seawall_cut", "Answers cut by a rule that came into force", self.cut.load(Relaxed))?;
         let failed = self.reload_failed.lock().is_some();

@@ -45,6 +45,8 @@ pub struct Witnessed {
     pub body: Body,
     /// `None`: too little is known for a record.
     pub draft: Option<Draft>,
+    /// No other answer may follow it on its connection.
+    pub is_last: bool,
 }
 
 /// How an answer ended.
@@ -115,7 +117,7 @@ impl Witness {
         outcome: Result<Cleared, Refusal>,
         list: u64,
     ) -> Response<Witnessed> {
-        let (answer, url, verdict, ruling, ticket, list) = match outcome {
+        let (mut answer, url, verdict, ruling, ticket, list) = match outcome {
             Ok(cleared) => {
                 (cleared.answer, Some(cleared.url), Verdict::Served, None, Some(cleared.ticket), cleared.list)
             }
@@ -135,6 +137,8 @@ impl Witness {
                 }
             }
         };
+        // Bytes behind a request for a tunnel that doesn't come about were meant for it: none is read as a request.
+        answer.close |= ask.present.tunnel && answer.cache != CacheUse::Tunnel;
         let record = Box::new(Record {
             began: ask.began.wall,
             ended: ask.began.wall,
@@ -190,7 +194,7 @@ impl Witness {
             }
             body = Body::Empty;
         }
-        let mut response = Response::new(Witnessed { body, draft });
+        let mut response = Response::new(Witnessed { body, draft, is_last: close });
         *response.status_mut() = status;
         *response.headers_mut() = fields;
         response

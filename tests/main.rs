@@ -25,3 +25,4 @@ mod reload;
 mod smuggling;
 mod tidy;
 mod tls;
+mod tunnels;

@@ -81,6 +81,7 @@ pub fn house() -> House {
         redirects: Redirects::new([]),
         to_client: Vec::new(),
         to_origin: Vec::new(),
+        tunnel_timeout: std::time::Duration::from_secs(3600),
         pass_fields: Vec::new(),
         https: None,
     };

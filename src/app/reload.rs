@@ -39,6 +39,7 @@ pub(super) fn site_of(
         redirects: meant.redirects.clone(),
         to_client: meant.to_client.clone(),
         to_origin: meant.to_origin.clone(),
+        tunnel_timeout: meant.tunnel_timeout,
         pass_fields: meant.pass_fields.clone(),
         https: https.filter(|_| meant.redirect_to_https),
         numbers: telemetry.site(&meant.name),

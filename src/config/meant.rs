@@ -109,6 +109,8 @@ pub struct Site {
     pub caching: cache::Caching,
     /// A rule for one of the hosts holds for all.
     pub same_content: bool,
+    /// How long nothing may move in a tunnel.
+    pub tunnel_timeout: Duration,
     /// Fields of requests that go to the origin though they are dropped otherwise.
     pub pass_fields: Vec<HeaderName>,
     /// Who asks in clear is sent to https.
@@ -176,6 +178,10 @@ pub(super) fn waits() -> origin::Settings {
     }
 }
 
+/// `site.tunnel_timeout` where nothing else is said: applications are often silent for minutes, and what is
+/// blocked is cut in any case.
+const TUNNEL_TIMEOUT: Duration = Duration::from_secs(3600);
+
 impl Site {
     /// A site that has nothing yet but its name and its hosts.
     pub(super) fn new(name: &str, hosts: Vec<HostPattern>) -> Site {
@@ -198,6 +204,7 @@ impl Site {
             to_origin: Vec::new(),
             caching: cache::Caching::default(),
             same_content: false,
+            tunnel_timeout: TUNNEL_TIMEOUT,
             pass_fields: Vec::new(),
             redirect_to_https: false,
         }

@@ -129,6 +129,7 @@ impl Judge<'_, '_> {
         waits.first_byte_timeout = self.duration(site.first_byte_timeout, waits.first_byte_timeout, MILLISECOND..=DAY);
         waits.between_bytes_timeout =
             self.duration(site.between_bytes_timeout, waits.between_bytes_timeout, MILLISECOND..=DAY);
+        meant.tunnel_timeout = self.duration(site.tunnel_timeout, meant.tunnel_timeout, MILLISECOND..=7 * DAY);
         waits.max_connections = self.count(site.max_origin_connections, waits.max_connections, 1..=65_535);
         let plan = &mut meant.plan;
         meant.shares = site.origin.map(|origins| self.shares(origins, plan, &waits)).unwrap_or_default();

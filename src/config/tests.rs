@@ -54,6 +54,7 @@ retry_statuses = [502, 503]
 connect_timeout = "1ms"
 first_byte_timeout = "2ms"
 between_bytes_timeout = "3ms"
+tunnel_timeout = "4ms"
 max_origin_connections = 4
 repr_digest = true
 pass_fields = ["X-Forwarded-For"]
@@ -159,6 +160,7 @@ fn all_but_the_site_has_a_default() {
     assert_eq!(origin.connect_timeout, Duration::from_secs(5));
     assert_eq!(origin.first_byte_timeout, Duration::from_secs(30));
     assert_eq!(origin.between_bytes_timeout, Duration::from_secs(30));
+    assert_eq!(site.tunnel_timeout, Duration::from_secs(3600));
     assert_eq!(origin.max_connections, 256);
     assert!(!site.caching.store_set_cookie && !site.caching.client_refresh && !site.caching.repr_digest);
     assert!(site.pass_fields.is_empty());
@@ -236,6 +238,7 @@ fn reads_every_key() {
     let origin = &site.plan.origins[0];
     let times = [origin.connect_timeout, origin.first_byte_timeout, origin.between_bytes_timeout];
     assert_eq!(times, [1, 2, 3].map(Duration::from_millis));
+    assert_eq!(site.tunnel_timeout, Duration::from_millis(4));
     assert_eq!((origin.url(), origin.max_connections), ("http://[::1]:3000".to_owned(), 4));
     assert!(site.same_content);
     assert!(site.caching.repr_digest && site.caching.store_set_cookie && site.caching.client_refresh);

@@ -28,6 +28,7 @@ pub(super) fn rows(site: &Site) -> Vec<Row> {
         row("connect_timeout", show_duration(waits.connect_timeout)).remark("504"),
         row("first_byte_timeout", show_duration(waits.first_byte_timeout)).remark("504"),
         row("between_bytes_timeout", show_duration(waits.between_bytes_timeout)),
+        row("tunnel_timeout", show_duration(site.tunnel_timeout)),
         row("max_origin_connections", waits.max_connections).remark("to each; requests queue, then 503"),
         row("host_header", site.host_header.as_ref().map(text)).remark(match site.host_header {
             Some(_) => "",

@@ -112,6 +112,7 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ("site.route.origin", "Where they go, as in `site.origin`."),
     ("site.route.path", "A path, or a path and all below, such as \"/api/*\"."),
     ("site.store_set_cookie", "Store answers that carry `Set-Cookie`: one client's cookie may then go to all."),
+    ("site.tunnel_timeout", "How long nothing may move in a WebSocket tunnel before it is closed."),
     ("state", "What must outlive a restart."),
     ("state.dir", "The state folder, relative to the config's; one process at a time."),
     ("takedown", "What is blocked, and what a blocked client is told."),

@@ -85,7 +85,7 @@ impl Connection {
             .await
             .map_err(|error| OriginError::Broken { fault: Fault::Connection(error.into()), sent: false })?;
         let task = tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            if let Err(error) = connection.with_upgrades().await {
                 tracing::debug!(error = &error as &dyn Error, "a connection to an origin ended");
             }
         });

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use http::header::UPGRADE;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
 
@@ -11,8 +12,9 @@ use crate::head;
 use crate::numbers::count;
 use crate::pool::{Grant, Pool, Slot};
 use crate::reply::Lease;
+use crate::tunnel::is_agreement;
 use crate::upload::{self, Course, Upload};
-use crate::{Fault, Numbers, OriginError, Reply, ReplyBody, Settings};
+use crate::{FarEnd, Fault, Numbers, OriginError, Reply, ReplyBody, Settings};
 
 /// An origin and its connections. Clones share them; they are closed when the last one is dropped,
 /// but for those whose answers are still being read.
@@ -41,9 +43,11 @@ impl Origin {
         &self.0.settings
     }
 
-    /// Sends one request and waits for the head of the answer; 1xx are passed over, 101 is refused.
+    /// Sends one request and waits for the head of the answer; 1xx are passed over, a 101 that was not asked
+    /// for is refused.
     ///
-    /// `request` has an origin-form target (RFC 9112 section 3.2.1), `Host`, and no hop-by-hop fields.
+    /// `request` has an origin-form target (RFC 9112 section 3.2.1), `Host`, and no hop-by-hop fields but
+    /// those that ask for a tunnel.
     /// The rest of its body is sent while the answer is read, and abandoned when the answer has ended.
     ///
     /// A connection from the pool that turns out to be dead is replaced, once, by a fresh one: always
@@ -69,13 +73,13 @@ impl Origin {
     }
 
     async fn answer(&self, request: Request<Upload>) -> Result<Reply, Box<Failed>> {
-        let method = request.method().clone();
+        let asked = Asked { method: request.method().clone(), tunnel: request.headers().contains_key(UPGRADE) };
         let (answer, connection, course) = match self.0.pool.take(self.0.settings.connect_timeout).await {
             None => return Err(Failed::before_sending(OriginError::Busy, request)),
             Some(Grant::Fresh(slot)) => self.send_fresh(request, slot).await?,
             Some(Grant::Pooled(connection)) => self.send_pooled(request, connection).await?,
         };
-        self.reply(&method, answer, connection, course).map_err(Failed::for_good)
+        self.reply(&asked, answer, connection, course).await.map_err(Failed::for_good)
     }
 
     async fn send_fresh(&self, request: Request<Upload>, slot: Slot) -> Result<Sent, Box<Failed>> {
@@ -110,20 +114,25 @@ impl Origin {
         self.send_fresh(again, lost.slot).await
     }
 
-    fn reply(
+    async fn reply(
         &self,
-        method: &Method,
-        answer: Response<Incoming>,
+        asked: &Asked,
+        mut answer: Response<Incoming>,
         connection: Connection,
         course: Arc<Course>,
     ) -> Result<Reply, OriginError> {
-        let (mut head, incoming) = answer.into_parts();
         let broken = |fault: Fault| OriginError::Broken { fault, sent: true };
-        head::judge(method, head.status, &mut head.headers).map_err(broken)?;
-        let lease = Lease { connection, course };
+        let (lease, far) = if asked.tunnel && is_agreement(&answer) {
+            (None, Some(FarEnd::behind(&mut answer, connection).await.map_err(broken)?))
+        } else {
+            let head = &mut answer;
+            head::judge(&asked.method, head.status(), head.headers_mut()).map_err(broken)?;
+            (Some(Lease { connection, course }), None)
+        };
+        let (head, incoming) = answer.into_parts();
         let timeout = self.0.settings.between_bytes_timeout;
         let body = ReplyBody::new(incoming, lease, timeout, self.0.numbers.clone());
-        Ok(Reply { status: head.status, version: head.version, fields: head.headers, body })
+        Ok(Reply { status: head.status, version: head.version, fields: head.headers, body, far })
     }
 }
 
@@ -150,6 +159,12 @@ impl fmt::Debug for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Origin").field(&self.0.settings).finish()
     }
+}
+
+/// What of a request says how its answer is to be read.
+struct Asked {
+    method: Method,
+    tunnel: bool,
 }
 
 type Sent = (Response<Incoming>, Connection, Arc<Course>);

@@ -1,15 +1,14 @@
 //! An origin: who is asked when nothing stored answers.
 //!
 //! An HTTP/1.1 client (RFC 9112) for the origins of a site, each with a pool of connections of its own.
-//! [`Group::exchange`] is the whole of it: one request out, one [`Reply`] back whose body streams.
+//! [`Group::exchange`] is the whole of it: one request out, one [`Reply`] back whose body streams; and
+//! [`Group::tunnel`], which asks whether HTTP may be left behind.
 //!
 //! hyper does the parsing and stays inside. What is decided here: which origin is asked (`balance`), how
 //! each of them is (`health`, `check`), and whether another one is asked behind it (`set`, `budget`); how
 //! many connections there are and who waits for one (`pool`); how long each step may take; when a request
 //! may be sent a second time to the same origin (`exchange`); which answers leave a doubt about where they
 //! end (`strict`, beneath hyper); and when a connection may be used again (`reply`).
-//!
-//! Left out on purpose: tunnels.
 
 mod balance;
 mod budget;
@@ -27,6 +26,7 @@ mod settings;
 mod socket;
 mod stream;
 mod strict;
+mod tunnel;
 mod upload;
 
 #[cfg(test)]
@@ -39,5 +39,6 @@ pub use reply::{Reply, ReplyBody};
 pub use set::{Group, Origins, Seen};
 pub use settings::{Address, Check, Ejection, Plan, Settings, Share, Tls};
 pub use strict::Malformed;
+pub use tunnel::{Agreed, FarEnd, Handshake};
 
 use exchange::Origin;

@@ -13,11 +13,11 @@ use hyper::body::Incoming;
 use terms::BodyError;
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::Numbers;
 use crate::connection::{Connection, explain_body};
 use crate::numbers::count;
 use crate::pool::Pool;
 use crate::upload::Course;
+use crate::{FarEnd, Numbers};
 
 /// The head of an answer as it came, hop-by-hop fields and all, and its body.
 ///
@@ -29,6 +29,8 @@ pub struct Reply {
     pub version: Version,
     pub fields: HeaderMap,
     pub body: ReplyBody,
+    /// Where a tunnel was asked for and agreed to.
+    pub(crate) far: Option<FarEnd>,
 }
 
 /// A body that streams from the origin: read from the connection no faster than it is polled here,
@@ -69,8 +71,9 @@ impl Lease {
 }
 
 impl ReplyBody {
-    pub(crate) fn new(incoming: Incoming, lease: Lease, timeout: Duration, numbers: Arc<Numbers>) -> ReplyBody {
-        let mut body = ReplyBody { incoming, lease: Some(lease), timeout, clock: None, waiting: false, numbers };
+    /// Without a lease there is nothing to read.
+    pub(crate) fn new(incoming: Incoming, lease: Option<Lease>, timeout: Duration, numbers: Arc<Numbers>) -> ReplyBody {
+        let mut body = ReplyBody { incoming, lease, timeout, clock: None, waiting: false, numbers };
         body.end_if_over();
         body
     }

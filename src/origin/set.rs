@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use http::{Request, StatusCode};
 use parking_lot::Mutex;
-use terms::Body;
+use terms::{Body, tunnel};
 use tokio::time::Instant;
 
 use crate::balance::{Candidate, Fitness, Turns};
@@ -19,7 +19,7 @@ use crate::health::{Health, Standing};
 use crate::numbers::count;
 use crate::settings::{Ejection, Plan, Share};
 use crate::upload::{self, Upload};
-use crate::{Numbers, Origin, OriginError, Reply};
+use crate::{Agreed, Handshake, Numbers, Origin, OriginError, Reply};
 
 /// All origins of one site, with their connections, their health and their numbers.
 pub struct Origins {
@@ -130,7 +130,7 @@ enum Setback {
 
 impl Group {
     /// Sends one request to one of the group, or to two of them one after the other, and waits for the head
-    /// of the answer; 1xx are passed over, 101 is refused.
+    /// of the answer; 1xx are passed over, a 101 that was not asked for is refused.
     ///
     /// `request` has an origin-form target (RFC 9112 section 3.2.1), `Host`, and no hop-by-hop fields;
     /// framing and version are set here. [`Settings`](crate::Settings) say how long each step may take.
@@ -164,6 +164,16 @@ impl Group {
             (Err(_), Setback::Status(reply)) => Ok(*reply),
             (Err(failed), Setback::Failed(_)) => Err(failed.error),
         }
+    }
+
+    /// The same with a request that asks for a tunnel, which has no body. What asks for it is set here.
+    pub async fn tunnel(&self, mut request: Request<Body>) -> Result<Handshake, OriginError> {
+        tunnel::name(request.headers_mut());
+        let mut reply = self.exchange(request).await?;
+        Ok(match reply.far.take() {
+            Some(far) => Handshake::Agreed(Agreed { version: reply.version, fields: reply.fields, far }),
+            None => Handshake::Refused(reply),
+        })
     }
 
     fn choose(&self, tried: Option<usize>) -> Option<(usize, &Arc<Member>)> {

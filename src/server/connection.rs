@@ -18,8 +18,10 @@ use terms::{Body, Peer};
 use super::accept::{Edge, Stop};
 use super::leave::{Left, leave};
 use super::progress::{Framing, Progress, Watched};
-use super::request;
+use super::tunnel::{Agreed, Switch, Tunnelling};
 use super::wire::{Transport, Wire};
+use super::{refuse, request};
+use crate::witness::Witnessed;
 
 /// Serves a connection until either side ends it.
 pub(super) async fn drive<T: Transport>(stream: T, peer: Peer, edge: Arc<Edge>, stop: Stop) {
@@ -28,9 +30,11 @@ pub(super) async fn drive<T: Transport>(stream: T, peer: Peer, edge: Arc<Edge>, 
     let progress = Arc::new(Progress::new(lane.clone()));
     let socket = stream.tcp().as_raw_fd();
     let wire = Wire::new(stream, &limits, progress.clone());
+    let switch = Switch::default();
     let service = service_fn(|incoming| {
         let (edge, lane, progress, max_body) = (edge.clone(), lane.clone(), progress.clone(), limits.max_body);
-        async move { Ok::<_, Infallible>(answer(incoming, max_body, peer, &edge, &lane, &progress).await) }
+        let switch = &switch;
+        async move { Ok::<_, Infallible>(answer(incoming, max_body, peer, &edge, &lane, &progress, switch).await) }
     });
     let mut connection = http1::Builder::new()
         .max_headers(limits.head.fields)
@@ -39,7 +43,7 @@ pub(super) async fn drive<T: Transport>(stream: T, peer: Peer, edge: Arc<Edge>, 
         .header_read_timeout(None)
         .serve_connection(wire, service);
     let mut told_to_end = false;
-    let mut signals = FuturesUnordered::from_iter([signal(&lane, &stop, told_to_end)]);
+    let mut signals = FuturesUnordered::from_iter([signal(&lane, &stop, &switch, told_to_end)]);
     let cut = loop {
         tokio::select! {
             biased;
@@ -52,20 +56,25 @@ pub(super) async fn drive<T: Transport>(stream: T, peer: Peer, edge: Arc<Edge>, 
                     if lane.is_blocked() {
                         break Some(blocked);
                     }
-                    signals.push(signal(&lane, &stop, told_to_end));
+                    signals.push(signal(&lane, &stop, &switch, told_to_end));
                 }
                 Signal::Draining => {
                     told_to_end = true;
                     Pin::new(&mut connection).graceful_shutdown();
-                    signals.push(signal(&lane, &stop, told_to_end));
+                    signals.push(signal(&lane, &stop, &switch, told_to_end));
                 }
-                Signal::Ending => break None,
+                Signal::Ending | Signal::Switched => break None,
             },
             _ = &mut connection => break None,
         }
     };
     drop(signals);
     let wire = connection.into_parts().io;
+    if let Some(agreed) = switch.take() {
+        let _open = edge.numbers.tunnel();
+        let (near, early) = wire.into_parts();
+        return Box::pin(Tunnelling::new(agreed, near, early, progress).run(&lane, &stop)).await;
+    }
     match cut {
         Some(blocked) => progress.cut(&blocked, reset(wire.stream)),
         None if progress.must_reset() => progress.close(reset(wire.stream)),
@@ -85,14 +94,19 @@ async fn answer(
     edge: &Edge,
     lane: &Lane,
     progress: &Arc<Progress>,
+    switch: &Switch,
 ) -> Response<Watched> {
     let http10 = incoming.version() == Version::HTTP_10;
     let asked = request::owned(incoming, max_body);
-    let (head, witnessed) = edge.gateway.serve(asked, peer, lane).await.into_parts();
-    if let Some(draft) = witnessed.draft {
-        progress.begin(draft, framing_of(&head.headers, &witnessed.body, http10));
+    let (head, Witnessed { body, draft, is_last }) = edge.gateway.serve(asked, peer, lane).await.into_parts();
+    if let Body::Tunnel(tunnel) = body {
+        let head = [&refuse::head(head.status, &head.headers)[..], b"\r\n"].concat();
+        return switch.throw(Agreed { head, tunnel: *tunnel, draft }).await;
     }
-    Response::from_parts(head, progress.watch(witnessed.body))
+    if let Some(draft) = draft {
+        progress.begin(draft, framing_of(&head.headers, &body, http10), is_last);
+    }
+    Response::from_parts(head, progress.watch(body))
 }
 
 /// What a connection is told from outside.
@@ -100,17 +114,20 @@ enum Signal {
     Blocked(Vec<Blocked>),
     Draining,
     Ending,
+    /// HTTP ends here, for a tunnel.
+    Switched,
 }
 
 /// The next signal. `told_to_end`: that of draining was heard before.
 ///
 /// It stands in a set of its own, which asks it again only when it was woken: it has a lock and two
 /// lists of waiters to look at, and a connection is polled for every request.
-async fn signal(lane: &Lane, stop: &Stop, told_to_end: bool) -> Signal {
+async fn signal(lane: &Lane, stop: &Stop, switch: &Switch, told_to_end: bool) -> Signal {
     tokio::select! {
         biased;
         blocked = lane.blocked() => Signal::Blocked(blocked),
         () = stop.ending.signaled() => Signal::Ending,
+        () = switch.thrown() => Signal::Switched,
         () = stop.draining.signaled(), if !told_to_end => Signal::Draining,
     }
 }
@@ -130,7 +147,7 @@ const MIN_HYPER_BUFFER: usize = 64 * 1024;
 
 /// Closes a connection so that the kernel throws away what it still holds, and the peer sees a reset.
 /// Gives the number of those bytes.
-fn reset(stream: impl Transport) -> u64 {
+pub(super) fn reset(stream: impl Transport) -> u64 {
     let unsent = net::unsent(stream.tcp()).unwrap_or(0);
     // Lingering for no time is what turns a close into a reset (socket(7)); were it refused, the close
     // would still end the connection.

@@ -14,6 +14,7 @@ mod prior_knowledge;
 mod progress;
 mod refuse;
 mod request;
+mod tunnel;
 mod wire;
 
 pub use accept::{Edge, Greeting, Limits, ListenError, Listener, Stop, serve};

@@ -28,6 +28,8 @@ struct Current {
     /// What the framing adds to them.
     overhead: u64,
     ended: bool,
+    /// No other answer may follow it.
+    is_last: bool,
     failed: Option<BodyError>,
 }
 
@@ -57,6 +59,8 @@ struct State {
     written: u64,
     current: Option<Current>,
     sent: VecDeque<Sent>,
+    /// The last answer has left.
+    has_ended: bool,
 }
 
 /// Shared by the three that know something of an answer: the IO type, the body that hyper polls, and
@@ -71,8 +75,8 @@ impl Progress {
         Progress { lane, state: Mutex::default() }
     }
 
-    /// An answer begins: nothing of it has been written.
-    pub(super) fn begin(&self, draft: Draft, framing: Framing) {
+    /// An answer begins: nothing of it has been written. `is_last`: none may follow it.
+    pub(super) fn begin(&self, draft: Draft, framing: Framing, is_last: bool) {
         let ticket = draft.ticket();
         self.state.lock().current = Some(Current {
             draft,
@@ -83,6 +87,7 @@ impl Progress {
             taken: 0,
             overhead: 0,
             ended: false,
+            is_last,
             failed: None,
         });
     }
@@ -106,7 +111,8 @@ impl Progress {
         }
     }
 
-    /// The kernel has all that hyper had. Says whether that completed an answer.
+    /// The kernel has all that hyper had. Says whether that completed an answer behind which there may be
+    /// another.
     pub(super) fn flushed(&self) -> bool {
         let mut state = self.state.lock();
         if !state.current.as_ref().is_some_and(|current| current.ended) {
@@ -114,13 +120,19 @@ impl Progress {
         }
         let Some(current) = state.current.take() else { return false };
         let end = state.written;
-        let Current { mut draft, ticket, taken, .. } = current;
+        let Current { mut draft, ticket, taken, is_last, .. } = current;
         let list = ticket.and_then(|ticket| self.lane.list(ticket));
         draft.end(End { bytes: taken, complete: true, outcome: Outcome::AsAnswered, list });
         if let Some(ticket) = ticket {
             state.sent.push_back(Sent { ticket, end, draft });
         }
-        true
+        state.has_ended = is_last;
+        !is_last
+    }
+
+    /// Whether the last answer of the connection has left: what else the client sent is not looked at.
+    pub(super) fn has_ended(&self) -> bool {
+        self.state.lock().has_ended
     }
 
     /// Whether so much is not known to have arrived that the kernel should be asked.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use terms::wire::framing::BadBody;
 use terms::wire::head::BadHead;
 use terms::{Body, Peer, Refusal};
@@ -59,13 +59,7 @@ pub(super) async fn answer(stream: &mut impl Transport, reason: Reason, request:
         Body::Whole(page) => page,
         _ => Bytes::new(),
     };
-    let mut bytes = format!("HTTP/1.1 {}\r\n", parts.status).into_bytes();
-    for (name, value) in &parts.headers {
-        bytes.extend_from_slice(name.as_str().as_bytes());
-        bytes.extend_from_slice(b": ");
-        bytes.extend_from_slice(value.as_bytes());
-        bytes.extend_from_slice(b"\r\n");
-    }
+    let mut bytes = head(parts.status, &parts.headers);
     if !parts.headers.contains_key(header::CONTENT_LENGTH) {
         bytes.extend_from_slice(format!("content-length: {}\r\n", page.len()).as_bytes());
     }
@@ -76,6 +70,18 @@ pub(super) async fn answer(stream: &mut impl Transport, reason: Reason, request:
         let bytes = if written { page.len() as u64 } else { 0 };
         draft.end(End { bytes, complete: written, outcome: Outcome::AsAnswered, list: None });
     }
+}
+
+/// A status line and fields, without the empty line behind them.
+pub(super) fn head(status: StatusCode, fields: &HeaderMap) -> Vec<u8> {
+    let mut bytes = format!("HTTP/1.1 {status}\r\n").into_bytes();
+    for (name, value) in fields {
+        bytes.extend_from_slice(name.as_str().as_bytes());
+        bytes.extend_from_slice(b": ");
+        bytes.extend_from_slice(value.as_bytes());
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes
 }
 
 /// Bytes of an unread request that are taken in before a connection is closed: closing on unread bytes

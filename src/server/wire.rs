@@ -103,6 +103,13 @@ impl<T: Transport> Wire<T> {
         }
     }
 
+    /// Takes apart a connection on which HTTP has ended: the stream, and what the client sent behind its last
+    /// request.
+    pub(super) fn into_parts(self) -> (T, Vec<u8>) {
+        let early = self.preface.unfinished().to_vec();
+        (self.stream, early)
+    }
+
     /// Ends a connection that hyper is done with: says why a head was refused, and lets the peer read
     /// what it was sent.
     pub(super) async fn close(mut self, edge: &Edge, peer: Peer, progress: &Progress) {
@@ -120,7 +127,8 @@ impl<T: Transport> Wire<T> {
         if let Some(Refused::RestOfBody(bad)) = self.preface.refused() {
             edge.numbers.refused(bad.reason());
         }
-        if refusal.is_some() || self.preface.waiting() == Waiting::Body {
+        let is_unread = self.preface.waiting() == Waiting::Body || progress.has_ended();
+        if refusal.is_some() || is_unread {
             refuse::linger(&mut self.stream).await;
         }
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use http::{HeaderMap, Method, Request, Version, header};
 
 use crate::wire::fields::{is_hop_by_hop, strip_hop_by_hop};
-use crate::{Moment, Url, UrlError, url::Scheme};
+use crate::{Moment, Url, UrlError, tunnel, url::Scheme};
 
 /// Who is at the other end of a connection, and how it came in.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +55,8 @@ pub struct Present {
     pub expect: bool,
     pub body: bool,
     pub upgrade: bool,
+    /// All that asks for a tunnel.
+    pub tunnel: bool,
     /// Fields that belong to the client's hop alone.
     pub hop_by_hop: bool,
 }
@@ -101,7 +103,8 @@ impl Ask {
     /// Takes a request apart; the body goes its own way.
     pub fn read<B>(request: Request<B>, peer: Peer, now: Moment) -> (Ask, B) {
         let (mut head, body) = request.into_parts();
-        let present = Present::among(&head.headers);
+        let mut present = Present::among(&head.headers);
+        present.tunnel = present.upgrade && tunnel::is_asked_for(&head);
         // What a client's `Connection` names is not the origin's to see, so it may not select what is
         // stored for others either.
         if present.hop_by_hop {

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use crate::Ruling;
+use crate::{Ruling, Tunnel};
 
 /// Why a body ended before its end.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -41,6 +41,8 @@ pub enum Body {
     /// Bytes of a settled entry, shared with it.
     Shared(Shared),
     Stream(Stream),
+    /// No body at all: behind this head HTTP has ended.
+    Tunnel(Box<Tunnel>),
 }
 
 /// A part of a settled entry's chunks: `next` is the chunk to hand out, `skip` what of it is left
@@ -108,7 +110,7 @@ impl http_body::Body for Body {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
         let piece = match this {
-            Body::Empty => None,
+            Body::Empty | Body::Tunnel(_) => None,
             Body::Whole(bytes) => {
                 let bytes = std::mem::take(bytes);
                 *this = Body::Empty;
@@ -123,7 +125,7 @@ impl http_body::Body for Body {
 
     fn is_end_stream(&self) -> bool {
         match self {
-            Body::Empty => true,
+            Body::Empty | Body::Tunnel(_) => true,
             Body::Whole(_) => false,
             Body::Chunks(chunks) => chunks.is_empty(),
             Body::Shared(shared) => shared.left == 0,
@@ -133,7 +135,7 @@ impl http_body::Body for Body {
 
     fn size_hint(&self) -> SizeHint {
         match self {
-            Body::Empty => SizeHint::with_exact(0),
+            Body::Empty | Body::Tunnel(_) => SizeHint::with_exact(0),
             Body::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Body::Chunks(chunks) => SizeHint::with_exact(chunks.iter().map(|c| c.len() as u64).sum()),
             Body::Shared(shared) => SizeHint::with_exact(shared.left),

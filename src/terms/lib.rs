@@ -15,6 +15,7 @@ pub mod hosts;
 pub mod record;
 pub mod refusal;
 pub mod ruling;
+pub mod tunnel;
 pub mod url;
 pub mod wire;
 
@@ -26,4 +27,5 @@ pub use digest::{Digest, Hasher};
 pub use record::{CacheUse, Departures, Record, Verdict};
 pub use refusal::Refusal;
 pub use ruling::{BlockStatus, Ruling};
+pub use tunnel::Tunnel;
 pub use url::{Folded, Url, UrlError, UrlKey};

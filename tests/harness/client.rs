@@ -161,7 +161,7 @@ impl Client {
         let mut interim = Vec::new();
         loop {
             let mut answer = self.one_head();
-            if answer.end == End::Whole && (100..200).contains(&answer.status) {
+            if answer.end == End::Whole && (100..200).contains(&answer.status) && answer.status != 101 {
                 interim.push(answer.status);
                 continue;
             }

@@ -36,6 +36,10 @@ pub enum Step {
     Wait(Gate),
     /// Until the edge has closed the connection.
     WaitForClose,
+    /// Gives back what comes until that ends, and then closes.
+    Echo,
+    /// Waits for a byte.
+    ReadOne,
     Close,
     Reset,
 }
@@ -374,13 +378,22 @@ fn converse(shared: &Shared, mut stream: TcpStream) {
             shared.served.add(&asked, whole);
         }
         if perform(&reply, &mut stream, &mut reader, is_head).is_none() {
-            let _ = stream.shutdown(Shutdown::Both);
+            shared.let_go(&stream);
             return;
         }
     }
 }
 
 impl Shared {
+    /// Closes a connection: with a reset if it lingers for no time, which a shutdown would forestall.
+    fn let_go(&self, stream: &TcpStream) {
+        let peer = stream.peer_addr().ok();
+        self.open.lock().unwrap().retain(|one| one.peer_addr().ok() != peer);
+        if socket2::SockRef::from(stream).linger().ok().flatten() != Some(Duration::ZERO) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
     fn script(&self, target: &str) -> Script {
         let scripts = self.scripts.lock().unwrap();
         let path = target.split('?').next().unwrap_or_default();
@@ -400,6 +413,11 @@ fn perform(reply: &Reply, stream: &mut TcpStream, reader: &mut impl Read, is_hea
                 let _ = std::io::copy(reader, &mut std::io::sink());
                 return None;
             }
+            Step::Echo => {
+                let _ = std::io::copy(reader, stream);
+                return None;
+            }
+            Step::ReadOne => reader.read_exact(&mut [0]).ok()?,
             Step::Close => return None,
             Step::Reset => {
                 let _ = socket2::SockRef::from(&*stream).set_linger(Some(Duration::ZERO));

@@ -50,7 +50,7 @@ pub(super) async fn serve(shared: Arc<Shared>, request: Request<RecvStream>, mut
     let lane = shared.edge.gateway.lane();
     let method = request.method().clone();
     let Some(response) = answer(&shared, &lane, request, &mut respond).await else { return };
-    let (head, Witnessed { body, draft }) = response.into_parts();
+    let (head, Witnessed { body, draft, .. }) = response.into_parts();
     let mut response = Response::new(());
     *response.status_mut() = head.status;
     *response.headers_mut() = fields_of(head.headers, head.status, &method, &body);
