@@ -128,9 +128,26 @@ impl Blocks {
         now: Timestamp,
     ) -> Result<Entered, Arc<Ruling>> {
         let clearance = self.judge_bytes(clearance, url, proof.digest().as_ref(), now)?;
+        self.put_on(lane, clearance, url, proof, now)
+    }
+
+    /// An index that is published after `clearance` was given, and judges the lane before the ticket stands
+    /// on it, sees neither: so what another index has come for meanwhile is judged once more, its bytes
+    /// as well.
+    fn put_on(
+        &self,
+        lane: &Lane,
+        clearance: Clearance,
+        url: &Arc<Url>,
+        proof: &Proof,
+        now: Timestamp,
+    ) -> Result<Entered, Arc<Ruling>> {
         let ticket = lane.enter(url.clone(), proof.clone(), clearance.list);
-        // An index that was published before `enter` may not have seen this lane's new ticket.
-        match self.judge_bytes(clearance, url, None, now) {
+        // From here on every publication finds the ticket; of those before, this sees the last.
+        if self.version() == clearance.list {
+            return Ok(Entered { ticket, list: clearance.list });
+        }
+        match self.judge_bytes(clearance, url, proof.digest().as_ref(), now) {
             Ok(cleared) => Ok(Entered { ticket, list: cleared.list }),
             Err(ruling) => {
                 lane.withdraw(ticket);
@@ -213,5 +230,46 @@ impl Versions {
         }
         self.last += 1;
         Ok(self.last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use terms::BlockStatus;
+
+    use super::*;
+    use crate::index::Source;
+    use crate::list;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_000);
+
+    fn table(text: &str) -> Arc<Table> {
+        let rules = list::read(text.as_bytes()).unwrap();
+        Arc::new(Table::compile(Source::Edits { ids: Vec::new() }, rules, Digest::of(text.as_bytes())))
+    }
+
+    #[test]
+    fn what_is_published_between_both_judgements_keeps_an_answer_off_its_lane() {
+        let digest = Digest::of(b"bytes");
+        for (rule, is_covered) in [
+            (digest.to_string(), true),
+            ("https://h.example/a".to_owned(), true),
+            (Digest::of(b"others").to_string(), false),
+        ] {
+            let state = tempfile::tempdir().unwrap();
+            let shelf = Shelf::new(PathBuf::new());
+            let blocks = Blocks::new(state.path(), table(""), Vec::new(), Kin::default(), shelf).unwrap();
+            let (lane, url) = (blocks.lane(Load::Answers), Arc::new(Url::parse("h.example/a").unwrap()));
+            let cleared = blocks.judge(&url, NOW).unwrap();
+            let cleared = blocks.judge_bytes(cleared, &url, Some(&digest), NOW).unwrap();
+            blocks.publish(table(&rule), Vec::new()).unwrap();
+            // Finds nothing on the lane.
+            assert_eq!(blocks.cut(NOW).cut(), 0);
+            match blocks.put_on(&lane, cleared, &url, &Proof::Known(digest), NOW) {
+                Ok(entered) => assert_eq!((is_covered, entered.list), (false, blocks.version()), "{rule}"),
+                Err(ruling) => assert_eq!((is_covered, ruling.status), (true, BlockStatus::default()), "{rule}"),
+            }
+            assert!(!lane.is_blocked());
+        }
     }
 }
