@@ -90,7 +90,7 @@ enum Refused {
     Hooks(#[from] hooks::HooksError),
     #[error("the config is in force, but not all lists; what was in force of these stays:\n{}", .0.join("\n"))]
     Lists(Vec<String>),
-    #[error("reading the lists failed: {0}")]
+    #[error("a step of the reload failed: {0}")]
     Unfinished(#[from] tokio::task::JoinError),
 }
 
@@ -188,7 +188,8 @@ impl Parts {
         let new = block::Settings { lists: new.cloned().collect(), state: meant.state.clone() };
         let checked = tokio::task::spawn_blocking(move || block::sources::check(&new)).await?;
         checked.map_err(|errors| Refused::NewLists(errors.iter().map(ToString::to_string).collect()))?;
-        self.house.hooks.reconfigure(meant.hooks.clone())?;
+        let (hooks, wanted) = (self.house.hooks.clone(), meant.hooks.clone());
+        tokio::task::spawn_blocking(move || hooks.reconfigure(wanted)).await??;
         Ok(Ready { meant, listeners, admin })
     }
 

@@ -180,7 +180,7 @@ impl Hooks {
 
     /// Makes `hooks` the ones in use; on an error those before stay. A hook that keeps its name keeps
     /// its deliveries and tries at once, those too that were moved back from the dead ones. What waits for
-    /// one no longer in use stays on the disk.
+    /// one no longer in use stays on the disk. Blocks while it lists what waits.
     pub fn reconfigure(&self, hooks: Vec<Hook>) -> Result<(), HooksError> {
         let mut wanted = BTreeMap::new();
         for hook in hooks {
