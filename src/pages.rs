@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use block::Shelf;
+use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use terms::ruling::Disclose;
 use terms::{Answer, Body, Refusal, Ruling};
@@ -42,9 +43,9 @@ impl Pages {
         };
         let html = "text/html; charset=utf-8";
         let (media, policy, page) = match (prefers_json(asked), own) {
-            (true, _) => ("application/problem+json", CONTENT_SECURITY_POLICY, words.json()),
-            (false, None) => (html, CONTENT_SECURITY_POLICY, words.html()),
-            (false, Some(page)) => (html, OWN_PAGE_POLICY, page.to_string()),
+            (true, _) => ("application/problem+json", CONTENT_SECURITY_POLICY, Bytes::from(words.json())),
+            (false, None) => (html, CONTENT_SECURITY_POLICY, Bytes::from(words.html())),
+            (false, Some(page)) => (html, OWN_PAGE_POLICY, page),
         };
         fields.insert(header::CONTENT_TYPE, HeaderValue::from_static(media));
         fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -9,7 +9,7 @@ mod time;
 mod view;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 
 use audit::Log;
 use block::edits::{AddError, Added, Draft, Event};
@@ -36,15 +36,20 @@ pub struct Takedown {
     log: Log,
     hooks: Arc<Hooks>,
     clock: Clock,
-    /// Held from the store to the publication, so that no older rules overtake newer ones. Holds when
-    /// other rules came in force last.
-    since: Mutex<Timestamp>,
+    /// Held from the store until all is told, so that no older rules overtake newer ones: for as long as
+    /// disks and hooks take. What is shown to whoever asks waits for none of it.
+    turn: Mutex<Turn>,
+    /// When other rules came in force last, in microseconds since 1970.
+    since: AtomicI64,
     list_errors: AtomicU64,
     /// Lists changed, and could not be put in force.
     unpublished: AtomicBool,
     /// Rings when the next boundary of a rule's time may have moved.
     boundaries: Notify,
 }
+
+/// The right to put other rules in force.
+struct Turn;
 
 /// What came of asking for a block.
 pub enum Done {
@@ -81,7 +86,8 @@ impl Takedown {
         let board = sources.lock().board();
         Takedown {
             board,
-            since: Mutex::new(clock.wall()),
+            turn: Mutex::new(Turn),
+            since: AtomicI64::new(clock.wall().micros()),
             list_errors: AtomicU64::new(0),
             unpublished: AtomicBool::new(false),
             boundaries: Notify::new(),
@@ -99,29 +105,29 @@ impl Takedown {
     /// begins from now on, what it covers and was under way is cut, and copies are gone. The same edit
     /// under the same id gives its receipt again.
     pub fn block(&self, draft: Draft) -> Result<Done, TakedownError> {
-        let mut since = self.since.lock();
+        let turn = self.turn.lock();
         match self.edits.add(draft, self.board.share(), self.clock.wall())? {
             Added::Same(_, Some(receipt)) => Ok(Done::Before(receipt)),
-            Added::Same(event, None) => self.carry_out(&event, &mut since).map(Done::Before),
-            Added::New(event) => self.carry_out(&event, &mut since).map(Done::Now),
+            Added::Same(event, None) => self.carry_out(&event, &turn).map(Done::Before),
+            Added::New(event) => self.carry_out(&event, &turn).map(Done::Now),
         }
     }
 
     /// Lifts an edit by its id, or one rule by the rule's; gives a receipt. `None`: nothing has that id.
     pub fn lift(&self, id: &str) -> Result<Option<Value>, TakedownError> {
-        let mut since = self.since.lock();
+        let turn = self.turn.lock();
         match self.edits.lift(id, self.clock.wall())? {
-            Some(event) => self.carry_out(&event, &mut since).map(Some),
+            Some(event) => self.carry_out(&event, &turn).map(Some),
             None => Ok(None),
         }
     }
 
     /// The way of an edit that is durable. Its receipt is made once and kept with it before anybody is
     /// told: who is told again after a crash is told the same.
-    fn carry_out(&self, edit: &Event, since: &mut Timestamp) -> Result<Value, TakedownError> {
+    fn carry_out(&self, edit: &Event, turn: &Turn) -> Result<Value, TakedownError> {
         let receipt = match &edit.receipt {
             Some(receipt) => receipt.clone(),
-            None => self.enforce(edit, since)?,
+            None => self.enforce(edit, turn)?,
         };
         match self.tell_of_edit(edit, &receipt) {
             Ok(()) => self.edits.settle(edit, Some(receipt.clone()))?,
@@ -131,8 +137,8 @@ impl Takedown {
         Ok(receipt)
     }
 
-    fn enforce(&self, edit: &Event, since: &mut Timestamp) -> Result<Value, TakedownError> {
-        let taken = self.put_in_force(since)?;
+    fn enforce(&self, edit: &Event, turn: &Turn) -> Result<Value, TakedownError> {
+        let taken = self.put_in_force(turn)?;
         let index = self.blocks.index();
         let last_served = self.log.last_served(|url| edit.rules.iter().any(|one| index.covers(&one.rule, url)));
         let receipt = json!(Receipt::of(edit, taken, last_served));
@@ -142,12 +148,12 @@ impl Takedown {
 
     /// Compiles, publishes, cuts, purges, in this order: from the publication on nothing new is served,
     /// the cut stops what is under way, and purging is housekeeping that no answer waits for.
-    fn put_in_force(&self, since: &mut Timestamp) -> Result<Taken, TakedownError> {
+    fn put_in_force(&self, _: &Turn) -> Result<Taken, TakedownError> {
         let edits = self.edits.table();
         self.board.set_live_share(edits.share());
         let index = self.blocks.publish(edits, self.board.tables())?;
         let at = self.clock.wall();
-        *since = at;
+        self.since.store(at.micros(), Relaxed);
         let cut = self.blocks.cut(at).cut();
         let purged = self.purge_blocked(&index, at);
         self.blocks.shelf().look(index.tables(), at);
@@ -171,10 +177,10 @@ impl Takedown {
 
     /// Lists changed on disk, or could not be taken.
     pub fn lists_changed(&self, changes: &[Change]) {
-        let mut since = self.since.lock();
+        let turn = self.turn.lock();
         let altered = changes.iter().any(Change::alters_rules);
-        let taken = if altered { self.put_in_force(&mut since) } else { Ok(self.unchanged()) };
-        drop(since);
+        let taken = if altered { self.put_in_force(&turn) } else { Ok(self.unchanged()) };
+        drop(turn);
         match taken {
             Ok(taken) => changes.iter().for_each(|change| self.tell_of_list(change, taken)),
             Err(error) => {
@@ -209,8 +215,8 @@ impl Takedown {
 
     fn tell_pending(&self) -> Result<(), TakedownError> {
         for edit in self.edits.pending() {
-            let mut since = self.since.lock();
-            self.carry_out(&edit, &mut since)?;
+            let turn = self.turn.lock();
+            self.carry_out(&edit, &turn)?;
         }
         Ok(())
     }
@@ -227,3 +233,6 @@ impl Takedown {
         freed
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -126,21 +126,32 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, 
 }
 
 impl Admin {
-    async fn answer(&self, request: Request<Incoming>) -> Page {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Page {
         match self.route(request).await {
             Ok(page) => page,
             Err(problem) => problem.page(),
         }
     }
 
-    async fn route(&self, request: Request<Incoming>) -> Result<Page, Problem> {
+    /// Runs what reads or waits for more than a moment where it holds up no other request. Each connection
+    /// has one of these at a time, so there are fewer than threads for them.
+    async fn off_the_loop<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Admin) -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let admin = self.clone();
+        let done = tokio::task::spawn_blocking(move || work(&admin)).await;
+        done.map_err(|_| Problem::internal("the work for this request failed"))
+    }
+
+    async fn route(self: &Arc<Self>, request: Request<Incoming>) -> Result<Page, Problem> {
         auth::check_host(request.headers())?;
         let (head, body) = request.into_parts();
         let path = head.uri.path();
         match (&head.method, path) {
             (&Method::GET | &Method::HEAD, "/livez") => Ok(text(StatusCode::OK, "ok\n".to_owned())),
-            (&Method::GET | &Method::HEAD, "/readyz") => Ok(health::ready(self)),
-            (&Method::GET | &Method::HEAD, "/metrics") => health::metrics(self),
+            (&Method::GET | &Method::HEAD, "/readyz") => self.off_the_loop(health::ready).await,
+            (&Method::GET | &Method::HEAD, "/metrics") => self.off_the_loop(health::metrics).await?,
             (_, "/livez" | "/readyz" | "/metrics") => Err(Problem::method_not_allowed("GET")),
             _ if path.starts_with("/api/v1/") => {
                 self.token.check(&head.headers)?;

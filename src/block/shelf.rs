@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use parking_lot::Mutex;
 use terms::Timestamp;
 use terms::ruling::{RuleOrigin, Ruling};
@@ -32,24 +33,19 @@ const SETTLING: Duration = Duration::from_millis(300);
 pub struct Shelf {
     /// Where the pages of live edits lie.
     beside_config: PathBuf,
-    shown: ArcSwap<BTreeMap<PathBuf, Arc<str>>>,
-    looked: Mutex<Looked>,
-}
-
-/// What the looks so far came to.
-#[derive(Default)]
-struct Looked {
-    stamps: BTreeMap<PathBuf, Stamp>,
-    troubles: Vec<String>,
+    shown: ArcSwap<BTreeMap<PathBuf, Bytes>>,
+    troubles: ArcSwap<Vec<String>>,
+    /// By what the pages shown were known when they were read. Held for as long as the disk takes.
+    looked: Mutex<BTreeMap<PathBuf, Stamp>>,
 }
 
 impl Shelf {
     pub fn new(beside_config: PathBuf) -> Shelf {
-        Shelf { beside_config, shown: ArcSwap::default(), looked: Mutex::default() }
+        Shelf { beside_config, shown: ArcSwap::default(), troubles: ArcSwap::default(), looked: Mutex::default() }
     }
 
     /// The page that a ruling shows, if its rule names one that could be read.
-    pub fn page(&self, ruling: &Ruling) -> Option<Arc<str>> {
+    pub fn page(&self, ruling: &Ruling) -> Option<Bytes> {
         let name = ruling.page.as_deref()?;
         let file = match &ruling.origin {
             RuleOrigin::File { file, .. } => Some(&**file),
@@ -66,53 +62,54 @@ impl Shelf {
         folder.join(name)
     }
 
-    /// What is wrong with pages, a sentence each.
-    pub fn troubles(&self) -> Vec<String> {
-        self.looked.lock().troubles.clone()
+    /// What the last finished look found wrong with pages, a sentence each.
+    pub fn troubles(&self) -> Arc<Vec<String>> {
+        self.troubles.load_full()
     }
 
     /// Reads the pages that `tables` name, as far as they changed and have settled. Blocks on the disk.
     pub fn look(&self, tables: &[Arc<Table>], wall: Timestamp) {
         let named = tables.iter().flat_map(|table| table.pages().map(|name| self.place(table.file(), name)));
         let named: BTreeSet<PathBuf> = named.collect();
-        let mut looked = self.looked.lock();
+        let mut stamps = self.looked.lock();
+        let mut troubles = Vec::new();
         let mut shown = BTreeMap::clone(&self.shown.load());
         shown.retain(|path, _| named.contains(path));
-        looked.stamps.retain(|path, _| named.contains(path));
-        looked.troubles.clear();
+        stamps.retain(|path, _| named.contains(path));
         if named.len() > MAX_PAGES {
-            looked.troubles.push(format!("rules name more than {MAX_PAGES} pages; those beyond show the built-in one"));
+            troubles.push(format!("rules name more than {MAX_PAGES} pages; those beyond show the built-in one"));
         }
         for path in named.into_iter().take(MAX_PAGES) {
             let stamp = shown::stamp(&path);
-            if stamp.is_some() && stamp == looked.stamps.get(&path).copied() {
+            if stamp.is_some() && stamp == stamps.get(&path).copied() {
                 continue;
             }
             match read(&path) {
                 Ok((stamp, page)) if !stamp.is_within(SETTLING, wall) || !shown.contains_key(&path) => {
                     // A page so new that its stamp proves nothing is read again.
                     match stamp.is_within(SETTLING, wall) {
-                        true => drop(looked.stamps.remove(&path)),
-                        false => drop(looked.stamps.insert(path.clone(), stamp)),
+                        true => drop(stamps.remove(&path)),
+                        false => drop(stamps.insert(path.clone(), stamp)),
                     }
                     shown.insert(path, page);
                 }
                 Ok(_) => {}
                 Err(what) => {
                     let instead = if shown.contains_key(&path) { "the one before" } else { "the built-in one" };
-                    looked.troubles.push(format!("the page {} {what}; {instead} is shown", path.display()));
-                    looked.stamps.remove(&path);
+                    troubles.push(format!("the page {} {what}; {instead} is shown", path.display()));
+                    stamps.remove(&path);
                 }
             }
         }
         self.shown.store(Arc::new(shown));
+        self.troubles.store(Arc::new(troubles));
     }
 }
 
-fn read(path: &Path) -> Result<(Stamp, Arc<str>), String> {
+fn read(path: &Path) -> Result<(Stamp, Bytes), String> {
     match shown::try_read(path, MAX_PAGE) {
         Ok(Shown::Content(content)) if content.steady => match std::str::from_utf8(&content.bytes) {
-            Ok(text) => Ok((content.stamp, Arc::from(text))),
+            Ok(_) => Ok((content.stamp, Bytes::from(content.bytes))),
             Err(_) => Err("is not UTF-8".to_owned()),
         },
         Ok(Shown::Content(_)) => Err("is being written".to_owned()),
@@ -150,7 +147,7 @@ mod tests {
             origin: RuleOrigin::File { file: Arc::from(list.to_str().unwrap()), line: 1 },
             list: 1,
         };
-        shelf.page(&ruling).map(|page| page.to_string())
+        shelf.page(&ruling).map(|page| String::from_utf8(page.to_vec()).unwrap())
     }
 
     #[test]
@@ -198,6 +195,16 @@ mod tests {
         assert_eq!(shown(&shelf, &list, "gone.html").as_deref(), Some("<p>one"));
         shelf.look(&tables, LATER);
         assert_eq!(shown(&shelf, &list, "gone.html").as_deref(), Some("<p>half"));
+    }
+
+    #[test]
+    fn what_is_wrong_is_told_while_the_disk_hangs() {
+        let shelf = Arc::new(Shelf::new(PathBuf::new()));
+        let _under_way = shelf.looked.lock();
+        let (tell, told) = std::sync::mpsc::channel();
+        let asked = shelf.clone();
+        std::thread::spawn(move || tell.send(asked.troubles()));
+        assert!(told.recv_timeout(Duration::from_secs(10)).unwrap().is_empty());
     }
 
     #[test]

@@ -156,15 +156,15 @@ fn print(output: &mut Output, path: &Path, good: &Good) -> anyhow::Result<()> {
     let lists: Vec<(String, String)> =
         tables.iter().map(|table| (format!("  {}", table.name()), count(table.len() as u64, "rule"))).collect();
     output.pairs(&lists)?;
-    for trouble in page_troubles(tables) {
-        output.line(format!("  {}", printable(&trouble)))?;
+    for trouble in page_troubles(tables).iter() {
+        output.line(format!("  {}", printable(trouble)))?;
     }
     let good = output.paint(Paint::Good, "good");
     output.line(format!("\n{}: {good}", printable(&path.to_string_lossy())))
 }
 
 /// What is wrong with pages that rules name: such a rule blocks all the same.
-fn page_troubles(tables: &[Arc<Table>]) -> Vec<String> {
+fn page_troubles(tables: &[Arc<Table>]) -> Arc<Vec<String>> {
     // Of lists alone: those of live edits are looked for by the edge.
     let shelf = Shelf::new(PathBuf::new());
     shelf.look(tables, Clock::system().wall());
@@ -211,7 +211,7 @@ fn told_good(path: &Path, good: &Good) -> Value {
         "in_force": config::in_force(&good.meant),
         "certificates": certificates,
         "lists": lists,
-        "pages": page_troubles(&good.tables),
+        "pages": *page_troubles(&good.tables),
     })
 }
 

@@ -51,19 +51,20 @@ impl Takedown {
 
     fn keep_up(&self, is_due: bool) {
         if is_due {
-            let taken = self.put_in_force(&mut self.since.lock());
+            let taken = self.put_in_force(&self.turn.lock());
             self.tell_applied("the time of a rule came or went", taken);
         }
         if let Err(error) = self.tell_pending() {
             tracing::error!("what is in force is not told of yet: {error}");
         }
     }
+
     /// Other hosts have the same content than before, perhaps: judged by what they have now.
     pub fn set_kin(&self, kin: Kin) {
-        let mut since = self.since.lock();
+        let turn = self.turn.lock();
         if self.blocks.set_kin(kin) {
-            let taken = self.put_in_force(&mut since);
-            drop(since);
+            let taken = self.put_in_force(&turn);
+            drop(turn);
             self.tell_applied("which hosts have the same content has changed", taken);
         }
     }

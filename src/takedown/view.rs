@@ -1,4 +1,4 @@
-//! What is shown of the rules in force, to whoever asks.
+//! What is shown of the rules in force, to whoever asks. Nothing here waits for a publication.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -40,7 +40,7 @@ impl Takedown {
     pub fn list_troubles(&self) -> Vec<String> {
         let told = |source: &SourceStatus| Some(format!("{}: {}", source.file.display(), source.trouble.as_ref()?));
         let mut troubles: Vec<String> = self.sources().iter().filter_map(told).collect();
-        troubles.extend(self.blocks.shelf().troubles());
+        troubles.extend(self.blocks.shelf().troubles().iter().cloned());
         if self.unpublished.load(Relaxed) {
             troubles.push("changed lists can't be put in force: the state folder can't be written".to_owned());
         }
@@ -53,8 +53,8 @@ impl Takedown {
             version: index.version(),
             hash: index.hash(),
             rules: index.rules() as u64,
-            live: self.edits.table().len() as u64,
-            age: self.clock.wall().since(*self.since.lock()),
+            live: index.edits().len() as u64,
+            age: self.clock.wall().since(Timestamp::from_micros(self.since.load(Relaxed))),
             errors: self.list_errors.load(Relaxed),
             troubles: self.list_troubles().len() as u64,
         }

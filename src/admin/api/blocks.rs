@@ -1,6 +1,7 @@
 //! `/api/v1/blocks`: rules that are added and lifted while running.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use block::edits::{AddError, Draft};
 use http::StatusCode;
@@ -9,7 +10,7 @@ use serde_json::{Map, Value, json};
 
 use super::super::problem::Problem;
 use super::super::{Admin, Page, json};
-use super::{off_the_loop, parameter, read};
+use super::{parameter, read};
 use crate::takedown::{Done, TakedownError};
 
 /// Rules on a page where no limit is asked for.
@@ -41,10 +42,9 @@ impl Wish {
     }
 }
 
-pub(super) async fn add(admin: &Admin, body: &[u8]) -> Result<Page, Problem> {
+pub(super) async fn add(admin: &Arc<Admin>, body: &[u8]) -> Result<Page, Problem> {
     let draft = read::<Wish>(body)?.draft()?;
-    let takedown = admin.takedown.clone();
-    match off_the_loop(move || takedown.block(draft)).await?.map_err(problem)? {
+    match admin.off_the_loop(move |admin| admin.takedown.block(draft)).await?.map_err(problem)? {
         Done::Now(receipt) => Ok(json(StatusCode::CREATED, &receipt)),
         Done::Before(receipt) => Ok(json(StatusCode::OK, &receipt)),
     }
@@ -61,10 +61,10 @@ fn problem(error: TakedownError) -> Problem {
     }
 }
 
-pub(super) async fn lift(admin: &Admin, id: &str) -> Result<Page, Problem> {
+pub(super) async fn lift(admin: &Arc<Admin>, id: &str) -> Result<Page, Problem> {
     let id = percent_decoded(id);
-    let (takedown, lifted) = (admin.takedown.clone(), id.clone());
-    match off_the_loop(move || takedown.lift(&lifted)).await?.map_err(problem)? {
+    let lifted = id.clone();
+    match admin.off_the_loop(move |admin| admin.takedown.lift(&lifted)).await?.map_err(problem)? {
         Some(receipt) => Ok(json(StatusCode::OK, &receipt)),
         None => Err(Problem::not_found(format!("no block has the id {id:?}"))),
     }
@@ -76,14 +76,14 @@ fn percent_decoded(segment: &str) -> String {
     form_urlencoded::parse(pair.as_bytes()).next().map(|(_, id)| id.into_owned()).unwrap_or_default()
 }
 
-pub(super) fn list(admin: &Admin, query: Option<&str>) -> Result<Page, Problem> {
+pub(super) async fn list(admin: &Arc<Admin>, query: Option<&str>) -> Result<Page, Problem> {
     let limit = match parameter(query, "limit") {
         None => PAGE,
         Some(text) => text.parse().map_err(|_| Problem::bad_request("limit is not a number"))?,
     };
     let after = parameter(query, "after");
-    let page =
-        admin.takedown.blocks(after.as_deref(), limit).map_err(|error| Problem::bad_request(error.to_string()))?;
+    let page = admin.off_the_loop(move |admin| admin.takedown.blocks(after.as_deref(), limit)).await?;
+    let page = page.map_err(|error| Problem::bad_request(error.to_string()))?;
     let blocks: Vec<Value> = page
         .blocks
         .iter()

@@ -6,6 +6,8 @@ mod reload;
 mod status;
 mod why;
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::Method;
 use http::request::Parts;
@@ -14,11 +16,11 @@ use serde::de::DeserializeOwned;
 use super::problem::Problem;
 use super::{Admin, Page};
 
-pub(super) async fn route(admin: &Admin, head: &Parts, body: Bytes) -> Result<Page, Problem> {
+pub(super) async fn route(admin: &Arc<Admin>, head: &Parts, body: Bytes) -> Result<Page, Problem> {
     let path = head.uri.path().trim_start_matches("/api/v1/");
     match (path.split_once('/').unwrap_or((path, "")), &head.method) {
-        (("status", ""), &Method::GET) => Ok(status::show(admin)),
-        (("blocks", ""), &Method::GET) => blocks::list(admin, head.uri.query()),
+        (("status", ""), &Method::GET) => admin.off_the_loop(status::show).await,
+        (("blocks", ""), &Method::GET) => blocks::list(admin, head.uri.query()).await,
         (("blocks", ""), &Method::POST) => blocks::add(admin, &body).await,
         (("blocks", id), &Method::DELETE) if !id.is_empty() => blocks::lift(admin, id).await,
         (("why", ""), &Method::GET) => why::explain(admin, head.uri.query()),
@@ -43,9 +45,4 @@ fn parameter(query: Option<&str>, name: &str) -> Option<String> {
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     serde_json::from_slice(body)
         .map_err(|error| Problem::bad_request(format!("the body is not what this takes: {error}")))
-}
-
-/// Runs what waits for the disk where it holds up no other request.
-async fn off_the_loop<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Problem> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| Problem::internal("the work for this request failed"))
 }

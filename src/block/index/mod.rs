@@ -115,6 +115,11 @@ impl Index {
         &self.tables
     }
 
+    /// The live edits.
+    pub fn edits(&self) -> &Table {
+        &self.tables[0]
+    }
+
     /// How many rules there are in all.
     pub fn rules(&self) -> usize {
         self.tables.iter().map(|table| table.len()).sum()
