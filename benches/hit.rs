@@ -13,7 +13,7 @@ use house::{house, peer, request, store};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn record() -> Record {
-    let (ask, _) = Ask::read(request(), peer(), Clock::system().now());
+    let (ask, _) = Ask::read(request(), peer(), &terms::Networks::default(), Clock::system().now());
     Record {
         began: ask.began.wall,
         ended: ask.began.wall,
@@ -33,7 +33,7 @@ fn record() -> Record {
         range: None,
         bytes: 1024,
         complete: true,
-        client: ask.peer.address.ip(),
+        client: ask.client.address,
     }
 }
 

@@ -16,7 +16,7 @@ use anyhow::Context;
 use disk::Lookout;
 use net::Drain;
 use terms::url::Scheme;
-use terms::{Clock, Digest};
+use terms::{Clock, Digest, Networks};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
@@ -231,5 +231,8 @@ fn limits_of(meant: &Meant) -> Limits {
         max_connections: edge.max_connections,
         head_timeout: edge.head_timeout,
         idle_timeout: edge.idle_timeout,
+        min_rate: edge.min_rate,
+        connections_per_address: meant.limits.connections_per_address,
+        trusted_proxies: Networks::new(&edge.trusted_proxies),
     }
 }

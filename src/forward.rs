@@ -1,10 +1,12 @@
 //! What is passed on of a message's head, towards origins and towards clients.
 
+use std::net::IpAddr;
+
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::uri::Uri;
 use http::{Request, Version};
 use terms::wire::fields;
-use terms::{Ask, Body, Url};
+use terms::{Ask, Body, Client, Url};
 
 use crate::sites::Site;
 
@@ -46,9 +48,11 @@ pub fn request(ask: &Ask, url: &Url, mut fields: HeaderMap, body: Body, site: &S
         Some(host) => drop(fields.insert(header::HOST, host.clone())),
         None => or_insert(&mut fields, header::HOST, url.authority()),
     }
-    // Where the site lets a client's word through, it stays, and the hop joins the list of hops.
-    fields::append(&mut fields, X_FORWARDED_FOR.clone(), &ask.peer.address.ip().to_canonical().to_string());
-    or_insert(&mut fields, X_FORWARDED_PROTO.clone(), ask.peer.scheme.as_str());
+    forwarded_for(&mut fields, &ask.client);
+    if site.forwarded {
+        fields::append(&mut fields, header::FORWARDED, &forwarded(&ask.client, url.authority()));
+    }
+    or_insert(&mut fields, X_FORWARDED_PROTO.clone(), ask.client.scheme.as_str());
     or_insert(&mut fields, X_FORWARDED_HOST.clone(), url.authority());
     or_insert(&mut fields, X_REQUEST_ID.clone(), &ask.id.to_string());
     site.adjust_request(&mut fields);
@@ -62,6 +66,30 @@ pub fn request(ask: &Ask, url: &Url, mut fields: HeaderMap, body: Body, site: &S
     *request.uri_mut() = url.target().parse::<Uri>().unwrap_or_default();
     *request.headers_mut() = fields;
     request
+}
+
+/// The client, and the proxies that speak for it. Where the site lets a client's word through, it stays, and
+/// the hop joins the list.
+fn forwarded_for(fields: &mut HeaderMap, client: &Client) {
+    let hops = || std::iter::once(&client.address).chain(&client.proxies);
+    let is_let_through = fields.contains_key(&X_FORWARDED_FOR);
+    for hop in hops().skip(if is_let_through { client.proxies.len() } else { 0 }) {
+        fields::append(fields, X_FORWARDED_FOR.clone(), &hop.to_string());
+    }
+}
+
+/// The same hops as RFC 7239 writes them; scheme and host are what the client used.
+fn forwarded(client: &Client, host: &str) -> String {
+    let node = |address: &IpAddr| match address {
+        IpAddr::V4(address) => format!("for={address}"),
+        IpAddr::V6(address) => format!("for=\"[{address}]\""),
+    };
+    let mut list = format!("{};host=\"{host}\";proto={}", node(&client.address), client.scheme.as_str());
+    for proxy in &client.proxies {
+        list.push_str(", ");
+        list.push_str(&node(proxy));
+    }
+    list
 }
 
 fn body_is_absent(body: &Body) -> bool {

@@ -32,12 +32,18 @@ impl Gateway {
 
     /// Answers a request, and has its record made when the answer has left.
     pub async fn serve(&self, request: Request<Body>, peer: Peer, lane: &Lane) -> Response<Witnessed> {
-        let (ask, body) = Ask::read(request, peer, self.clock.now());
+        let (ask, body, site) = self.read(request, peer);
         let mut watch = Abandonment { witness: &self.witness, answered: false };
-        let site = self.sites.load().find(&ask);
         let outcome = self.answer(&ask, site.as_ref(), body, lane).await;
         watch.answered = true;
         self.witness.respond(&ask, site.as_deref().ok(), outcome, self.blocks.version())
+    }
+
+    fn read<B>(&self, request: Request<B>, peer: Peer) -> (Ask, B, Result<Arc<Site>, Refusal>) {
+        let sites = self.sites.load();
+        let (ask, body) = Ask::read(request, peer, &sites.trusted_proxies, self.clock.now());
+        let site = sites.find(&ask);
+        (ask, body, site)
     }
 
     async fn answer(
@@ -49,7 +55,7 @@ impl Gateway {
     ) -> Result<Cleared, Refusal> {
         let site = site.map_err(Clone::clone)?; // 421, or 400: a URL that can't be named
         let url = ask.url.as_ref().map_err(|error| Refusal::BadUrl(*error))?;
-        site.admit(ask, self.witness.via())?; // 501, 508, 417
+        let place = site.admit(ask, self.witness.via())?; // 403, 429, 501, 508, 417
         let clearance = self.blocks.judge(url, ask.began.wall).map_err(Refusal::Blocked)?; // 451
         self.witness.room().await?; // 503: no answer without evidence
         // What waits is boxed: a hit's future stays small, and is moved for little.
@@ -69,7 +75,8 @@ impl Gateway {
                 (url.clone(), Box::pin(self.fetcher.pass(site, ask, url, clearance, body, pass)).await?)
             }
         };
-        self.guard(clearance, url, site.adjust(answer), lane)
+        let cleared = self.guard(clearance, url, site.adjust(answer), lane)?;
+        Ok(Cleared { place, ..cleared })
     }
 
     /// The one exit: judges what only the answer tells, and registers the answer, so that a rule that
@@ -79,7 +86,7 @@ impl Gateway {
         let proof = &answer.origin_proof;
         let Entered { ticket, list } =
             self.blocks.enter(lane, clearance, &url, proof, now).map_err(Refusal::Blocked)?;
-        Ok(Cleared { answer, url, ticket, list })
+        Ok(Cleared { answer, url, ticket, list, place: None })
     }
 
     /// Answers a head that was refused before it became a request; recorded if enough of it could be
@@ -87,8 +94,7 @@ impl Gateway {
     pub fn refuse(&self, readable: Option<Request<()>>, peer: Peer, refusal: Refusal) -> Response<Witnessed> {
         match readable {
             Some(request) => {
-                let (ask, ()) = Ask::read(request, peer, self.clock.now());
-                let site = self.sites.load().find(&ask);
+                let (ask, (), site) = self.read(request, peer);
                 self.witness.respond(&ask, site.as_deref().ok(), Err(refusal), self.blocks.version())
             }
             None => self.witness.respond_unread(&refusal),

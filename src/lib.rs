@@ -5,7 +5,7 @@
 //!
 //! - the rooms, crates of their own: `terms` (the vocabulary, and the one canonicaliser), `disk`, `net`;
 //!   `block` (rules, index, guard), `cache`, `origin`, `audit` (the evidence), `hooks`;
-//! - [`telemetry`], [`sites`], [`forward`], [`pages`]: what the pages lean on;
+//! - [`telemetry`], [`quota`], [`sites`], [`forward`], [`pages`]: what the pages lean on;
 //! - [`witness`] (from an outcome to its record), [`fetch`] (from a miss to an entry), [`passage`] (past the
 //!   cache), [`receipt`], [`why`];
 //! - the two pages;
@@ -24,6 +24,7 @@ pub mod forward;
 pub mod gateway;
 pub mod pages;
 pub mod passage;
+pub mod quota;
 pub mod receipt;
 pub mod server;
 pub mod sites;

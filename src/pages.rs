@@ -61,6 +61,10 @@ impl Pages {
             Refusal::Pressure | Refusal::OriginBusy | Refusal::Draining => {
                 fields.insert(header::RETRY_AFTER, RETRY_AFTER);
             }
+            Refusal::TooManyRequests { wait } => {
+                let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+                fields.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+            }
             _ => {}
         }
         let mut answer = Answer::made_here(refusal.status(), fields, Body::from(page));

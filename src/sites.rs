@@ -1,5 +1,6 @@
 //! Sites: whose host it is, and what holds for it.
 
+mod admission;
 mod field_rules;
 mod paths;
 mod redirect;
@@ -13,10 +14,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use origin::{Group, Origins};
 use terms::url::Scheme;
 use terms::wire::fields;
-use terms::{Answer, Ask, CacheUse, Departures, Refusal, Url};
+use terms::{Answer, Ask, CacheUse, Departures, Networks, Refusal, Url};
 
+use crate::quota::Place;
 use crate::telemetry::SiteNumbers;
 
+pub use admission::Admission;
 pub use field_rules::FieldRule;
 pub use paths::{ByPath, PathPattern};
 pub use redirect::{Redirect, Redirects};
@@ -45,12 +48,17 @@ pub struct Site {
     pub pass_fields: Vec<HeaderName>,
     /// The port of https to which those who ask in clear are sent; `None`: they are served.
     pub https: Option<u16>,
+    /// Origins get `Forwarded` (RFC 7239), too.
+    pub forwarded: bool,
+    pub admission: Admission,
     pub numbers: Arc<SiteNumbers>,
 }
 
 impl Site {
-    /// What is refused before the block list is asked. `via` is how this node names itself.
-    pub fn admit(&self, ask: &Ask, via: &str) -> Result<(), Refusal> {
+    /// What is refused before the block list is asked. `via` is how this node names itself. Gives the place that
+    /// the request takes until its answer has left, if these are limited.
+    pub fn admit(&self, ask: &Ask, via: &str) -> Result<Option<Place>, Refusal> {
+        let place = self.admission.admit(ask.client.address, ask.began.steady)?;
         if ask.method == Method::CONNECT || ask.method == Method::TRACE {
             return Err(Refusal::MethodNotServed);
         }
@@ -64,7 +72,7 @@ impl Site {
         if ask.present.tunnel && ask.present.body {
             return Err(Refusal::BadHead("a request that asks for a tunnel has a body"));
         }
-        Ok(())
+        Ok(place)
     }
 }
 
@@ -76,7 +84,7 @@ impl Site {
 
     /// The answer that sends a client elsewhere, where the site wants that for this URL.
     pub fn redirect(&self, ask: &Ask, url: &Url) -> Option<Answer> {
-        let port = self.https.filter(|_| ask.peer.scheme == Scheme::Http);
+        let port = self.https.filter(|_| ask.client.scheme == Scheme::Http);
         port.and_then(|port| redirect::to_https(port, ask, url)).or_else(|| redirect::answer(&self.redirects, url))
     }
 
@@ -103,16 +111,17 @@ fn received_by(hop: &str) -> Option<&str> {
     hop.split_ascii_whitespace().nth(1)
 }
 
-/// All sites.
+/// All sites, and the proxies whose word on clients is believed.
 pub struct Sites {
+    pub trusted_proxies: Networks,
     all: Vec<Arc<Site>>,
     by_host: ByHost<Arc<Site>>,
 }
 
 impl Sites {
-    pub fn new(all: Vec<Arc<Site>>) -> Sites {
+    pub fn new(all: Vec<Arc<Site>>, trusted_proxies: Networks) -> Sites {
         let by_host = ByHost::new(all.iter().map(|site| (&site.hosts[..], site.clone())));
-        Sites { all, by_host }
+        Sites { trusted_proxies, all, by_host }
     }
 
     pub fn all(&self) -> &[Arc<Site>] {

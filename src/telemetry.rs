@@ -222,7 +222,11 @@ impl Named for Telemetry {
         names.counters("seawall_body_bytes", "Body bytes handed to the kernel", bytes)?;
         let refused = self.edge.refused.lock();
         let refused = refused.iter().map(|(reason, count)| ([("reason", *reason)], *count));
-        names.counters("seawall_refused", "Heads and handshakes refused before they became a request", refused)?;
+        names.counters(
+            "seawall_refused",
+            "Connections, handshakes and heads refused before they became a request",
+            refused,
+        )?;
         names.counter("seawall_connections", "Connections accepted", self.edge.accepted.load(Relaxed))?;
         names.gauge("seawall_connections_open", "Connections open", self.edge.open.load(Relaxed))?;
         names.counter("seawall_tunnels", "Tunnels opened", self.edge.tunnels.load(Relaxed))?;

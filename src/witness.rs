@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::forward::{self, X_REQUEST_ID};
 use crate::pages::Pages;
+use crate::quota::Place;
 use crate::sites::Site;
 use crate::telemetry::{SiteNumbers, Telemetry};
 
@@ -26,6 +27,8 @@ pub struct Cleared {
     pub url: Arc<Url>,
     pub ticket: u64,
     pub list: u64,
+    /// What it takes up until it has left, where that is limited.
+    pub place: Option<Place>,
 }
 
 pub struct Witness {
@@ -117,9 +120,10 @@ impl Witness {
         outcome: Result<Cleared, Refusal>,
         list: u64,
     ) -> Response<Witnessed> {
-        let (mut answer, url, verdict, ruling, ticket, list) = match outcome {
+        let (mut answer, url, verdict, ruling, ticket, list, place) = match outcome {
             Ok(cleared) => {
-                (cleared.answer, Some(cleared.url), Verdict::Served, None, Some(cleared.ticket), cleared.list)
+                let Cleared { answer, url, ticket, list, place } = cleared;
+                (answer, Some(url), Verdict::Served, None, Some(ticket), list, place)
             }
             Err(refusal) => {
                 if matches!(refusal, Refusal::OriginUnreachable(_) | Refusal::OriginBroken(_) | Refusal::OriginTimeout)
@@ -131,9 +135,9 @@ impl Witness {
                 match refusal {
                     Refusal::Blocked(ruling) => {
                         let list = ruling.list;
-                        (answer, url, Verdict::Blocked, Some(ruling), None, list)
+                        (answer, url, Verdict::Blocked, Some(ruling), None, list, None)
                     }
-                    _ => (answer, url, Verdict::Failed, None, None, list),
+                    _ => (answer, url, Verdict::Failed, None, None, list, None),
                 }
             }
         };
@@ -143,7 +147,7 @@ impl Witness {
             began: ask.began.wall,
             ended: ask.began.wall,
             site: site.map(|site| site.name.clone()),
-            id: ask.id,
+            id: ask.id.clone(),
             method: ask.method.clone(),
             url,
             status: answer.status,
@@ -158,33 +162,32 @@ impl Witness {
             range: answer.range,
             bytes: 0,
             complete: false,
-            client: ask.peer.address.ip().to_canonical(),
+            client: ask.client.address,
         });
         let draft = Draft {
-            trace: Trace { id: ask.id, url: record.url.clone() },
+            trace: Trace { id: ask.id.clone(), url: record.url.clone() },
             proof: answer.origin_proof.clone(),
             ticket,
             numbers: self.telemetry.of_site(site),
             record: Some(record),
             witness: self.clone(),
+            place,
         };
-        self.response(ask.id, &ask.method, answer, Some(draft))
+        self.response(&ask.id, &ask.method, answer, Some(draft))
     }
 
     /// The response to a head of which too little could be read for a record.
     pub fn respond_unread(&self, refusal: &Refusal) -> Response<Witnessed> {
         let answer = self.pages.load().refusal(refusal, None);
-        self.response(RequestId::random(), &Method::GET, answer, None)
+        self.response(&RequestId::random(), &Method::GET, answer, None)
     }
 
-    fn response(&self, id: RequestId, method: &Method, answer: Answer, draft: Option<Draft>) -> Response<Witnessed> {
+    fn response(&self, id: &RequestId, method: &Method, answer: Answer, draft: Option<Draft>) -> Response<Witnessed> {
         let Answer { status, mut fields, mut body, cache, close, .. } = answer;
         if cache == CacheUse::None || !fields.contains_key(header::VIA) {
             fields.insert(header::VIA, self.via_here.clone());
         }
-        if let Ok(id) = HeaderValue::from_bytes(&id.digits()) {
-            fields.insert(X_REQUEST_ID.clone(), id);
-        }
+        fields.insert(X_REQUEST_ID.clone(), id.to_value());
         if close {
             fields.insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -242,6 +245,7 @@ pub struct Draft {
     ticket: Option<u64>,
     numbers: Arc<SiteNumbers>,
     trace: Trace,
+    place: Option<Place>,
 }
 
 impl Draft {
@@ -252,6 +256,7 @@ impl Draft {
 
     pub fn end(&mut self, end: End) {
         let Some(mut record) = self.record.take() else { return };
+        self.place = None;
         record.ended = self.witness.clock.wall();
         record.bytes = end.bytes;
         record.complete = end.complete;

@@ -18,6 +18,7 @@ mod cut;
 mod faults;
 mod hooks;
 mod http2;
+mod limits;
 mod live;
 mod origins;
 mod proxy;

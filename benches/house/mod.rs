@@ -10,11 +10,11 @@ use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, DATE, ETAG, HOST
 use http::{Request, StatusCode};
 use seawall::gateway::Gateway;
 use seawall::pages::Pages;
-use seawall::sites::{ByPath, HostPattern, Redirects, Site, Sites};
+use seawall::sites::{Admission, ByPath, HostPattern, Redirects, Site, Sites};
 use seawall::telemetry::Telemetry;
 use seawall::witness::Witness;
 use terms::url::Scheme;
-use terms::{Ask, Body, Clock, Digest, Peer};
+use terms::{Ask, Body, Clock, Digest, Networks, Peer};
 
 pub struct House {
     pub gateway: Gateway,
@@ -84,8 +84,11 @@ pub fn house() -> House {
         tunnel_timeout: std::time::Duration::from_secs(3600),
         pass_fields: Vec::new(),
         https: None,
+        forwarded: false,
+        admission: Admission::default(),
     };
-    let gateway = Gateway::new(Sites::new(vec![Arc::new(site)]), blocks, cache.clone(), witness, clock);
+    let gateway =
+        Gateway::new(Sites::new(vec![Arc::new(site)], Networks::default()), blocks, cache.clone(), witness, clock);
     House { gateway, cache, log, _folder: folder }
 }
 
@@ -101,7 +104,7 @@ pub fn peer() -> Peer {
 }
 
 pub async fn store(cache: &Cache) {
-    let (ask, _) = Ask::read(request(), peer(), Clock::system().now());
+    let (ask, _) = Ask::read(request(), peer(), &Networks::default(), Clock::system().now());
     let url = ask.url.clone().expect("a URL");
     let Ok(Lookup::Miss(fill)) = cache.look_up(&ask, &url, &Caching::default(), ask.began) else {
         panic!("nothing is stored yet")

@@ -12,7 +12,7 @@ use disk::Lookout;
 use hooks::Hooks;
 use net::Draining;
 use parking_lot::Mutex;
-use terms::Clock;
+use terms::{Clock, Networks};
 use tokio::sync::mpsc;
 
 use super::state::State;
@@ -22,6 +22,7 @@ use crate::certificates::Certificates;
 use crate::config::Meant;
 use crate::gateway::Gateway;
 use crate::pages::Pages;
+use crate::quota::Quota;
 use crate::sites::Sites;
 use crate::takedown::Takedown;
 use crate::telemetry::{Metrics, Telemetry};
@@ -32,6 +33,8 @@ pub(super) struct House {
     pub(super) takedown: Arc<Takedown>,
     pub(super) witness: Arc<Witness>,
     pub(super) telemetry: Arc<Telemetry>,
+    /// What is asked of all sites together.
+    pub(super) quota: Arc<Quota>,
     pub(super) hooks: Arc<Hooks>,
     pub(super) log: Log,
     pub(super) certificates: Arc<Certificates>,
@@ -60,7 +63,7 @@ impl House {
         let log = Log::open(state.audit_settings(meant)?, clock.clone()).context("the evidence log can't be opened")?;
         let hooks = Arc::new(Hooks::open(&meant.state.join("hooks"), meant.hooks.clone(), clock.clone())?);
         let telemetry = Arc::new(Telemetry::default());
-        let sites = Sites::new(meant.sites.iter().map(|site| reload::site_of(site, &telemetry, None, https)).collect());
+        let (sites, quota) = open_sites(meant, &telemetry, https);
         let shelf = Shelf::new(pages);
         let blocks = Blocks::new(&meant.state, edits.table(), sources.tables(), sites.kin(), shelf);
         let blocks = Arc::new(blocks.context("the list version is lost")?);
@@ -71,8 +74,7 @@ impl House {
         let pages = pages_of(meant, &state.node, shelf.clone());
         let via = format!("seawall-{}", state.node.split('-').next().unwrap_or_default());
         let patience = meant.audit.on_pressure.patience();
-        let witness = Witness::new(log.clone(), clock.clone(), pages, via, patience, telemetry.clone());
-        let witness = Arc::new(witness);
+        let witness = Arc::new(Witness::new(log.clone(), clock.clone(), pages, via, patience, telemetry.clone()));
         let gateway = Gateway::new(sites, blocks.clone(), cache.clone(), witness.clone(), clock.clone());
         let sources = Arc::new(Mutex::new(sources));
         let takedown =
@@ -82,6 +84,7 @@ impl House {
             takedown: Arc::new(takedown),
             witness,
             telemetry,
+            quota,
             hooks,
             log,
             certificates,
@@ -143,6 +146,13 @@ impl House {
             draining,
         }
     }
+}
+
+fn open_sites(meant: &Meant, telemetry: &Telemetry, https: Option<u16>) -> (Sites, Arc<Quota>) {
+    let quota = Arc::new(Quota::default());
+    quota.set(reload::everywhere_of(meant));
+    let sites = meant.sites.iter().map(|site| reload::site_of(site, telemetry, &quota, None, https)).collect();
+    (Sites::new(sites, Networks::new(&meant.edge.trusted_proxies)), quota)
 }
 
 fn open_lists(meant: &Meant, clock: &Clock) -> anyhow::Result<(Sources, Vec<Change>)> {

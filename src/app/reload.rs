@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use block::Naming;
 use origin::Origins;
+use terms::Networks;
 
 use super::house::pages_of;
 use super::https;
@@ -13,19 +14,22 @@ use super::{Parts, Source, limits_of};
 use crate::admin;
 use crate::certificates::{CertificateError, Loaded};
 use crate::config::{self, Meant, Written};
-use crate::sites::{ByPath, Site, Sites};
+use crate::quota::{self, Quota};
+use crate::sites::{Admission, ByPath, Site, Sites};
 use crate::telemetry::Telemetry;
 
 /// A site that runs, from one that is meant. The ways to origins that did not change are kept, with their
-/// connections; how an origin is, in any case.
-/// `https` is the port of https.
+/// connections; how an origin is, and who asked of late, in any case. `https` is the port of https.
 pub(super) fn site_of(
     meant: &config::Site,
     telemetry: &Telemetry,
+    everywhere: &Arc<Quota>,
     before: Option<&Site>,
     https: Option<u16>,
 ) -> Arc<Site> {
     let origins = Origins::new(meant.plan.clone(), before.map(|site| &site.origins));
+    let here = before.map(|site| site.admission.here.clone()).unwrap_or_default();
+    here.set(meant.limits);
     let routes = meant.routes.iter().map(|route| (route.path.clone(), origins.group(&route.shares)));
     Arc::new(Site {
         name: meant.name.clone(),
@@ -42,8 +46,20 @@ pub(super) fn site_of(
         tunnel_timeout: meant.tunnel_timeout,
         pass_fields: meant.pass_fields.clone(),
         https: https.filter(|_| meant.redirect_to_https),
+        forwarded: meant.forwarded,
+        admission: Admission {
+            allow: Networks::new(&meant.allow),
+            deny: Networks::new(&meant.deny),
+            everywhere: everywhere.clone(),
+            here,
+        },
         numbers: telemetry.site(&meant.name),
     })
+}
+
+/// What holds for requests to all sites. Connections are counted where they come in.
+pub(super) fn everywhere_of(meant: &Meant) -> quota::Settings {
+    quota::Settings { connections_per_address: None, ..meant.limits }
 }
 
 /// On whose word a reload is made.
@@ -211,6 +227,7 @@ impl Parts {
         tokio::task::spawn_blocking(move || takedown.set_kin(kin)).await?;
         self.house.gateway.set_sites(sites);
         self.house.cache.set_max_object(meant.cache.max_object);
+        self.house.quota.set(everywhere_of(&meant));
         self.edge.set_limits(limits_of(&meant));
         self.house.witness.set_pages(pages_of(&meant, &self.node, self.house.shelf.clone()));
         changed.extend(self.listeners.carry_out(listeners, &self.edge, meant.edge.drain));
@@ -233,10 +250,11 @@ impl Parts {
                 (Some(site), Some(same)) if config::is_same_site(same, meant) && is_found_at(site, https) => {
                     site.clone()
                 }
-                _ => site_of(meant, &self.house.telemetry, before.map(Arc::as_ref), https),
+                _ => site_of(meant, &self.house.telemetry, &self.house.quota, before.map(Arc::as_ref), https),
             }
         };
-        Sites::new(meant.sites.iter().map(site).collect())
+        let sites = meant.sites.iter().map(site).collect();
+        Sites::new(sites, Networks::new(&meant.edge.trusted_proxies))
     }
 }
 

@@ -144,7 +144,7 @@ impl Encoder {
         if let Some(site) = &record.site {
             field(out, "site", |out| text::string(out, site));
         }
-        field(out, "id", |out| text::plain(out, record.id));
+        field(out, "id", |out| text::plain(out, &record.id));
         field(out, "method", |out| text::string(out, record.method.as_str()));
         field(out, "url", |out| match &record.url {
             Some(url) => text::string(out, &self.forms.url(url)),

@@ -9,9 +9,10 @@ use serde_json::{Map, Value, json};
 use super::choice::{self, Pressure, word};
 use super::listeners::SELF_SIGNED;
 use super::meant::{Admin, Audit, Edge, Listener, Meant, Site, Takedown};
-use super::units::{show_duration, show_size};
-use super::ways;
+use super::units::{show_byte_rate, show_duration, show_size};
+use super::{limits, ways};
 use crate::certificates::Wanted;
+use crate::quota;
 
 /// One table of the file.
 pub(super) struct Table {
@@ -52,6 +53,7 @@ pub(super) fn tables(meant: &Meant) -> Vec<Table> {
     let single = |name: &'static str, rows| Table { name, title: name.to_owned(), rows };
     let mut tables = vec![
         single("edge", edge(&meant.edge)),
+        single("limits", limits::rows(&meant.limits, "closed at once")),
         single("admin", admin(&meant.admin)),
         single("cache", cache(&meant.cache)),
         single("takedown", takedown(&meant.takedown)),
@@ -97,6 +99,8 @@ fn edge(edge: &Edge) -> Vec<Row> {
         row("max_body", show_size(edge.max_body)).remark("413"),
         row("max_connections", edge.max_connections).remark("accepting pauses"),
         row("https_port", edge.https_port).remark(if edge.https_port.is_none() { "that of a listener" } else { "" }),
+        row("min_rate", show_byte_rate(edge.min_rate)).remark("after idle_timeout; 408"),
+        row("trusted_proxies", limits::shown(&edge.trusted_proxies)),
     ]
 }
 
@@ -180,16 +184,25 @@ fn hook(hook: &Hook) -> Vec<Row> {
 }
 
 pub(super) fn site(site: &Site) -> Vec<Row> {
-    let mut rows = vec![
-        row("name", &*site.name),
-        row("hosts", site.hosts.iter().map(ToString::to_string).collect::<Vec<_>>()),
-        row("repr_digest", site.caching.repr_digest),
-        row("pass_fields", site.pass_fields.iter().map(http::HeaderName::as_str).collect::<Vec<_>>()),
-        row("store_set_cookie", site.caching.store_set_cookie),
-        row("client_refresh", site.caching.client_refresh),
-        row("same_content", site.same_content),
-        row("redirect_to_https", site.redirect_to_https),
-    ];
+    let mut rows =
+        vec![
+            row("name", &*site.name),
+            row("hosts", site.hosts.iter().map(ToString::to_string).collect::<Vec<_>>()),
+            row("repr_digest", site.caching.repr_digest),
+            row("pass_fields", site.pass_fields.iter().map(http::HeaderName::as_str).collect::<Vec<_>>()),
+            row("store_set_cookie", site.caching.store_set_cookie),
+            row("client_refresh", site.caching.client_refresh),
+            row("forwarded", site.forwarded),
+            row("allow", (!site.allow.is_empty()).then(|| limits::shown(&site.allow)))
+                .remark(if site.allow.is_empty() { "everybody may ask" } else { "403" }),
+            row("deny", limits::shown(&site.deny)).remark(if site.deny.is_empty() { "" } else { "403" }),
+            row("limits", limits::value(&site.limits)).remark(match site.limits == quota::Settings::default() {
+                true => "those of all sites alone",
+                false => "429",
+            }),
+            row("same_content", site.same_content),
+            row("redirect_to_https", site.redirect_to_https),
+        ];
     rows.splice(2..2, ways::rows(site));
     rows
 }

@@ -39,6 +39,7 @@ impl<'t, 'b> Judge<'t, 'b> {
         Meant {
             admin: self.admin(file.admin, &edge),
             edge,
+            limits: self.quota(file.limits),
             cache: self.cache(file.cache),
             takedown: self.takedown(file.takedown),
             state: file.state.and_then(|dir| self.path(&dir)).unwrap_or_else(|| meant::state_beside(self.base)),
@@ -139,7 +140,7 @@ impl<'t, 'b> Judge<'t, 'b> {
         usize::try_from(count).unwrap_or(default)
     }
 
-    fn bounded<T: PartialOrd + Copy, S: Display>(
+    pub(super) fn bounded<T: PartialOrd + Copy, S: Display>(
         &mut self,
         given: Option<At<T>>,
         default: T,

@@ -6,17 +6,7 @@ use super::errors::{Wrong, nearest, quoted};
 
 /// Keys that the design has and this version does not, each with its table. A table that is not
 /// here at all stands under the top of the file.
-const LATER: &[(&str, &str)] = &[
-    ("", "limits"),
-    ("", "log"),
-    ("edge", "trusted_proxies"),
-    ("site", "connections_per_address"),
-    ("site", "requests_per_address"),
-    ("site", "burst"),
-    ("site", "limits"),
-    ("site", "allow"),
-    ("site", "deny"),
-];
+const LATER: &[(&str, &str)] = &[("", "log")];
 
 /// What a value is, as far as its type says. Tables are named by the path of their keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +16,10 @@ pub(super) enum Kind {
     Number,
     Duration,
     Size,
+    /// So many in a unit of time.
+    Rate,
+    /// Bytes a second.
+    ByteRate,
     /// One of these words.
     Choice(Vec<&'static str>),
     /// A text, or a list of them.

@@ -39,6 +39,8 @@ impl Judge<'_, '_> {
             max_body: self.size(edge.max_body, default.max_body, 0..=1 << 50),
             max_connections: self.count(edge.max_connections, default.max_connections, 1..=1_000_000),
             https_port: edge.https_port.and_then(|port| self.port(port)),
+            min_rate: self.byte_rate(edge.min_rate, default.min_rate),
+            trusted_proxies: self.networks(edge.trusted_proxies),
         }
     }
 

@@ -7,14 +7,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
+use terms::Network;
 use terms::ruling::Disclose;
 
 use crate::certificates::Wanted;
+use crate::quota;
 use crate::sites::{FieldRule, HostPattern, PathPattern, Redirects};
 
 #[derive(Clone, Debug)]
 pub struct Meant {
     pub edge: Edge,
+    /// Of all sites together.
+    pub limits: quota::Settings,
     pub admin: Admin,
     pub cache: cache::Settings,
     pub takedown: Takedown,
@@ -49,6 +53,11 @@ pub struct Edge {
     pub max_connections: usize,
     /// Where clients find https, if not at the port of a listener.
     pub https_port: Option<u16>,
+    /// Bytes a second that a client must send of a body and take of an answer, but for `idle_timeout` of rest;
+    /// 0: none.
+    pub min_rate: u64,
+    /// Whose word on whom they speak for is believed.
+    pub trusted_proxies: Vec<Network>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,6 +124,12 @@ pub struct Site {
     pub pass_fields: Vec<HeaderName>,
     /// Who asks in clear is sent to https.
     pub redirect_to_https: bool,
+    /// Origins get `Forwarded`, too.
+    pub forwarded: bool,
+    /// Where it is not empty, nobody else may ask.
+    pub allow: Vec<Network>,
+    pub deny: Vec<Network>,
+    pub limits: quota::Settings,
 }
 
 /// Paths that go to origins of their own.
@@ -137,6 +152,8 @@ impl Default for Edge {
             max_body: 1 << 30,
             max_connections: 10_000,
             https_port: None,
+            min_rate: 128,
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -207,6 +224,10 @@ impl Site {
             tunnel_timeout: TUNNEL_TIMEOUT,
             pass_fields: Vec::new(),
             redirect_to_https: false,
+            forwarded: false,
+            allow: Vec::new(),
+            deny: Vec::new(),
+            limits: quota::Settings::default(),
         }
     }
 

@@ -13,6 +13,7 @@ mod hosts;
 mod in_force;
 mod judge;
 mod keys;
+mod limits;
 mod listeners;
 mod meant;
 mod origins;
@@ -161,6 +162,7 @@ pub fn single(
             listeners: listen.into_iter().map(|address| Listener { address, tls: None, h2c: false }).collect(),
             ..Edge::default()
         },
+        limits: crate::quota::Settings::default(),
         admin,
         cache: meant::cache_of(memory),
         takedown: Takedown { lists: lists.into_iter().map(absolute).collect(), ..Takedown::default() },

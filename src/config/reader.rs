@@ -11,6 +11,7 @@ use super::choice::{self, Choices};
 use super::errors::{Faults, Span, Wrong};
 use super::keys::{self, Keys, Kind, path};
 use super::units;
+use crate::quota::Rate;
 
 type Spanned<'i> = toml::Spanned<DeValue<'i>>;
 
@@ -137,6 +138,15 @@ impl<'t, 'd> Section<'_, 't, 'd> {
 
     pub(super) fn size(&mut self, key: &'static str) -> Option<At<u64>> {
         self.measured(key, Kind::Size, "a size", units::size)
+    }
+
+    pub(super) fn rate(&mut self, key: &'static str) -> Option<At<Rate>> {
+        self.measured(key, Kind::Rate, "a rate", units::rate)
+    }
+
+    /// In bytes a second.
+    pub(super) fn byte_rate(&mut self, key: &'static str) -> Option<At<u64>> {
+        self.measured(key, Kind::ByteRate, "a rate of bytes", units::byte_rate)
     }
 
     /// One of these words, and what it stands for.
@@ -336,6 +346,9 @@ fn help_for(wanted: &str, found: &DeValue<'_>) -> String {
             let bytes = u64::from_str_radix(bytes.as_str(), bytes.radix()).map(units::show_size);
             format!("for bytes write \"{}\"", bytes.unwrap_or_else(|_| "1GiB".to_owned()))
         }
+        ("a rate", DeValue::Integer(count)) => format!("for so many a second write \"{count}/s\""),
+        ("a rate", _) => "write a text such as \"100/s\" or \"600/m\"".to_owned(),
+        ("a rate of bytes", _) => "write a text such as \"128B/s\"".to_owned(),
         ("a duration", _) => "write a text with a unit, such as \"250ms\", \"10s\" or \"5m\"".to_owned(),
         ("a size", _) => "write a text with a unit, such as \"256KiB\"".to_owned(),
         ("a list of tables", DeValue::Table(_)) => {

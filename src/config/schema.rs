@@ -22,6 +22,10 @@ const DURATION: &str = "^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$";
 /// [`super::units::size`].
 const SIZE: &str = "^[0-9]+(B|KiB|MiB|GiB|TiB|kB|KB|MB|GB|TB)$";
 
+/// [`super::units::rate`] and [`super::units::byte_rate`].
+const RATE: &str = "^[0-9]+/[smh]$";
+const BYTE_RATE: &str = "^[0-9]+(B|KiB|MiB|GiB|TiB|kB|KB|MB|GB|TB)/s$";
+
 pub fn schema() -> Value {
     let keys = typed::keys();
     let defaults = parse(SMALLEST, Path::new(""), Path::new("")).map_or(Value::Null, |meant| in_force(&meant));
@@ -64,6 +68,8 @@ fn value(keys: &Keys, key: &Key, defaults: &Value) -> Map<String, Value> {
         Kind::Number => object(json!({"type": "integer", "minimum": 0})),
         Kind::Duration => object(json!({"type": "string", "pattern": DURATION, "minLength": 2})),
         Kind::Size => object(json!({"type": "string", "pattern": SIZE})),
+        Kind::Rate => object(json!({"type": "string", "pattern": RATE})),
+        Kind::ByteRate => object(json!({"type": "string", "pattern": BYTE_RATE})),
         Kind::Choice(words) => object(json!({"enum": words})),
         Kind::Texts => one_or_many(json!({"type": "string"})),
         Kind::Numbers => one_or_many(json!({"type": "integer", "minimum": 0})),

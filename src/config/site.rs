@@ -148,6 +148,13 @@ impl Judge<'_, '_> {
         };
         meant.same_content = self.same_content(site.same_content, &meant.hosts);
         meant.redirect_to_https = site.redirect_to_https.is_some_and(|redirect| self.redirect_to_https(redirect, edge));
+        meant.forwarded = on(site.forwarded);
+        if let Some(allow) = site.allow.as_ref().filter(|allow| allow.value.is_empty()) {
+            let help = "name who may ask, or remove it: then everybody may";
+            self.faults.add(&allow.at, Wrong::new("this list allows nobody", help));
+        }
+        (meant.allow, meant.deny) = (self.networks(site.allow), self.networks(site.deny));
+        meant.limits = site.limits.map(|limits| self.quota(limits)).unwrap_or_default();
         for field in site.pass_fields.map(|fields| fields.value).unwrap_or_default() {
             meant.pass_fields.extend(self.checked(field, pass_field));
         }

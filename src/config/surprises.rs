@@ -20,6 +20,10 @@ pub fn surprises(meant: &Meant) -> Vec<Surprise> {
     all.extend(meant.sites.iter().flat_map(of_site));
     all.extend(of_admin(meant));
     all.extend(meant.hooks.iter().flat_map(of_hook));
+    for network in meant.edge.trusted_proxies.iter().filter(|network| network.is_everything()) {
+        let what = format!("edge.trusted_proxies holds {network}: whoever asks can say that it is somebody else");
+        all.push(surprise("believing everybody", what));
+    }
     if meant.takedown.lists.is_empty() {
         all.push(surprise("no block list", "takedown.lists is empty: only live edits block"));
     }

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::certificates::Wanted;
+use crate::quota::{self, Rate};
 
 mod origins;
 mod whole;
@@ -21,6 +22,13 @@ max_fields = 7
 max_body = "0B"
 max_connections = 1
 https_port = 443
+min_rate = "1KiB/s"
+trusted_proxies = ["10.0.0.0/8", "::1"]
+[limits]
+connections_per_address = 5
+requests_per_address = "6/m"
+burst = 7
+requests = "8/h"
 [admin]
 listen = "0.0.0.0:9443"
 insecure = true
@@ -60,6 +68,10 @@ repr_digest = true
 pass_fields = ["X-Forwarded-For"]
 store_set_cookie = true
 client_refresh = true
+forwarded = true
+allow = ["192.0.2.0/24"]
+deny = "192.0.2.7"
+limits = { connections_per_address = 1, requests_per_address = "2/s", burst = 3, requests = "4/s" }
 same_content = true
 redirect_to_https = true
 [[site.route]]
@@ -109,6 +121,10 @@ fn every_key() -> (tempfile::TempDir, Meant) {
     let folder = folder_of_every_key();
     let meant = parse(EVERY_KEY, Path::new("seawall.toml"), folder.path()).unwrap_or_else(|errors| panic!("{errors}"));
     (folder, meant)
+}
+
+fn network(text: &str) -> terms::Network {
+    text.parse().unwrap()
 }
 
 fn read(text: &str) -> Result<Meant, Errors> {
@@ -212,6 +228,8 @@ fn reads_every_key() {
         max_body: 0,
         max_connections: 1,
         https_port: Some(443),
+        min_rate: 1024,
+        trusted_proxies: vec![network("10.0.0.0/8"), network("::1")],
     };
     assert_eq!(meant.edge, edge);
     assert_eq!(meant.admin, Admin { address: "0.0.0.0:9443".parse().unwrap(), tls: Some(tls), insecure: true });
@@ -243,6 +261,17 @@ fn reads_every_key() {
     assert!(site.same_content);
     assert!(site.caching.repr_digest && site.caching.store_set_cookie && site.caching.client_refresh);
     assert_eq!(site.pass_fields, ["x-forwarded-for"]);
+    assert!(site.forwarded);
+    assert_eq!((&site.allow[..], &site.deny[..]), (&[network("192.0.2.0/24")][..], &[network("192.0.2.7")][..]));
+    let rate = |count, seconds| Some(Rate { count, per: Duration::from_secs(seconds) });
+    let limits = |connections, requests_per_address, burst, requests| quota::Settings {
+        connections_per_address: Some(connections),
+        requests_per_address,
+        burst: Some(burst),
+        requests,
+    };
+    assert_eq!(site.limits, limits(1, rate(2, 1), 3, rate(4, 1)));
+    assert_eq!(meant.limits, limits(5, rate(6, 60), 7, rate(8, 3600)));
     let program = folder.path().join("bin/told").to_str().unwrap().to_owned();
     assert_eq!(meant.hooks[0].call, hooks::Call::Exec(vec![program, "--quiet".to_owned()]));
     assert!(meant.hooks[0].name.starts_with("told-"), "{}", meant.hooks[0].name);
@@ -304,8 +333,15 @@ fn names_the_place_of_each_fault() {
         ),
         ("listen = [\"127.0.0.1:80\"]", 1, 1, "not a key of the top of the file; `listen` stands in [admin] or [edge]"),
         ("edge.listne = \"127.0.0.1:80\"", 1, 6, "did you mean `listen`?"),
-        ("[edge]\ntrusted_proxies = []", 2, 1, "`edge.trusted_proxies` comes with a later version"),
-        ("[limits]\nburst = 3", 1, 2, "`limits` comes with a later version"),
+        // Who may ask, and how much.
+        ("[edge]\ntrusted_proxies = [\"10.0.0.1/8\"]", 2, 20, "write \"10.0.0.0/8\""),
+        ("[edge]\ntrusted_proxies = \"proxy.example\"", 2, 19, "write a network such as \"10.0.0.0/8\""),
+        ("[edge]\nmin_rate = \"128B\"", 2, 12, "such as \"128B/s\""),
+        ("[edge]\nmin_rate = \"2MiB/s\"", 2, 12, "write \"0B/s\" to \"1MiB/s\""),
+        ("[limits]\nburst = 3", 2, 9, "set `requests_per_address` beside it"),
+        ("[limits]\nrequests_per_address = 3", 2, 24, "write \"3/s\""),
+        ("[limits]\nrequests_per_address = \"0/s\"", 2, 24, "from 1 to 1000000"),
+        ("[limits]\nconnections_per_address = 0", 2, 27, "write 1 to 1000000"),
         ("[log]\naccess = true", 1, 2, "`log` comes with a later version"),
         ("[audit]\non_pressure = \"sheds\"", 2, 15, "did you mean \"shed\"?"),
         ("[[hook]]\non = [\"purged\"]\nexec = [\"a\"]\nurl = \"https://a\"", 4, 7, "make two hooks of it"),
@@ -392,7 +428,7 @@ fn names_the_place_of_each_fault_of_a_site() {
         (format!("{origin}\nhosts = [\"x.example\"]\nname = \"a.example\""), 5, 1, "or the one in line 4"),
         (format!("{origin}\nhosts = [\"x.example\"]\nname = \"\""), 4, 8, "can't be the name"),
         (format!("{origin}\nhosts = [\"x.example\"]\nname = \"a\\u001b\""), 4, 8, "can't be the name"),
-        (format!("{origin}\nhosts = [\"x.example\"]\nallow = []"), 4, 1, "`site.allow` comes with a later version"),
+        (format!("{origin}\nhosts = [\"x.example\"]\nallow = []"), 4, 9, "allows nobody"),
         (format!("{origin}\nhosts = [\"x.example\"]\npass_fields = [\"a b\"]"), 4, 16, "not the name of a field"),
         (format!("{origin}\nhosts = [\"x.example\"]\npass_fields = [\"TE\"]"), 4, 16, "can't be passed"),
         (format!("{origin}\nhosts = [\"x.example\"]\nmax_origin_connections = 0"), 4, 26, "too little"),

@@ -10,6 +10,7 @@ use super::choice::{self, Pressure};
 use super::errors::{Faults, Span, Wrong};
 use super::keys::Keys;
 use super::reader::{At, Reader, Section};
+use crate::quota::Rate;
 use terms::ruling::Disclose;
 
 pub(super) use site::{Check, Eject, Header, ORIGIN_HELP, Origin, Redirect, Route};
@@ -21,6 +22,7 @@ pub(super) const SITE_HELP: &str =
 #[derive(Debug)]
 pub(super) struct File {
     pub(super) edge: Edge,
+    pub(super) limits: Limits,
     pub(super) admin: Admin,
     pub(super) cache: Cache,
     pub(super) takedown: Takedown,
@@ -43,6 +45,17 @@ pub(super) struct Edge {
     pub(super) max_body: Option<At<u64>>,
     pub(super) max_connections: Option<At<u64>>,
     pub(super) https_port: Option<At<u64>>,
+    pub(super) min_rate: Option<At<u64>>,
+    pub(super) trusted_proxies: Option<At<Vec<At<String>>>>,
+}
+
+/// Of the edge, or of a site.
+#[derive(Debug, Default)]
+pub(super) struct Limits {
+    pub(super) connections_per_address: Option<At<u64>>,
+    pub(super) requests_per_address: Option<At<Rate>>,
+    pub(super) burst: Option<At<u64>>,
+    pub(super) requests: Option<At<Rate>>,
 }
 
 #[derive(Debug)]
@@ -116,6 +129,10 @@ pub(super) struct Site {
     pub(super) pass_fields: Option<At<Vec<At<String>>>>,
     pub(super) store_set_cookie: Option<At<bool>>,
     pub(super) client_refresh: Option<At<bool>>,
+    pub(super) forwarded: Option<At<bool>>,
+    pub(super) allow: Option<At<Vec<At<String>>>>,
+    pub(super) deny: Option<At<Vec<At<String>>>>,
+    pub(super) limits: Option<Limits>,
     pub(super) same_content: Option<At<bool>>,
     pub(super) redirect_to_https: Option<At<bool>>,
 }
@@ -170,6 +187,7 @@ impl File {
         top.require("site", SITE_HELP);
         let file = File {
             edge: top.table("edge", Edge::read),
+            limits: top.table("limits", Limits::read),
             admin: top.table("admin", Admin::read),
             cache: top.table("cache", Cache::read),
             takedown: top.table("takedown", Takedown::read),
@@ -205,8 +223,23 @@ impl Edge {
             max_body: edge.size("max_body"),
             max_connections: edge.number("max_connections"),
             https_port: edge.number("https_port"),
+            min_rate: edge.byte_rate("min_rate"),
+            trusted_proxies: edge.texts("trusted_proxies"),
         };
         edge.end();
+        read
+    }
+}
+
+impl Limits {
+    fn read(mut limits: Section<'_, '_, '_>) -> Limits {
+        let read = Limits {
+            connections_per_address: limits.number("connections_per_address"),
+            requests_per_address: limits.rate("requests_per_address"),
+            burst: limits.number("burst"),
+            requests: limits.rate("requests"),
+        };
+        limits.end();
         read
     }
 }
@@ -306,6 +339,10 @@ impl Site {
             pass_fields: site.texts("pass_fields"),
             store_set_cookie: site.flag("store_set_cookie"),
             client_refresh: site.flag("client_refresh"),
+            forwarded: site.flag("forwarded"),
+            allow: site.texts("allow"),
+            deny: site.texts("deny"),
+            limits: site.inner("limits", "site.limits", |limits| Some(Limits::read(limits))),
             same_content: site.flag("same_content"),
             redirect_to_https: site.flag("redirect_to_https"),
         };

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::errors::{Wrong, quoted};
+use crate::quota::Rate;
 
 /// Largest first, and in milliseconds.
 const DURATIONS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
@@ -75,6 +76,50 @@ pub fn size(text: &str) -> Result<u64, Wrong> {
     };
     let bytes = number.parse().ok().and_then(|number: u64| number.checked_mul(*factor));
     bytes.ok_or_else(|| Wrong::new(format!("{} is too large", quoted(text)), "write less"))
+}
+
+/// Units of rates, in seconds.
+const RATES: [(&str, u64); 3] = [("s", 1), ("m", 60), ("h", 3600)];
+
+/// More than one machine answers.
+const MOST_AT_A_RATE: u32 = 1_000_000;
+
+/// A whole number from 1, and a unit of time: `100/s`, `600/m`, `1000/h`.
+pub fn rate(text: &str) -> Result<Rate, Wrong> {
+    let (count, unit) = text.split_once('/').ok_or_else(|| no_rate(text))?;
+    let (_, seconds) = RATES.iter().find(|(name, _)| *name == unit).ok_or_else(|| no_rate(text))?;
+    let count = Some(count).filter(|count| count.bytes().all(|byte| byte.is_ascii_digit()));
+    match count.and_then(|count| count.parse().ok()) {
+        Some(count @ 1..=MOST_AT_A_RATE) => Ok(Rate { count, per: Duration::from_secs(*seconds) }),
+        _ => Err(no_rate(text)),
+    }
+}
+
+/// A size, each second: `128B/s`.
+pub fn byte_rate(text: &str) -> Result<u64, Wrong> {
+    let bytes = text.strip_suffix("/s").ok_or_else(|| no_byte_rate(text))?;
+    size(bytes).map_err(|_| no_byte_rate(text))
+}
+
+/// As [`rate`] reads it.
+pub fn show_rate(rate: Rate) -> String {
+    let unit = RATES.iter().find(|(_, seconds)| *seconds == rate.per.as_secs());
+    format!("{}/{}", rate.count, unit.map_or("s", |(name, _)| name))
+}
+
+/// As [`byte_rate`] reads it.
+pub fn show_byte_rate(bytes: u64) -> String {
+    format!("{}/s", show_size(bytes))
+}
+
+fn no_rate(text: &str) -> Wrong {
+    let help = format!("write a whole number from 1 to {MOST_AT_A_RATE} and /s, /m or /h, such as \"100/s\"");
+    Wrong::new(format!("{} is not a rate", quoted(text)), help)
+}
+
+fn no_byte_rate(text: &str) -> Wrong {
+    let help = "write a size and /s, such as \"128B/s\"; \"0B/s\" asks for no rate";
+    Wrong::new(format!("{} is not a rate of bytes", quoted(text)), help)
 }
 
 /// As [`duration`] reads it; what is finer than a millisecond is left out.
@@ -165,11 +210,31 @@ mod tests {
         assert_eq!(size("1 KiB").unwrap_err().help, "write \"1KiB\"");
     }
 
+    #[test]
+    fn reads_rates() {
+        for (text, count, seconds) in
+            [("100/s", 100, 1), ("600/m", 600, 60), ("1/h", 1, 3600), ("1000000/s", 1_000_000, 1)]
+        {
+            assert_eq!(rate(text), Ok(Rate { count, per: Duration::from_secs(seconds) }), "{text}");
+            assert_eq!(show_rate(rate(text).unwrap()), text);
+        }
+        for text in ["", "/s", "100", "0/s", "+1/s", "1.5/s", "100/ms", "100 /s", "100/s ", "1000001/s", "100/s/s"] {
+            assert!(rate(text).is_err(), "{text}");
+        }
+        for (text, bytes) in [("128B/s", 128), ("1KiB/s", 1024), ("0B/s", 0)] {
+            assert_eq!(byte_rate(text), Ok(bytes), "{text}");
+            assert_eq!(show_byte_rate(bytes), text);
+        }
+        for text in ["", "128B", "128/s", "/s", "128B/m"] {
+            assert!(byte_rate(text).is_err(), "{text}");
+        }
+    }
+
     proptest! {
         #[test]
         fn no_text_makes_it_panic(text in ".{0,24}", close in "[0-9]{0,21}[dhmsKMGTiB ]{0,4}[0-9]{0,3}[a-z]{0,2}") {
             for text in [&text, &close] {
-                let _ = (duration(text), size(text));
+                let _ = (duration(text), size(text), rate(text), byte_rate(text));
             }
         }
 

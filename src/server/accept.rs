@@ -1,15 +1,15 @@
 //! Listeners: a permit for each connection, a backoff when the system has no more to give.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use net::{Backoff, Draining};
-use terms::Peer;
 use terms::url::Scheme;
 use terms::wire::head;
+use terms::{Networks, Peer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
@@ -20,6 +20,7 @@ use super::handshake::{self, Negotiated};
 use super::prior_knowledge::{Spoken, listen_to};
 use super::{connection, http2, refuse};
 use crate::gateway::Gateway;
+use crate::quota::{Crowd, Place};
 use crate::telemetry::EdgeNumbers;
 
 /// What clients may do and how long they may take.
@@ -30,6 +31,12 @@ pub struct Limits {
     pub max_connections: usize,
     pub head_timeout: Duration,
     pub idle_timeout: Duration,
+    /// Bytes a second that a client must send of a body and take of an answer, beyond [`Self::idle_timeout`]
+    /// of rest; 0: it may take its time.
+    pub min_rate: u64,
+    pub connections_per_address: Option<u32>,
+    /// All clients come by these: no number of connections is too many.
+    pub trusted_proxies: Networks,
 }
 
 /// What all connections of the edge share.
@@ -38,17 +45,29 @@ pub struct Edge {
     pub(super) numbers: Arc<EdgeNumbers>,
     limits: ArcSwap<Limits>,
     permits: Arc<Semaphore>,
+    crowd: Arc<Crowd>,
 }
 
 impl Edge {
     pub fn new(gateway: Arc<Gateway>, limits: Limits, numbers: Arc<EdgeNumbers>) -> Edge {
         let permits = Arc::new(Semaphore::new(limits.max_connections));
-        Edge { gateway, numbers, limits: ArcSwap::from_pointee(limits), permits }
+        Edge { gateway, numbers, limits: ArcSwap::from_pointee(limits), permits, crowd: Arc::default() }
     }
 
     /// The limits for connections that are accepted from now on.
     pub(super) fn limits(&self) -> Arc<Limits> {
         self.limits.load_full()
+    }
+
+    /// The place of a connection from this address, where that is limited; `Err`: it has none left.
+    fn place(&self, address: IpAddr) -> Result<Option<Place>, TooMany> {
+        let limits = self.limits.load();
+        match limits.connections_per_address {
+            Some(most) if !limits.trusted_proxies.contains(address) => {
+                self.crowd.enter(address, most).map(Some).ok_or(TooMany)
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Connections that stand keep the limits that they were accepted with.
@@ -68,6 +87,9 @@ impl Edge {
         }
     }
 }
+
+/// An address has as many connections as it may have.
+struct TooMany;
 
 /// How connections are told to come to an end: kindly, and then at once.
 #[derive(Clone)]
@@ -194,7 +216,10 @@ async fn accept_waiting(listener: &Listener, edge: &Edge) -> Option<Accepted> {
 }
 
 fn welcome((stream, address, permit): Accepted, listener: &Listener, edge: &Arc<Edge>, stop: &Stop) {
-    let live = (permit, stop.draining.enter(), edge.numbers.connection());
+    let Ok(place) = edge.place(address.ip()) else {
+        return edge.numbers.refused("connections-per-address");
+    };
+    let live = (permit, place, stop.draining.enter(), edge.numbers.connection());
     let greeting = listener.greeting.load_full();
     let peer = Peer { address, scheme: greeting.scheme() };
     let (edge, stop) = (edge.clone(), stop.clone());

@@ -59,7 +59,7 @@ impl<T: Transport> Wire<T> {
             progress,
             held_back: None,
             ended: false,
-            patience: Patience::new(limits.head_timeout, limits.idle_timeout),
+            patience: Patience::new(limits.head_timeout, limits.idle_timeout, limits.min_rate),
         }
     }
 
@@ -163,7 +163,7 @@ impl<T: Transport> Read for Wire<T> {
             }
             match this.poll_fill(cx, &mut buffer) {
                 Poll::Ready(Ok(0)) => this.ended = true,
-                Poll::Ready(Ok(_)) => this.patience.progressed(),
+                Poll::Ready(Ok(count)) => this.patience.read(count),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => {
                     let waiting = this.preface.waiting();
@@ -191,7 +191,7 @@ impl<T: Transport> Write for Wire<T> {
         match Pin::new(&mut this.stream).poll_write_vectored(cx, buffers) {
             Poll::Ready(Ok(count)) => {
                 this.progress.wrote(buffers, count);
-                this.patience.wrote();
+                this.patience.wrote(count);
                 Poll::Ready(Ok(count))
             }
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),

@@ -4,10 +4,11 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, Request, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Version, header};
 
+use crate::client::{Client, given_id};
 use crate::wire::fields::{is_hop_by_hop, strip_hop_by_hop};
-use crate::{Moment, Url, UrlError, tunnel, url::Scheme};
+use crate::{Moment, Networks, Url, UrlError, tunnel, url::Scheme};
 
 /// Who is at the other end of a connection, and how it came in.
 #[derive(Clone, Copy, Debug)]
@@ -16,30 +17,59 @@ pub struct Peer {
     pub scheme: Scheme,
 }
 
-/// The value of `X-Request-Id`: 128 random bits as 32 hexadecimal digits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct RequestId(u128);
+/// The value of `X-Request-Id`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RequestId(IdText);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum IdText {
+    /// Ours: 128 bits, written as 32 hexadecimal digits.
+    Random([u8; 16]),
+    /// That of a trusted proxy.
+    Given(Arc<str>),
+}
 
 impl RequestId {
+    /// Bytes of an id that is taken from others.
+    const LONGEST: usize = 64;
+
     pub fn random() -> RequestId {
-        RequestId(fastrand::u128(..))
+        RequestId(IdText::Random(fastrand::u128(..).to_be_bytes()))
     }
 
-    /// The digits as they stand in the field.
-    pub fn digits(self) -> [u8; 32] {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let mut text = [0; 32];
-        for (pair, byte) in text.chunks_exact_mut(2).zip(self.0.to_be_bytes()) {
-            pair[0] = DIGITS[usize::from(byte >> 4)];
-            pair[1] = DIGITS[usize::from(byte & 15)];
-        }
-        text
+    /// One that was given elsewhere: 1 to 64 letters, digits, `.`, `_` and `-`.
+    pub fn given(text: &str) -> Option<RequestId> {
+        let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        let is_good = (1..=Self::LONGEST).contains(&text.len()) && text.bytes().all(fits);
+        is_good.then(|| RequestId(IdText::Given(text.into())))
     }
+
+    /// As it stands in the field.
+    pub fn to_value(&self) -> HeaderValue {
+        let value = match &self.0 {
+            IdText::Random(bits) => HeaderValue::from_bytes(&digits(bits)),
+            IdText::Given(text) => HeaderValue::from_str(text),
+        };
+        value.unwrap_or(HeaderValue::from_static(""))
+    }
+}
+
+fn digits(bits: &[u8; 16]) -> [u8; 32] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = [0; 32];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(bits) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 15)];
+    }
+    text
 }
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(std::str::from_utf8(&self.digits()).unwrap_or_default())
+        match &self.0 {
+            IdText::Random(bits) => f.write_str(std::str::from_utf8(&digits(bits)).unwrap_or_default()),
+            IdText::Given(text) => f.write_str(text),
+        }
     }
 }
 
@@ -90,7 +120,8 @@ impl Present {
 pub struct Ask {
     pub id: RequestId,
     pub began: Moment,
-    pub peer: Peer,
+    /// The peer, or whom it speaks for.
+    pub client: Client,
     pub method: Method,
     pub version: Version,
     /// Where it points, or why that can't be named.
@@ -100,8 +131,9 @@ pub struct Ask {
 }
 
 impl Ask {
-    /// Takes a request apart; the body goes its own way.
-    pub fn read<B>(request: Request<B>, peer: Peer, now: Moment) -> (Ask, B) {
+    /// Takes a request apart; the body goes its own way. Of whom they speak for, and of the request's id,
+    /// `trusted` proxies are believed.
+    pub fn read<B>(request: Request<B>, peer: Peer, trusted: &Networks, now: Moment) -> (Ask, B) {
         let (mut head, body) = request.into_parts();
         let mut present = Present::among(&head.headers);
         present.tunnel = present.upgrade && tunnel::is_asked_for(&head);
@@ -110,11 +142,12 @@ impl Ask {
         if present.hop_by_hop {
             strip_hop_by_hop(&mut head.headers);
         }
+        let client = Client::of(&peer, &head.headers, trusted);
         let ask = Ask {
-            id: RequestId::random(),
+            id: given_id(&peer, &head.headers, trusted).unwrap_or_else(RequestId::random),
             began: now,
-            peer,
-            url: Url::of_request(peer.scheme, &head.uri, &head.headers).map(Arc::new),
+            url: Url::of_request(client.scheme, &head.uri, &head.headers).map(Arc::new),
+            client,
             method: head.method,
             version: head.version,
             present,

@@ -9,9 +9,11 @@ pub mod body;
 #[doc(hidden)]
 #[cfg(any(test, feature = "checks"))]
 pub mod checks;
+pub mod client;
 pub mod clock;
 pub mod digest;
 pub mod hosts;
+pub mod network;
 pub mod record;
 pub mod refusal;
 pub mod ruling;
@@ -22,8 +24,10 @@ pub mod wire;
 pub use answer::{Answer, Proof};
 pub use ask::{Ask, Peer, RequestId};
 pub use body::{Body, BodyError};
+pub use client::Client;
 pub use clock::{Clock, Moment, Timestamp};
 pub use digest::{Digest, Hasher};
+pub use network::{Network, NetworkError, Networks};
 pub use record::{CacheUse, Departures, Record, Verdict};
 pub use refusal::Refusal;
 pub use ruling::{BlockStatus, Ruling};

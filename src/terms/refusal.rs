@@ -1,6 +1,7 @@
 //! Every way in which an ask is not answered with what it asked for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::StatusCode;
 
@@ -13,6 +14,13 @@ pub enum Refusal {
     Blocked(Arc<Ruling>),
     #[error("no site here has this host")]
     UnknownHost,
+    #[error("this site is not open to the address that asks")]
+    AddressDenied,
+    #[error("more was asked than is allowed at a time")]
+    TooManyRequests {
+        /// When it may be asked again.
+        wait: Duration,
+    },
     #[error("the URL can't be named: {0}")]
     BadUrl(#[from] UrlError),
     #[error("{0}")]
@@ -56,6 +64,8 @@ impl Refusal {
         match self {
             Refusal::Blocked(ruling) => ruling.status.code(),
             Refusal::UnknownHost => StatusCode::MISDIRECTED_REQUEST,
+            Refusal::AddressDenied => StatusCode::FORBIDDEN,
+            Refusal::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Refusal::BadUrl(_) | Refusal::BadHead(_) | Refusal::BadBody(_) => StatusCode::BAD_REQUEST,
             Refusal::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Refusal::HeadTooLarge => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
@@ -76,6 +86,8 @@ impl Refusal {
         match self {
             Refusal::Blocked(_) => "blocked",
             Refusal::UnknownHost => "unknown-host",
+            Refusal::AddressDenied => "address-denied",
+            Refusal::TooManyRequests { .. } => "too-many-requests",
             Refusal::BadUrl(_) => "bad-url",
             Refusal::BadHead(_) => "bad-head",
             Refusal::BadBody(_) => "bad-body",

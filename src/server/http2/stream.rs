@@ -21,6 +21,7 @@ use super::head;
 use super::upload::Upload;
 use super::wire::Link;
 use crate::server::accept::{Edge, Limits};
+use crate::server::patience::Credit;
 use crate::server::{refuse, request};
 use crate::witness::{Outcome, Witnessed};
 
@@ -109,7 +110,8 @@ fn owned(request: Request<RecvStream>, limits: &Limits, wanted: Option<Arc<Notif
     }
     let length = head.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     head::announce_body(&mut head.headers);
-    let upload = Upload::new(stream, length, limits.idle_timeout, wanted);
+    let patience = Credit::new(limits.idle_timeout, limits.min_rate);
+    let upload = Upload::new(stream, length, patience, wanted);
     Request::from_parts(head, request::capped(upload, limits.max_body))
 }
 

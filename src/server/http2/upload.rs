@@ -4,7 +4,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use h2::{Reason, RecvStream};
@@ -13,29 +12,26 @@ use terms::BodyError;
 use tokio::sync::Notify;
 use tokio::time::{Instant, Sleep};
 
+use crate::server::patience::Credit;
+
 pub(super) struct Upload {
     stream: RecvStream,
     /// Bytes still to come, where the client said how many: h2 holds it to that.
     left: Option<u64>,
     /// How long the client may take for its next bytes.
-    patience: Duration,
+    patience: Credit,
     timer: Option<Pin<Box<Sleep>>>,
     /// Told once, when the first bytes are asked for.
     wanted: Option<Arc<Notify>>,
 }
 
 impl Upload {
-    pub(super) fn new(
-        stream: RecvStream,
-        left: Option<u64>,
-        patience: Duration,
-        wanted: Option<Arc<Notify>>,
-    ) -> Upload {
+    pub(super) fn new(stream: RecvStream, left: Option<u64>, patience: Credit, wanted: Option<Arc<Notify>>) -> Upload {
         Upload { stream, left, patience, timer: None, wanted }
     }
 
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let deadline = Instant::now() + self.patience;
+        let deadline = self.patience.deadline(Instant::now());
         self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline))).as_mut().poll(cx)
     }
 }
@@ -56,6 +52,7 @@ impl http_body::Body for Upload {
             Poll::Pending => return self.poll_timer(cx).map(|()| Some(Err(BodyError::Timeout))),
         };
         self.timer = None;
+        self.patience.earn(data.len(), Instant::now);
         // The window opens as bytes are taken on, so that no more than it waits here. It can't open by more
         // than came in.
         let _ = self.stream.flow_control().release_capacity(data.len());
