@@ -75,6 +75,7 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
+    user1: Signal,
 }
 
 /// Wishes to reload that wait; more are refused by the API until one was met.
@@ -136,7 +137,7 @@ pub async fn start(meant: Meant, written: Option<Written>) -> anyhow::Result<Run
 
 impl Running {
     /// Serves until told to stop by a signal, then drains: TERM and INT drain, a second INT leaves at
-    /// once, HUP reloads.
+    /// once, HUP reloads, USR1 opens the access log again.
     pub async fn until_stopped(mut self) -> anyhow::Result<()> {
         loop {
             tokio::select! {
@@ -146,6 +147,7 @@ impl Running {
                     // What came of it is in the log and the metrics.
                     let _ = self.parts.reload(Word::Operator { accept_shrink: false }).await;
                 }
+                _ = self.signals.user1.recv() => self.parts.house.access.reopen(),
                 Some(wish) = self.reloads.recv() => {
                     let outcome = self.parts.reload(Word::Operator { accept_shrink: wish.accept_shrink }).await;
                     // The operator who asked may be gone.
@@ -176,9 +178,13 @@ impl Running {
         listeners.finished(ENDING).await;
         self.closing.trigger();
         self.parts.house.hooks.close().await;
-        let log = self.parts.house.log.clone();
-        if tokio::task::spawn_blocking(move || log.close()).await.is_err() {
-            tracing::error!("the evidence log did not close");
+        let (log, access) = (self.parts.house.log.clone(), self.parts.house.access.clone());
+        let close = move || {
+            log.close();
+            access.close();
+        };
+        if tokio::task::spawn_blocking(close).await.is_err() {
+            tracing::error!("the logs did not close");
         }
     }
 }
@@ -191,6 +197,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hangup: signal(SignalKind::hangup())?,
+            user1: signal(SignalKind::user_defined1())?,
         })
     }
 }

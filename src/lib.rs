@@ -5,7 +5,7 @@
 //!
 //! - the rooms, crates of their own: `terms` (the vocabulary, and the one canonicaliser), `disk`, `net`;
 //!   `block` (rules, index, guard), `cache`, `origin`, `audit` (the evidence), `hooks`;
-//! - [`telemetry`], [`quota`], [`sites`], [`forward`], [`pages`]: what the pages lean on;
+//! - [`telemetry`], [`quota`], [`access_log`], [`sites`], [`forward`], [`pages`]: what the pages lean on;
 //! - [`witness`] (from an outcome to its record), [`fetch`] (from a miss to an entry), [`passage`] (past the
 //!   cache), [`receipt`], [`why`];
 //! - the two pages;
@@ -14,6 +14,7 @@
 //!
 //! What is absent on purpose stands in `ARCHITECTURE.md`.
 
+pub mod access_log;
 pub mod admin;
 pub mod app;
 pub mod certificates;

@@ -13,6 +13,7 @@ use http_body::Body as _;
 use terms::{Answer, Ask, Body, CacheUse, Clock, Digest, Proof, Record, Refusal, RequestId, Ruling, Url, Verdict};
 use tokio::time::{Instant, sleep};
 
+use crate::access_log::{AccessLog, Noted};
 use crate::forward::{self, X_REQUEST_ID};
 use crate::pages::Pages;
 use crate::quota::Place;
@@ -33,6 +34,7 @@ pub struct Cleared {
 
 pub struct Witness {
     log: Log,
+    access: Arc<AccessLog>,
     clock: Clock,
     pages: arc_swap::ArcSwap<Pages>,
     /// How this node names itself in `Via`.
@@ -76,6 +78,7 @@ const DOOR_LOOK: Duration = Duration::from_millis(20);
 impl Witness {
     pub fn new(
         log: Log,
+        access: Arc<AccessLog>,
         clock: Clock,
         pages: Pages,
         via: String,
@@ -84,7 +87,7 @@ impl Witness {
     ) -> Witness {
         let hop = forward::hop(http::Version::HTTP_11, &via);
         let via_here = HeaderValue::try_from(hop).unwrap_or(HeaderValue::from_static("1.1 seawall"));
-        Witness { log, clock, pages: arc_swap::ArcSwap::from_pointee(pages), via, via_here, wait, telemetry }
+        Witness { log, access, clock, pages: arc_swap::ArcSwap::from_pointee(pages), via, via_here, wait, telemetry }
     }
 
     pub fn via(&self) -> &str {
@@ -170,6 +173,7 @@ impl Witness {
             ticket,
             numbers: self.telemetry.of_site(site),
             record: Some(record),
+            noted: self.access.is_on().then(|| Box::new(Noted::of(ask))),
             witness: self.clone(),
             place,
         };
@@ -222,8 +226,11 @@ impl Witness {
         self.log.event(event("filled", data));
     }
 
-    fn record(&self, record: Box<Record>, numbers: &SiteNumbers) {
-        numbers.answered(record.cache, record.verdict, record.bytes);
+    fn record(&self, record: Box<Record>, noted: Option<Box<Noted>>, numbers: &SiteNumbers) {
+        numbers.answered(record.cache, record.verdict, record.bytes, record.ended.since(record.began));
+        if let Some(noted) = noted {
+            self.access.push(Record::clone(&record), *noted);
+        }
         // By value: what is allocated here is freed here, while it is warm.
         self.log.push(*record);
     }
@@ -241,6 +248,8 @@ pub struct Draft {
     witness: Arc<Witness>,
     /// Boxed, because it is handed on some times.
     record: Option<Box<Record>>,
+    /// For the access log, if there is one.
+    noted: Option<Box<Noted>>,
     proof: Proof,
     ticket: Option<u64>,
     numbers: Arc<SiteNumbers>,
@@ -276,7 +285,7 @@ impl Draft {
         if record.verdict == Verdict::Cut {
             self.witness.telemetry.cut();
         }
-        self.witness.record(record, &self.numbers);
+        self.witness.record(record, self.noted.take(), &self.numbers);
     }
 
     /// The answer was recorded as complete, and then its last `thrown` bytes were thrown away.

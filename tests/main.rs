@@ -5,6 +5,7 @@
 
 mod harness;
 
+mod access_log;
 mod audit;
 mod bad_input;
 mod bench;
@@ -23,6 +24,7 @@ mod live;
 mod origins;
 mod proxy;
 mod reload;
+mod seen;
 mod smuggling;
 mod tidy;
 mod tls;

@@ -55,8 +55,16 @@ pub fn house() -> House {
     let telemetry = Arc::new(Telemetry::default());
     let pages = Pages::new("urn:uuid:0", terms::ruling::Disclose::Full, blocks.shelf().clone());
     let wait = Duration::from_secs(5);
-    let witness =
-        Arc::new(Witness::new(log.clone(), clock.clone(), pages, "seawall".to_owned(), wait, telemetry.clone()));
+    let access = Arc::new(seawall::access_log::AccessLog::new(log.forms().clone()));
+    let witness = Arc::new(Witness::new(
+        log.clone(),
+        access,
+        clock.clone(),
+        pages,
+        "seawall".to_owned(),
+        wait,
+        telemetry.clone(),
+    ));
     let name: Arc<str> = "bench".into();
     let origins = origin::Origins::new(
         origin::Plan {

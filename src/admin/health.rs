@@ -1,9 +1,10 @@
 //! Whether this edge serves, and how much.
 
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::problem::Problem;
 use super::{Admin, Page, page, text};
+use crate::telemetry::Exposition;
 
 /// `ready`, `degraded` (still 200: what it serves is right) or `unready`; then a reason a line.
 pub(super) fn ready(admin: &Admin) -> Page {
@@ -34,9 +35,9 @@ fn one_line(text: &str) -> String {
     text.chars().map(|character| if character.is_control() { ' ' } else { character }).collect()
 }
 
-pub(super) fn metrics(admin: &Admin) -> Result<Page, Problem> {
-    const OPEN_METRICS: HeaderValue =
-        HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
-    let text = admin.metrics.page().map_err(|_| Problem::internal("the metrics can't be written"))?;
-    Ok(page(StatusCode::OK, OPEN_METRICS, text))
+pub(super) fn metrics(admin: &Admin, fields: &HeaderMap) -> Result<Page, Problem> {
+    let ranges = fields.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let exposition = Exposition::wanted(&ranges.collect::<Vec<_>>().join(","));
+    let text = admin.metrics.page(exposition).map_err(|_| Problem::internal("the metrics can't be written"))?;
+    Ok(page(StatusCode::OK, HeaderValue::from_static(exposition.content_type()), text))
 }

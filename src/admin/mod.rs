@@ -151,7 +151,9 @@ impl Admin {
         match (&head.method, path) {
             (&Method::GET | &Method::HEAD, "/livez") => Ok(text(StatusCode::OK, "ok\n".to_owned())),
             (&Method::GET | &Method::HEAD, "/readyz") => self.off_the_loop(health::ready).await,
-            (&Method::GET | &Method::HEAD, "/metrics") => self.off_the_loop(health::metrics).await?,
+            (&Method::GET | &Method::HEAD, "/metrics") => {
+                self.off_the_loop(move |admin| health::metrics(admin, &head.headers)).await?
+            }
             (_, "/livez" | "/readyz" | "/metrics") => Err(Problem::method_not_allowed("GET")),
             _ if path.starts_with("/api/v1/") => {
                 self.token.check(&head.headers)?;

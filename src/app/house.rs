@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 
 use super::state::State;
 use super::{ListsUnusable, reload, tell};
+use crate::access_log::AccessLog;
 use crate::admin::{Admin, Identity, Reload, Token};
 use crate::certificates::Certificates;
 use crate::config::Meant;
@@ -25,7 +26,7 @@ use crate::pages::Pages;
 use crate::quota::Quota;
 use crate::sites::Sites;
 use crate::takedown::Takedown;
-use crate::telemetry::{Metrics, Telemetry};
+use crate::telemetry::{Metrics, Process, Telemetry};
 use crate::witness::Witness;
 
 pub(super) struct House {
@@ -38,6 +39,7 @@ pub(super) struct House {
     pub(super) hooks: Arc<Hooks>,
     pub(super) log: Log,
     pub(super) certificates: Arc<Certificates>,
+    pub(super) access: Arc<AccessLog>,
     pub(super) cache: Cache,
     sources: Arc<Mutex<Sources>>,
     pub(super) shelf: Arc<Shelf>,
@@ -64,17 +66,17 @@ impl House {
         let hooks = Arc::new(Hooks::open(&meant.state.join("hooks"), meant.hooks.clone(), clock.clone())?);
         let telemetry = Arc::new(Telemetry::default());
         let (sites, quota) = open_sites(meant, &telemetry, https);
+        let access = open_access_log(meant, &log)?;
         let shelf = Shelf::new(pages);
         let blocks = Blocks::new(&meant.state, edits.table(), sources.tables(), sites.kin(), shelf);
         let blocks = Arc::new(blocks.context("the list version is lost")?);
         let cache = Cache::new(meant.cache.clone());
-
         let shelf = blocks.shelf().clone();
         shelf.look(blocks.index().tables(), clock.wall());
         let pages = pages_of(meant, &state.node, shelf.clone());
-        let via = format!("seawall-{}", state.node.split('-').next().unwrap_or_default());
-        let patience = meant.audit.on_pressure.patience();
-        let witness = Arc::new(Witness::new(log.clone(), clock.clone(), pages, via, patience, telemetry.clone()));
+        let (via, patience) = (via_of(&state.node), meant.audit.on_pressure.patience());
+        let witness = Witness::new(log.clone(), access.clone(), clock.clone(), pages, via, patience, telemetry.clone());
+        let witness = Arc::new(witness);
         let gateway = Gateway::new(sites, blocks.clone(), cache.clone(), witness.clone(), clock.clone());
         let sources = Arc::new(Mutex::new(sources));
         let takedown =
@@ -88,6 +90,7 @@ impl House {
             hooks,
             log,
             certificates,
+            access,
             cache,
             sources,
             shelf,
@@ -121,11 +124,13 @@ impl House {
         let rooms = tell::Rooms {
             cache: self.cache.clone(),
             log: self.log.clone(),
+            access: self.access.clone(),
             hooks: self.hooks.clone(),
             certificates: self.certificates.clone(),
             takedown: self.takedown.clone(),
             gateway: self.gateway.clone(),
         };
+        let process = Process::started(self.clock.wall());
         Admin {
             identity: Identity {
                 version: env!("CARGO_PKG_VERSION"),
@@ -141,7 +146,7 @@ impl House {
             hooks: self.hooks.clone(),
             certificates: self.certificates.clone(),
             telemetry: self.telemetry.clone(),
-            metrics: Metrics::of([self.telemetry.clone() as _, Arc::new(rooms) as _]),
+            metrics: Metrics::of([self.telemetry.clone() as _, Arc::new(rooms) as _, Arc::new(process) as _]),
             reloads,
             draining,
         }
@@ -153,6 +158,17 @@ fn open_sites(meant: &Meant, telemetry: &Telemetry, https: Option<u16>) -> (Site
     quota.set(reload::everywhere_of(meant));
     let sites = meant.sites.iter().map(|site| reload::site_of(site, telemetry, &quota, None, https)).collect();
     (Sites::new(sites, Networks::new(&meant.edge.trusted_proxies)), quota)
+}
+
+/// How this node names itself in `Via`.
+fn via_of(node: &str) -> String {
+    format!("seawall-{}", node.split('-').next().unwrap_or_default())
+}
+
+fn open_access_log(meant: &Meant, log: &Log) -> anyhow::Result<Arc<AccessLog>> {
+    let access = AccessLog::new(log.forms().clone());
+    access.carry_out(access.prepare(&meant.log)?);
+    Ok(Arc::new(access))
 }
 
 fn open_lists(meant: &Meant, clock: &Clock) -> anyhow::Result<(Sources, Vec<Change>)> {

@@ -11,6 +11,7 @@ use super::https;
 use super::listeners::{ListenersError, Prepared};
 use super::saves::Saved;
 use super::{Parts, Source, limits_of};
+use crate::access_log::{self, AccessLogError};
 use crate::admin;
 use crate::certificates::{CertificateError, Loaded};
 use crate::config::{self, Meant, Written};
@@ -103,6 +104,8 @@ enum Refused {
     #[error("lists that the config names now can't be used:\n{}", .0.join("\n"))]
     NewLists(Vec<String>),
     #[error(transparent)]
+    AccessLog(#[from] AccessLogError),
+    #[error(transparent)]
     Hooks(#[from] hooks::HooksError),
     #[error("the config is in force, but not all lists; what was in force of these stays:\n{}", .0.join("\n"))]
     Lists(Vec<String>),
@@ -116,6 +119,7 @@ struct Ready {
     listeners: Prepared,
     /// What the admin listener is to show.
     admin: Option<Loaded>,
+    access: access_log::Prepared,
 }
 
 impl Source {
@@ -204,15 +208,17 @@ impl Parts {
         let new = block::Settings { lists: new.cloned().collect(), state: meant.state.clone() };
         let checked = tokio::task::spawn_blocking(move || block::sources::check(&new)).await?;
         checked.map_err(|errors| Refused::NewLists(errors.iter().map(ToString::to_string).collect()))?;
+        let (access, wanted) = (self.house.access.clone(), meant.log.clone());
+        let access = tokio::task::spawn_blocking(move || access.prepare(&wanted)).await??;
         let (hooks, wanted) = (self.house.hooks.clone(), meant.hooks.clone());
         tokio::task::spawn_blocking(move || hooks.reconfigure(wanted)).await??;
-        Ok(Ready { meant, listeners, admin })
+        Ok(Ready { meant, listeners, admin, access })
     }
 
     /// Puts in force what is ready: the lists first, and which hosts have the same content, so that what they
     /// block is never served from a site that comes with them.
     async fn carry_out(&mut self, ready: Ready, word: Word) -> Result<Vec<String>, Refused> {
-        let Ready { meant, listeners, admin } = ready;
+        let Ready { meant, listeners, admin, access } = ready;
         let mut changed: Vec<String> = config::changes(&self.meant, &meant).iter().map(ToString::to_string).collect();
         let naming = match word {
             Word::Operator { accept_shrink } => Naming::Reload { accept_shrink },
@@ -226,6 +232,7 @@ impl Parts {
         let (takedown, kin) = (self.house.takedown.clone(), sites.kin());
         tokio::task::spawn_blocking(move || takedown.set_kin(kin)).await?;
         self.house.gateway.set_sites(sites);
+        self.house.access.carry_out(access);
         self.house.cache.set_max_object(meant.cache.max_object);
         self.house.quota.set(everywhere_of(&meant));
         self.edge.set_limits(limits_of(&meant));

@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use audit::Log;
+use block::sources::SourceStatus;
 use cache::Cache;
 use hooks::Hooks;
-use origin::{Seen, Standing};
+use origin::{Numbers, Seen, Standing};
+use terms::Durations;
 
+use crate::access_log::AccessLog;
 use crate::certificates::Certificates;
 use crate::gateway::Gateway;
 use crate::takedown::Takedown;
@@ -18,6 +21,7 @@ use crate::telemetry::{Named, Names};
 pub(super) struct Rooms {
     pub(super) cache: Cache,
     pub(super) log: Log,
+    pub(super) access: Arc<AccessLog>,
     pub(super) hooks: Arc<Hooks>,
     pub(super) certificates: Arc<Certificates>,
     pub(super) takedown: Arc<Takedown>,
@@ -33,6 +37,7 @@ impl Named for Rooms {
         self.name_lists(names)?;
         self.name_cache(names)?;
         self.name_log(names)?;
+        self.name_access_log(names)?;
         self.name_hooks(names)?;
         self.name_certificates(names)?;
         self.name_origins(names)
@@ -44,9 +49,32 @@ impl Rooms {
         let lists = self.takedown.lists();
         names.gauge("seawall_list_version", "Version of the rules in force", lists.version)?;
         names.gauge("seawall_list_rules", "Rules in force", lists.rules)?;
-        names.seconds("seawall_list_age_seconds", "Since other rules came in force", lists.age.as_secs_f64())?;
         names.counter("seawall_list_errors", "Lists that could not be taken", lists.errors)?;
-        names.gauge("seawall_list_degraded", "Lists that show something else than is in force", lists.troubles)
+        names.gauge("seawall_list_degraded", "Lists that show something else than is in force", lists.troubles)?;
+        self.name_sources(names, lists.age.as_secs_f64())
+    }
+
+    /// Each list file, and `all` for everything that blocks, the live edits too.
+    fn name_sources(&self, names: &mut Names<'_>, age_of_all: f64) -> fmt::Result {
+        let (now, sources) = (self.takedown.now(), self.takedown.sources());
+        let sources: Vec<(String, &SourceStatus)> =
+            sources.iter().map(|source| (source.file.display().to_string(), source)).collect();
+        let ages = sources.iter().filter_map(|(file, source)| Some((&**file, now.since(source.loaded_at?))));
+        let ages = ages.map(|(file, age)| ([("source", file)], age.as_secs_f64()));
+        names.durations(
+            "seawall_list_age_seconds",
+            "Since other rules came in force, of all or of one list",
+            [([("source", "all")], age_of_all)].into_iter().chain(ages),
+        )?;
+        let rows = |pick: fn(&SourceStatus) -> u64| {
+            sources.iter().map(move |(file, source)| ([("source", &**file)], pick(source)))
+        };
+        names.gauges("seawall_list_source_rules", "Rules in force, of one list", rows(|source| source.rules as u64))?;
+        names.gauges(
+            "seawall_list_source_degraded",
+            "1 if the list shows something else than is in force",
+            rows(|source| u64::from(source.trouble.is_some())),
+        )
     }
 
     fn name_cache(&self, names: &mut Names<'_>) -> fmt::Result {
@@ -71,7 +99,19 @@ impl Rooms {
             read(&log.write_failures),
         )?;
         let unsynced = read(&log.written_seq).saturating_sub(read(&log.synced_seq));
-        names.gauge("seawall_audit_unsynced_lines", "Lines written and not yet synced", unsynced)
+        names.gauge("seawall_audit_unsynced_lines", "Lines written and not yet synced", unsynced)?;
+        names.seconds(
+            "seawall_audit_lag_seconds",
+            "Age of the oldest record that is not known to be on the disk",
+            self.log.lag().as_secs_f64(),
+        )
+    }
+
+    fn name_access_log(&self, names: &mut Names<'_>) -> fmt::Result {
+        let log = self.access.numbers();
+        names.counter("seawall_log_lines", "Lines made for the access log", read(&log.lines))?;
+        names.counter("seawall_log_dropped", "Lines of the access log that are lost", read(&log.dropped))?;
+        names.counter("seawall_log_failures", "Attempts to write or reopen it that failed", read(&log.failures))
     }
 
     fn name_hooks(&self, names: &mut Names<'_>) -> fmt::Result {
@@ -99,7 +139,7 @@ impl Rooms {
         let sites = self.gateway.sites();
         let all: Vec<(&str, Seen<'_>)> =
             sites.all().iter().flat_map(|site| site.origins.each().map(|origin| (&*site.name, origin))).collect();
-        let rows = |pick: fn(&Seen<'_>) -> u64| {
+        let rows = |pick: Pick| {
             all.iter().map(move |(site, origin)| ([("site", *site), ("origin", origin.url)], pick(origin)))
         };
         names.gauges(
@@ -117,29 +157,39 @@ impl Rooms {
             "Connections that wait for one",
             rows(|o| read(&o.numbers.idle)),
         )?;
-        names.counters("seawall_origin_dialled", "Connections opened", rows(|o| read(&o.numbers.dialled)))?;
-        names.counters(
-            "seawall_origin_reused",
-            "Exchanges on a pooled connection",
-            rows(|o| read(&o.numbers.reused)),
-        )?;
-        names.counters("seawall_origin_failures", "Exchanges that failed", rows(|o| read(&o.numbers.failures)))?;
-        names.counters(
-            "seawall_origin_timeouts",
-            "Exchanges that took too long",
-            rows(|o| read(&o.numbers.timeouts)),
-        )?;
-        names.counters(
-            "seawall_origin_busy",
-            "Asks refused for want of a connection",
-            rows(|o| read(&o.numbers.busy)),
-        )?;
-        names.counters("seawall_origin_ejections", "Times it was left alone for a while", rows(|o| o.ejections))?;
-        names.counters(
-            "seawall_origin_retried",
-            "Requests that went to another origin instead",
-            rows(|o| o.retried),
-        )?;
-        names.counters("seawall_origin_checks_failed", "Checks that failed", rows(|o| o.checks_failed))
+        let counters: [(&str, &str, Pick); 8] = [
+            ("seawall_origin_dialled", "Connections opened", |o| read(&o.numbers.dialled)),
+            ("seawall_origin_reused", "Exchanges on a pooled connection", |o| read(&o.numbers.reused)),
+            ("seawall_origin_failures", "Exchanges that failed", |o| read(&o.numbers.failures)),
+            ("seawall_origin_timeouts", "Exchanges that took too long", |o| read(&o.numbers.timeouts)),
+            ("seawall_origin_busy", "Asks refused for want of a connection", |o| read(&o.numbers.busy)),
+            ("seawall_origin_ejections", "Times it was left alone for a while", |o| o.ejections),
+            ("seawall_origin_retried", "Requests that went to another origin instead", |o| o.retried),
+            ("seawall_origin_checks_failed", "Checks that failed", |o| o.checks_failed),
+        ];
+        for (name, help, pick) in counters {
+            names.counters(name, help, rows(pick))?;
+        }
+        name_timings(names, &all)
     }
+}
+
+/// One number of an origin.
+type Pick = fn(&Seen<'_>) -> u64;
+
+/// How long each origin takes.
+fn name_timings(names: &mut Names<'_>, all: &[(&str, Seen<'_>)]) -> fmt::Result {
+    let timings = |pick: fn(&Numbers) -> &Durations| {
+        all.iter().map(move |(site, origin)| ([("site", *site), ("origin", origin.url)], pick(origin.numbers)))
+    };
+    names.histograms(
+        "seawall_origin_connect_seconds",
+        "Seconds to open a connection, TLS included",
+        timings(|numbers| &numbers.connect),
+    )?;
+    names.histograms(
+        "seawall_origin_first_byte_seconds",
+        "Seconds from a request's last byte to the head of the answer",
+        timings(|numbers| &numbers.first_byte),
+    )
 }

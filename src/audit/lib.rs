@@ -34,7 +34,7 @@ mod window;
 mod writer;
 
 pub use inlet::Down;
-pub use line::Event;
+pub use line::{Event, Forms};
 pub use log::{Log, OpenError};
 pub use numbers::Numbers;
 pub use query::{COLUMNS, Filter, Line, QueryError, query};

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 use std::hash::Hasher as _;
+use std::io::Write as _;
 use std::net::IpAddr;
 
 use serde::Deserialize;
@@ -52,14 +53,19 @@ pub struct Seal {
 /// How URLs and clients are told.
 #[derive(Clone, Debug)]
 pub struct Forms {
-    pub client: ClientForm,
-    pub url_query: QueryForm,
-    pub key: [u8; 16],
+    pub(crate) client: ClientForm,
+    pub(crate) url_query: QueryForm,
+    pub(crate) key: [u8; 16],
 }
 
 impl Forms {
     pub fn of(settings: &Settings) -> Forms {
         Forms { client: settings.client, url_query: settings.url_query, key: settings.key }
+    }
+
+    /// The same, but for how clients are told.
+    pub fn with_client(&self, client: ClientForm) -> Forms {
+        Forms { client, ..self.clone() }
     }
 
     /// The canonical URL with its query in the form that is set.
@@ -75,35 +81,29 @@ impl Forms {
         }
     }
 
-    fn client(&self, out: &mut Vec<u8>, address: IpAddr) {
+    /// A client's address in the form that is set, in characters that need no escapes; nothing where none is
+    /// told.
+    pub fn client(&self, out: &mut Vec<u8>, address: IpAddr) {
         let address = address.to_canonical();
-        match (self.client, address) {
-            (ClientForm::None, _) => {}
-            (ClientForm::Full, _) => field(out, "client", |out| text::plain(out, address)),
+        // Writing to a Vec does not fail.
+        let _ = match (self.client, address) {
+            (ClientForm::None, _) => Ok(()),
+            (ClientForm::Full, _) => write!(out, "{address}"),
             (ClientForm::Truncated, IpAddr::V4(address)) => {
                 let [a, b, c, _] = address.octets();
-                field(out, "client", |out| {
-                    out.push(b'"');
-                    for octet in [a, b, c] {
-                        text::number(out, octet.into());
-                        out.push(b'.');
-                    }
-                    out.extend_from_slice(b"0/24\"");
-                });
+                for octet in [a, b, c] {
+                    text::number(out, octet.into());
+                    out.push(b'.');
+                }
+                out.write_all(b"0/24")
             }
             (ClientForm::Truncated, IpAddr::V6(address)) => {
                 let [a, b, c, ..] = address.segments();
-                let network = std::net::Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0);
-                field(out, "client", |out| text::plain(out, format_args!("{network}/48")));
+                write!(out, "{}/48", std::net::Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
             }
-            (ClientForm::Keyed, _) => {
-                let hash = match address {
-                    IpAddr::V4(address) => self.keyed(b'4', &address.octets()),
-                    IpAddr::V6(address) => self.keyed(b'6', &address.octets()),
-                };
-                field(out, "client", |out| text::plain(out, format_args!("k:{hash:016x}")));
-            }
-        }
+            (ClientForm::Keyed, IpAddr::V4(address)) => write!(out, "k:{:016x}", self.keyed(b'4', &address.octets())),
+            (ClientForm::Keyed, IpAddr::V6(address)) => write!(out, "k:{:016x}", self.keyed(b'6', &address.octets())),
+        };
     }
 
     /// `what` keeps hashes of different things apart.
@@ -175,8 +175,18 @@ impl Encoder {
         }
         field(out, "bytes", |out| text::number(out, record.bytes));
         field(out, "complete", |out| out.extend_from_slice(if record.complete { b"true" } else { b"false" }));
-        self.forms.client(out, record.client);
+        self.client(out, record.client);
         out.push(b'}');
+    }
+
+    fn client(&self, out: &mut Vec<u8>, address: IpAddr) {
+        if self.forms.client != ClientForm::None {
+            field(out, "client", |out| {
+                out.push(b'"');
+                self.forms.client(out, address);
+                out.push(b'"');
+            });
+        }
     }
 
     pub fn event(&mut self, out: &mut Vec<u8>, seq: u64, time: Timestamp, event: &Event) {

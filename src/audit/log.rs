@@ -157,6 +157,21 @@ impl Log {
         self.0.forms.url(url)
     }
 
+    /// How URLs and clients are written here.
+    pub fn forms(&self) -> &Forms {
+        &self.0.forms
+    }
+
+    /// The age of the oldest record or event that is not known to be on the disk; zero where there is none.
+    pub fn lag(&self) -> Duration {
+        let numbers = self.numbers();
+        let is_settled = numbers.queue.load(Relaxed) == 0
+            && numbers.written_seq.load(Relaxed) == numbers.synced_seq.load(Relaxed)
+            && !numbers.failing.load(Relaxed);
+        let until = Timestamp::from_micros(numbers.settled_until.load(Relaxed));
+        if is_settled { Duration::ZERO } else { self.0.clock.wall().since(until) }
+    }
+
     pub fn numbers(&self) -> &Numbers {
         &self.0.inlet.numbers
     }

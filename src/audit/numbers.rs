@@ -1,6 +1,6 @@
 //! What the log counts, for the roof to show.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize};
 
 #[derive(Debug, Default)]
 pub struct Numbers {
@@ -19,6 +19,6 @@ pub struct Numbers {
     /// `seq` of the last line written, and of the last that was on the disk at a sync.
     pub written_seq: AtomicU64,
     pub synced_seq: AtomicU64,
-    /// At the last sync: microseconds for which its oldest line had stood in the file unsynced.
-    pub sync_lag_micros: AtomicU64,
+    /// Microseconds since 1970-01-01 UTC: what ended before that is on the disk.
+    pub settled_until: AtomicI64,
 }

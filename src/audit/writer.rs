@@ -66,9 +66,10 @@ pub struct Writer {
     link: Link,
     /// Of the last line.
     time: Timestamp,
-    /// When the open segment got its first line, and when its oldest unsynced line was written.
+    /// What ended before that was taken from the queue.
+    taken_until: Timestamp,
+    /// When the open segment got its first line.
     opened: Instant,
-    unsynced: Option<Instant>,
     last_sync: Instant,
     last_look: Moment,
     waiters: Vec<(u64, Waiter)>,
@@ -93,8 +94,8 @@ impl Writer {
             number: 0,
             link,
             time: now.wall,
+            taken_until: now.wall,
             opened: now.steady,
-            unsynced: None,
             last_sync: now.steady,
             last_look: now,
             waiters: Vec::new(),
@@ -110,7 +111,7 @@ impl Writer {
         for event in events {
             self.note(event, now)?;
         }
-        self.write(now)?;
+        self.write()?;
         self.sync(now)
     }
 
@@ -152,15 +153,16 @@ impl Writer {
     fn turn(&mut self, closing: bool) -> io::Result<Turn> {
         let now = self.clock.now();
         // What an earlier turn could not write goes first, so that the buffer stays within a batch.
-        self.write(now)?;
+        self.write()?;
         if self.is_segment_done(now) {
             self.seal(now)?;
         }
         self.look_at_clock(now)?;
         self.tell_shed(now)?;
         let more = self.drain()?;
+        self.taken_until = if more { self.time } else { now.wall };
         let wrote = self.added > 0;
-        self.write(now)?;
+        self.write()?;
         if self.is_sync_due(now) {
             self.sync(now)?;
         }
@@ -225,13 +227,12 @@ impl Writer {
     }
 
     /// Writes what was added; from here on others see it.
-    fn write(&mut self, now: Moment) -> io::Result<()> {
+    fn write(&mut self) -> io::Result<()> {
         let Some(segment) = &mut self.segment else { return Ok(()) };
         let bytes = segment.flush()?;
         if bytes == 0 {
             return Ok(());
         }
-        self.unsynced.get_or_insert(now.steady);
         let numbers = &self.inlet.numbers;
         numbers.lines.fetch_add(std::mem::take(&mut self.added), Relaxed);
         numbers.bytes.fetch_add(bytes, Relaxed);
@@ -260,8 +261,7 @@ impl Writer {
         segment.sync()?;
         self.last_sync = now.steady;
         let numbers = &self.inlet.numbers;
-        let lag = self.unsynced.take().map_or(Duration::ZERO, |since| since.elapsed());
-        numbers.sync_lag_micros.store(u64::try_from(lag.as_micros()).unwrap_or(u64::MAX), Relaxed);
+        numbers.settled_until.store(self.taken_until.micros(), Relaxed);
         numbers.synced_seq.store(segment.end().seq.saturating_sub(1), Relaxed);
         for (seq, waiter) in self.waiters.drain(..) {
             // One that no longer waits is gone.
@@ -289,7 +289,7 @@ impl Writer {
             segment.seal(&mut self.encoder, self.time);
             self.added += 1;
         }
-        self.write(now)?;
+        self.write()?;
         self.sync(now)?;
         if let Some(segment) = self.segment.take() {
             self.link = segment.end();
@@ -332,16 +332,26 @@ impl Writer {
         self.note(&span.with("records", lost.records), now)
     }
 
-    fn rest(&self, idle: Duration) {
+    fn rest(&mut self, idle: Duration) {
+        let is_synced = self.segment.as_ref().is_none_or(Segment::is_synced);
         if idle < IDLE {
             std::thread::park_timeout(GATHER);
-            return;
+        } else {
+            self.sleep(is_synced);
         }
+        // Whatever waits now came during the rest.
+        if is_synced {
+            self.taken_until = self.clock.wall();
+            self.inlet.numbers.settled_until.store(self.taken_until.micros(), Relaxed);
+        }
+    }
+
+    fn sleep(&self, is_synced: bool) {
         let mut longest = LONGEST_SLEEP;
         if self.segment.is_some() {
             longest = longest.min(self.settings.segment_age.saturating_sub(self.opened.elapsed()));
         }
-        if let (Some(_), Sync::Interval(interval)) = (self.unsynced, self.settings.sync) {
+        if let (false, Sync::Interval(interval)) = (is_synced, self.settings.sync) {
             longest = longest.min(interval.saturating_sub(self.last_sync.elapsed()));
         }
         // A due time that is a moment away is not waited for in a busy loop.

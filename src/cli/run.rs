@@ -10,7 +10,7 @@ use super::serve;
 /// Run the edge from a config
 ///
 /// Prints `edge URL` and `admin URL`, one a line for each listener, once they accept. TERM and INT
-/// drain, a second INT leaves at once; HUP reloads. The config's file is watched: saved is in force.
+/// drain, a second INT leaves at once; HUP reloads, USR1 opens the access log again. The config's file is watched: saved is in force.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -4,6 +4,7 @@ use audit::{ClientForm, QueryForm, Sync};
 
 use super::errors::{Wrong, nearest, quoted};
 use super::meant::Audit;
+use crate::access_log::Format;
 use terms::ruling::Disclose;
 
 /// Words, each with what it stands for; no two stand for the same.
@@ -33,6 +34,8 @@ pub(super) const CLIENT: Choices<ClientForm> = &[
 
 pub(super) const URL_QUERY: Choices<QueryForm> =
     &[("full", QueryForm::Full), ("keyed", QueryForm::Keyed), ("none", QueryForm::None)];
+
+pub(super) const LOG_FORMAT: Choices<Format> = &[("json", Format::Json), ("combined", Format::Combined)];
 
 /// Which messages a rule changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,6 +11,7 @@ use super::listeners::SELF_SIGNED;
 use super::meant::{Admin, Audit, Edge, Listener, Meant, Site, Takedown};
 use super::units::{show_byte_rate, show_duration, show_size};
 use super::{limits, ways};
+use crate::access_log::{self, Destination};
 use crate::certificates::Wanted;
 use crate::quota;
 
@@ -59,6 +60,7 @@ pub(super) fn tables(meant: &Meant) -> Vec<Table> {
         single("takedown", takedown(&meant.takedown)),
         single("state", vec![row("dir", path(&meant.state))]),
         single("audit", audit(&meant.audit)),
+        single("log", log(&meant.log)),
     ];
     tables.extend(meant.sites.iter().map(|site| Table {
         name: "site",
@@ -166,6 +168,19 @@ fn audit(audit: &Audit) -> Vec<Row> {
         row("wait", wait).remark(if pressure == Pressure::Wait { "503" } else { "nobody waits" }),
         row("client", word(&audit.client, choice::CLIENT)).remark(truncated),
         row("url_query", word(&audit.url_query, choice::URL_QUERY)),
+    ]
+}
+
+fn log(log: &access_log::Settings) -> Vec<Row> {
+    let access = match &log.destination {
+        Destination::Off => "off".to_owned(),
+        Destination::Stdout => "stdout".to_owned(),
+        Destination::File(file) => path(file),
+    };
+    vec![
+        row("access", access).remark(if log.destination == Destination::Off { "" } else { "not evidence" }),
+        row("format", word(&log.format, choice::LOG_FORMAT)),
+        row("client", word(&log.client, choice::CLIENT)),
     ]
 }
 

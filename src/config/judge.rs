@@ -15,6 +15,7 @@ use super::errors::{Faults, Wrong, quoted};
 use super::meant::{self, Audit, Meant, Takedown};
 use super::reader::At;
 use super::{hook, typed, units};
+use crate::access_log::{self, Destination};
 
 pub(super) const MILLISECOND: Duration = Duration::from_millis(1);
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
@@ -36,6 +37,7 @@ impl<'t, 'b> Judge<'t, 'b> {
     pub(super) fn file(&mut self, file: typed::File) -> Meant {
         let edge = self.edge(file.edge);
         let sites = self.sites(file.sites, &edge);
+        let audit = self.audit(file.audit);
         Meant {
             admin: self.admin(file.admin, &edge),
             edge,
@@ -43,7 +45,8 @@ impl<'t, 'b> Judge<'t, 'b> {
             cache: self.cache(file.cache),
             takedown: self.takedown(file.takedown),
             state: file.state.and_then(|dir| self.path(&dir)).unwrap_or_else(|| meant::state_beside(self.base)),
-            audit: self.audit(file.audit),
+            log: self.log(file.log, &audit),
+            audit,
             sites,
             hooks: hook::all(file.hooks, self),
         }
@@ -87,6 +90,33 @@ impl<'t, 'b> Judge<'t, 'b> {
             client: chosen(audit.client, default.client),
             url_query: chosen(audit.url_query, default.url_query),
         }
+    }
+
+    fn log(&mut self, log: typed::Log, audit: &Audit) -> access_log::Settings {
+        let default = meant::no_access_log(audit);
+        access_log::Settings {
+            destination: log.access.and_then(|access| self.destination(&access)).unwrap_or_default(),
+            format: chosen(log.format, default.format),
+            client: chosen(log.client, default.client),
+        }
+    }
+
+    fn destination(&mut self, access: &At<String>) -> Option<Destination> {
+        match access.value.as_str() {
+            "off" => return Some(Destination::Off),
+            "stdout" => return Some(Destination::Stdout),
+            _ => {}
+        }
+        let path = self.path(access)?;
+        let folder = path.parent().unwrap_or(&path);
+        if path.is_dir() || !folder.is_dir() {
+            let what = if path.is_dir() { "is a folder" } else { "is in a folder that is not there" };
+            let what = format!("{} {what}", quoted(&access.value));
+            let help = "write a file in a folder that is there, \"stdout\" or \"off\"";
+            self.faults.add(&access.at, Wrong::new(what, help));
+            return None;
+        }
+        Some(Destination::File(path))
     }
 
     /// What `read` makes of a text; a fault where it can't.

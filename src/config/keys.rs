@@ -4,10 +4,6 @@ use std::collections::BTreeMap;
 
 use super::errors::{Wrong, nearest, quoted};
 
-/// Keys that the design has and this version does not, each with its table. A table that is not
-/// here at all stands under the top of the file.
-const LATER: &[(&str, &str)] = &[("", "log")];
-
 /// What a value is, as far as its type says. Tables are named by the path of their keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -70,9 +66,6 @@ impl Keys {
 
     /// What to say of a key that nobody asked for.
     pub(super) fn unknown(&self, table: &'static str, key: &str) -> Wrong {
-        if LATER.contains(&(table, key)) {
-            return Wrong::later(&format!("`{}`", path(table, key)), "remove it");
-        }
         Wrong::new(format!("{} is not a key of {}", quoted(key), heading(table)), self.instead_of(table, key))
     }
 

@@ -10,6 +10,7 @@ use http::{HeaderName, HeaderValue};
 use terms::Network;
 use terms::ruling::Disclose;
 
+use crate::access_log::{self, Destination, Format};
 use crate::certificates::Wanted;
 use crate::quota;
 use crate::sites::{FieldRule, HostPattern, PathPattern, Redirects};
@@ -25,6 +26,8 @@ pub struct Meant {
     /// The state folder.
     pub state: PathBuf,
     pub audit: Audit,
+    /// The access log, which is not evidence.
+    pub log: access_log::Settings,
     /// At least one; no host pattern stands in two of them.
     pub sites: Vec<Site>,
     pub hooks: Vec<hooks::Hook>,
@@ -181,6 +184,11 @@ impl Default for Audit {
             url_query: audit::QueryForm::Full,
         }
     }
+}
+
+/// The access log where nothing is said of it.
+pub(super) fn no_access_log(audit: &Audit) -> access_log::Settings {
+    access_log::Settings { destination: Destination::Off, format: Format::default(), client: audit.client }
 }
 
 /// An origin, but for where it is: how long it is waited for unless a site says otherwise.

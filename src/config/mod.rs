@@ -167,6 +167,7 @@ pub fn single(
         cache: meant::cache_of(memory),
         takedown: Takedown { lists: lists.into_iter().map(absolute).collect(), ..Takedown::default() },
         state: absolute(state),
+        log: meant::no_access_log(&Audit::default()),
         audit: Audit::default(),
         sites: vec![site],
         hooks: Vec::new(),

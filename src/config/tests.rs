@@ -51,6 +51,10 @@ high_water = 1
 wait = "0s"
 client = "keyed"
 url_query = "none"
+[log]
+access = "access.log"
+format = "combined"
+client = "full"
 [[site]]
 name = "all"
 hosts = "*"
@@ -342,7 +346,9 @@ fn names_the_place_of_each_fault() {
         ("[limits]\nrequests_per_address = 3", 2, 24, "write \"3/s\""),
         ("[limits]\nrequests_per_address = \"0/s\"", 2, 24, "from 1 to 1000000"),
         ("[limits]\nconnections_per_address = 0", 2, 27, "write 1 to 1000000"),
-        ("[log]\naccess = true", 1, 2, "`log` comes with a later version"),
+        ("[log]\naccess = true", 2, 10, "`log.access` is a text"),
+        ("[log]\naccess = \"/gone/access.log\"", 2, 10, "is in a folder that is not there; write a file in a folder"),
+        ("[log]\nformat = \"cmbined\"", 2, 10, "did you mean \"combined\"?"),
         ("[audit]\non_pressure = \"sheds\"", 2, 15, "did you mean \"shed\"?"),
         ("[[hook]]\non = [\"purged\"]\nexec = [\"a\"]\nurl = \"https://a\"", 4, 7, "make two hooks of it"),
         // Types.

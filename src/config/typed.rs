@@ -10,6 +10,7 @@ use super::choice::{self, Pressure};
 use super::errors::{Faults, Span, Wrong};
 use super::keys::Keys;
 use super::reader::{At, Reader, Section};
+use crate::access_log::Format;
 use crate::quota::Rate;
 use terms::ruling::Disclose;
 
@@ -29,6 +30,7 @@ pub(super) struct File {
     /// `state.dir`
     pub(super) state: Option<At<String>>,
     pub(super) audit: Audit,
+    pub(super) log: Log,
     pub(super) sites: Option<At<Vec<Site>>>,
     pub(super) hooks: Option<At<Vec<Hook>>>,
 }
@@ -105,6 +107,13 @@ pub(super) struct Audit {
     pub(super) wait: Option<At<Duration>>,
     pub(super) client: Option<At<audit::ClientForm>>,
     pub(super) url_query: Option<At<audit::QueryForm>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Log {
+    pub(super) access: Option<At<String>>,
+    pub(super) format: Option<At<Format>>,
+    pub(super) client: Option<At<audit::ClientForm>>,
 }
 
 #[derive(Debug)]
@@ -197,6 +206,7 @@ impl File {
                 dir
             }),
             audit: top.table("audit", Audit::read),
+            log: top.table("log", Log::read),
             sites: top.tables("site", "site", Site::read),
             hooks: top.tables("hook", "hook", Hook::read),
         };
@@ -310,6 +320,18 @@ impl Audit {
             url_query: audit.choice("url_query", choice::URL_QUERY),
         };
         audit.end();
+        read
+    }
+}
+
+impl Log {
+    fn read(mut log: Section<'_, '_, '_>) -> Log {
+        let read = Log {
+            access: log.text("access"),
+            format: log.choice("format", choice::LOG_FORMAT),
+            client: log.choice("client", choice::CLIENT),
+        };
+        log.end();
         read
     }
 }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use http::header::UPGRADE;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
+use tokio::time::Instant;
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Lost};
 use crate::head;
 use crate::numbers::count;
 use crate::pool::{Grant, Pool, Slot};
@@ -84,13 +85,14 @@ impl Origin {
 
     async fn send_fresh(&self, request: Request<Upload>, slot: Slot) -> Result<Sent, Box<Failed>> {
         count(&self.0.numbers.dialled);
+        let dialled = Instant::now();
         let connection = match Connection::open(&self.0.settings, slot).await {
             Ok(connection) => connection,
             Err(error) => return Err(Failed::before_sending(error, request)),
         };
-        let course = request.body().course().clone();
-        match connection.send(request, &self.0.settings).await {
-            Ok((answer, connection)) => Ok((answer, connection, course)),
+        self.0.numbers.connect.count(dialled.elapsed());
+        match self.send_on(connection, request).await {
+            Ok(sent) => Ok(sent),
             Err(lost) => Err(Box::new(Failed { error: lost.error, unsent: lost.unsent, silent: lost.silent })),
         }
     }
@@ -98,9 +100,8 @@ impl Origin {
     async fn send_pooled(&self, request: Request<Upload>, connection: Connection) -> Result<Sent, Box<Failed>> {
         count(&self.0.numbers.reused);
         let repeated = upload::repeatable(&request);
-        let course = request.body().course().clone();
-        let lost = match connection.send(request, &self.0.settings).await {
-            Ok((answer, connection)) => return Ok((answer, connection, course)),
+        let lost = match self.send_on(connection, request).await {
+            Ok(sent) => return Ok(sent),
             Err(lost) => *lost,
         };
         let again = match lost.unsent {
@@ -112,6 +113,17 @@ impl Origin {
         };
         count(&self.0.numbers.replaced);
         self.send_fresh(again, lost.slot).await
+    }
+
+    async fn send_on(&self, connection: Connection, request: Request<Upload>) -> Result<Sent, Box<Lost>> {
+        let course = request.body().course().clone();
+        let began = Instant::now();
+        let (answer, connection) = connection.send(request, &self.0.settings).await?;
+        // An answer before the end of the request says nothing of how fast the origin is.
+        if let Some(ended) = course.ended() {
+            self.0.numbers.first_byte.count(ended.max(began).elapsed());
+        }
+        Ok((answer, connection, course))
     }
 
     async fn reply(

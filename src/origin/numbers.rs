@@ -1,5 +1,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use terms::Durations;
+
 /// What one origin's connections have been through. `in_use`, `idle` and `waiting` are as of now, the
 /// rest counts up.
 #[derive(Debug, Default)]
@@ -19,6 +21,10 @@ pub struct Numbers {
     /// Exchanges that failed before or within the answer, timeouts apart.
     pub failures: AtomicU64,
     pub timeouts: AtomicU64,
+    /// To open a connection, TLS included, where that succeeded.
+    pub connect: Durations,
+    /// From a request's last byte to the head of its answer, where there was one.
+    pub first_byte: Durations,
 }
 
 pub(crate) fn count(number: &AtomicU64) {

@@ -11,6 +11,7 @@ use http::{Method, Request, Version};
 use http_body::{Body as _, Frame, SizeHint};
 use terms::{Body, BodyError};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// A request's body that tells its [`Course`] when hyper has taken the last of it.
 pub(crate) struct Upload {
@@ -25,6 +26,7 @@ pub(crate) struct Upload {
 pub(crate) struct Course {
     stage: AtomicU8,
     over: Notify,
+    ended: OnceLock<Instant>,
     failure: OnceLock<BodyError>,
 }
 
@@ -36,6 +38,11 @@ impl Course {
     /// Every byte of the body was taken.
     pub(crate) fn has_ended(&self) -> bool {
         self.stage.load(Ordering::Acquire) == ENDED
+    }
+
+    /// When the last byte of the body was taken.
+    pub(crate) fn ended(&self) -> Option<Instant> {
+        self.ended.get().copied()
     }
 
     /// Returns when no more of the body will be taken, because it ended or was given up. For one
@@ -53,6 +60,9 @@ impl Course {
 
     fn close(&self, stage: u8) {
         if self.stage.compare_exchange(OPEN, stage, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+            if stage == ENDED {
+                let _ = self.ended.set(Instant::now());
+            }
             self.over.notify_one();
         }
     }

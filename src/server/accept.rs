@@ -51,6 +51,7 @@ pub struct Edge {
 impl Edge {
     pub fn new(gateway: Arc<Gateway>, limits: Limits, numbers: Arc<EdgeNumbers>) -> Edge {
         let permits = Arc::new(Semaphore::new(limits.max_connections));
+        numbers.may_refuse(refuse::words());
         Edge { gateway, numbers, limits: ArcSwap::from_pointee(limits), permits, crowd: Arc::default() }
     }
 
@@ -215,9 +216,12 @@ async fn accept_waiting(listener: &Listener, edge: &Edge) -> Option<Accepted> {
     Some((stream, address, permit))
 }
 
+/// The reason by which a connection too many of one address is counted.
+pub(super) const CROWDED: &str = "connections-per-address";
+
 fn welcome((stream, address, permit): Accepted, listener: &Listener, edge: &Arc<Edge>, stop: &Stop) {
     let Ok(place) = edge.place(address.ip()) else {
-        return edge.numbers.refused("connections-per-address");
+        return edge.numbers.refused(CROWDED);
     };
     let live = (permit, place, stop.draining.enter(), edge.numbers.connection());
     let greeting = listener.greeting.load_full();

@@ -21,10 +21,12 @@ use super::progress::{Framing, Progress, Watched};
 use super::tunnel::{Agreed, Switch, Tunnelling};
 use super::wire::{Transport, Wire};
 use super::{refuse, request};
+use crate::telemetry::Protocol;
 use crate::witness::Witnessed;
 
 /// Serves a connection until either side ends it.
 pub(super) async fn drive<T: Transport>(stream: T, peer: Peer, edge: Arc<Edge>, stop: Stop) {
+    let _speaks = edge.numbers.speaks(Protocol::Http1);
     let limits = edge.limits();
     let lane = edge.gateway.lane();
     let progress = Arc::new(Progress::new(lane.clone()));

@@ -10,9 +10,9 @@ use terms::{Body, Peer, Refusal};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::accept::Edge;
-use super::handshake;
+use super::accept::{CROWDED, Edge};
 use super::wire::Transport;
+use super::{handshake, http2};
 use crate::witness::{End, Outcome};
 
 /// Why a request got no further.
@@ -45,6 +45,14 @@ impl Reason {
             Reason::BadBody(bad) => bad.reason(),
         }
     }
+}
+
+/// Every reason by which something is counted as refused.
+pub(super) fn words() -> impl Iterator<Item = &'static str> {
+    let own = [Reason::TooSlow, Reason::NotTls].map(Reason::word);
+    let heads = BadHead::OF_REQUESTS.into_iter().map(BadHead::reason);
+    let bodies = BadBody::ALL.into_iter().map(BadBody::reason);
+    [CROWDED].into_iter().chain(own).chain(heads).chain(bodies).chain(http2::REFUSED)
 }
 
 /// A peer that takes longer than this to accept a refusal doesn't get it.

@@ -14,7 +14,7 @@ use h2::Reason;
 use parking_lot::Mutex;
 
 use super::frames::{Frame, Kind, Seen, Walk};
-use super::toll;
+use super::{BROKEN, FLOOD, MALFORMED, toll};
 use crate::telemetry::EdgeNumbers;
 use crate::witness::{Draft, End, Outcome};
 
@@ -114,13 +114,13 @@ impl Ledger {
         match (frame.kind, account) {
             (Kind::GoAway, _) => match Reason::from(code) {
                 Reason::NO_ERROR => {}
-                Reason::ENHANCE_YOUR_CALM => self.numbers.refused("http2-flood"),
-                _ => self.numbers.refused("http2-protocol"),
+                Reason::ENHANCE_YOUR_CALM => self.numbers.refused(FLOOD),
+                _ => self.numbers.refused(BROKEN),
             },
             (Kind::Reset, Some(_)) => state.ended.push(frame.stream),
             (Kind::Reset, None) if frame.stream == state.refused_by_h2 => {}
             (Kind::Reset, None) if Reason::from(code) == Reason::PROTOCOL_ERROR => {
-                self.numbers.refused("http2-malformed");
+                self.numbers.refused(MALFORMED);
             }
             (Kind::Headers, None) if frame.ends_stream() => {
                 state.refused_by_h2 = frame.stream;

@@ -42,11 +42,21 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::accept::{Edge, Stop};
 use super::wire::Transport;
+use crate::telemetry::Protocol;
 use ledger::Ledger;
 use stream::Shared;
 use wire::{Link, TooSlow, Wire};
 
 pub(super) use frames::PREFACE;
+
+/// The reasons by which what is refused here alone is counted.
+pub(super) const REFUSED: [&str; 3] = [FLOOD, BROKEN, MALFORMED];
+/// More work than a client's requests account for.
+const FLOOD: &str = "http2-flood";
+/// The connection breaks the protocol.
+const BROKEN: &str = "http2-protocol";
+/// A request does.
+const MALFORMED: &str = "http2-malformed";
 
 /// What RFC 9113 section 6.5.2 advises at least, and what a page of pictures wants.
 const MAX_STREAMS: u32 = 100;
@@ -93,6 +103,7 @@ enum Ending {
 pub(super) async fn drive<T: Transport>(stream: T, peer: Peer, edge: Arc<Edge>, stop: Stop) {
     // Were it refused, cuts would be coarser: the whole connection goes.
     let _ = socket2::SockRef::from(stream.tcp()).set_tcp_notsent_lowat(UNSENT);
+    let _speaks = edge.numbers.speaks(Protocol::Http2);
     let socket = stream.tcp().as_raw_fd();
     let limits = edge.limits();
     let link = Arc::new(Link::new(Ledger::new(edge.numbers.clone()), Instant::now()));
@@ -112,7 +123,7 @@ pub(super) async fn drive<T: Transport>(stream: T, peer: Peer, edge: Arc<Edge>, 
     let connection = match connection {
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) if error.is_io() => return,
-        Ok(Err(_)) => return edge.numbers.refused("http2-protocol"),
+        Ok(Err(_)) => return edge.numbers.refused(BROKEN),
         Err(_) => return edge.numbers.refused("head-timeout"),
     };
     let shared = Arc::new(Shared { edge, limits, peer, link });

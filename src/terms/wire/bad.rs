@@ -23,6 +23,24 @@ pub enum BadHead {
 }
 
 impl BadHead {
+    /// Those that a request can be refused for.
+    pub const OF_REQUESTS: [BadHead; 14] = [
+        BadHead::TooLarge,
+        BadHead::TargetTooLong,
+        BadHead::BareLineEnd,
+        BadHead::Control,
+        BadHead::RequestLine,
+        BadHead::Target,
+        BadHead::Folded,
+        BadHead::FieldName,
+        BadHead::TwoLengths,
+        BadHead::BadLength,
+        BadHead::LengthAndCoding,
+        BadHead::Coding,
+        BadHead::Host,
+        BadHead::Connection,
+    ];
+
     pub const fn message(self) -> &'static str {
         match self {
             BadHead::TooLarge => "the head is too large",
@@ -81,6 +99,16 @@ pub enum BadBody {
 }
 
 impl BadBody {
+    pub const ALL: [BadBody; 7] = [
+        BadBody::Size,
+        BadBody::Extension,
+        BadBody::BareLineEnd,
+        BadBody::DataEnd,
+        BadBody::Trailer,
+        BadBody::TrailersTooLarge,
+        BadBody::SteeringTrailer,
+    ];
+
     pub const fn message(self) -> &'static str {
         match self {
             BadBody::Size => "a chunk's size is not a hexadecimal number, or too large",
