@@ -36,8 +36,8 @@ pub struct Takedown {
     log: Log,
     hooks: Arc<Hooks>,
     clock: Clock,
-    /// Held from the store until all is told, so that no older rules overtake newer ones: for as long as
-    /// disks and hooks take. What is shown to whoever asks waits for none of it.
+    /// Held from the store to the publication, so that no older rules overtake newer ones; by an edit until
+    /// it is told, for as long as disks take. What is shown to whoever asks waits for none of it.
     turn: Mutex<Turn>,
     /// When other rules came in force last, in microseconds since 1970.
     since: AtomicI64,
@@ -208,6 +208,7 @@ impl Takedown {
     /// Walks the rest of the way for edits that were durable when an earlier run ended, and tells what
     /// changed in the lists since.
     pub fn resume(&self, changes: &[Change]) -> Result<(), TakedownError> {
+        self.warn_of_patterns();
         self.tell_pending()?;
         changes.iter().for_each(|change| self.tell_of_list(change, self.unchanged()));
         Ok(())

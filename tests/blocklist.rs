@@ -829,6 +829,23 @@ fn hosts_with_the_same_content_share_their_rules() {
 }
 
 #[test]
+fn a_pattern_that_may_miss_hosts_of_the_same_content_is_told_of() {
+    let origin = any_page();
+    let edge = Edge::before(&origin)
+        .hosts("[\"photos.example\", \"*.photos.example\"]")
+        .site("same_content = true")
+        .rules("~^https://img[0-9]+\\.photos\\.example/leak")
+        .start();
+    assert_statuses(&edge, &[("img1.photos.example/leak", 451), ("img.photos.example/leak", 200)]);
+    let told = "names no host whole";
+    eventually("the start tells of it", || edge.stderr().matches(told).count() == 1);
+    assert_eq!(edge.seawall(&["reload"]).code, 0);
+    eventually("the reload tells of it", || edge.stderr().matches(told).count() == 2);
+    let check = edge.seawall(&["check"]);
+    assert!(check.stdout.contains(told), "{}", check.all());
+}
+
+#[test]
 fn why_shows_each_step_and_each_probe_live_and_from_the_disk() {
     let origin = any_page();
     let rules = "https://photos.example/a/x notice=N-1\nhttps://photos.example/a/* notice=N-2\n~/a/[a-z]$ notice=N-3\n";

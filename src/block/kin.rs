@@ -58,6 +58,12 @@ impl Kin {
         self.families.is_empty()
     }
 
+    /// Whether a family has more hosts than can be told one by one.
+    pub(crate) fn has_wildcard(&self) -> bool {
+        let is_exact = |host: &HostPattern| matches!(host, HostPattern::Exact(_));
+        self.families.iter().any(|family| !family.hosts.iter().all(is_exact))
+    }
+
     /// Whether a rule for one host holds for the other.
     pub fn are_one(&self, one: &str, other: &str) -> bool {
         one == other || self.family(one).is_some_and(|family| self.family(other) == Some(family))

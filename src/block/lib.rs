@@ -13,7 +13,7 @@ pub mod sources;
 
 pub use edits::{Edits, EditsError};
 pub use guard::{Blocks, Clearance, Entered};
-pub use index::{Cited, Explanation, Index, Kind, Probed, Source, Table};
+pub use index::{Cited, Explanation, Index, Kind, Probed, Source, Table, patterns_at_large};
 pub use kin::Kin;
 pub use list::BadLine;
 pub use pattern::{Pattern, Share};

@@ -105,6 +105,11 @@ impl Pattern {
         &self.starts
     }
 
+    /// Whether all that it matches is under hosts that it names whole.
+    pub(crate) fn names_hosts(&self) -> bool {
+        self.starts.iter().all(|start| start.ends_with('/'))
+    }
+
     pub(crate) fn hir(&self) -> &Hir {
         &self.hir
     }

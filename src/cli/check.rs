@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use block::sources::{self, Problem, SourceError};
-use block::{Shelf, Table};
+use block::{Kin, Shelf, Table};
 use net::tls::PairFiles;
 use serde_json::{Value, json};
 use terms::Clock;
@@ -141,7 +141,10 @@ impl Good {
             let what = format!("{} {}", one.files.cert.display(), one.warning.as_ref()?);
             Some(Surprise { about: "a certificate", what })
         });
-        odd.chain(config::surprises(&self.meant)).collect()
+        let kin = Kin::new(self.meant.sites.iter().map(|site| (&site.hosts[..], site.same_content)));
+        let patterns = block::patterns_at_large(&self.tables, &kin);
+        let patterns = patterns.map(|what| Surprise { about: "same content", what });
+        odd.chain(patterns).chain(config::surprises(&self.meant)).collect()
     }
 }
 

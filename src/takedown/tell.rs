@@ -74,7 +74,16 @@ impl Takedown {
     }
 
     pub fn reloaded(&self, changed: &[String]) {
+        self.warn_of_patterns();
         self.tell_or_say("reloaded", self.clock.wall(), &json!({ "changed": changed }));
+    }
+
+    /// Says which patterns may block less than their writer thinks.
+    pub(super) fn warn_of_patterns(&self) {
+        let index = self.blocks.index();
+        if let Some(what) = block::patterns_at_large(index.tables(), index.kin()) {
+            tracing::warn!("{what}");
+        }
     }
 }
 

@@ -14,6 +14,25 @@ use crate::kin::Kin;
 use crate::list;
 use crate::rule::Subject;
 
+/// Says which patterns may hold for fewer hosts than other rules do: of hosts with the same content under
+/// a wildcard not all can be tried, and these name none whole. `None` where there are no such.
+pub fn patterns_at_large(tables: &[Arc<Table>], kin: &Kin) -> Option<String> {
+    if !kin.has_wildcard() {
+        return None;
+    }
+    let mut all = tables.iter().flat_map(|table| table.patterns_at_large().iter().map(|rule| table.origin(*rule)));
+    let first = all.next()?;
+    let more = match all.count() {
+        0 => String::new(),
+        count => format!(" (and {count} more)"),
+    };
+    Some(format!(
+        "the pattern at {first}{more} names no host whole: for a site with the same content under a wildcard it may \
+         not hold for all hosts, since it is tried only with the one asked for, those the site names, and www. for \
+         the wildcard"
+    ))
+}
+
 struct Kindred {
     postings: Postings,
     reach: Reach,
@@ -95,5 +114,36 @@ impl Kindred {
         }
         let (postings, reach) = keys.finish();
         (!is_empty).then_some(Kindred { postings, reach })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use terms::Digest;
+    use terms::hosts::HostPattern;
+
+    use super::*;
+    use crate::index::Source;
+
+    #[test]
+    fn a_pattern_that_may_miss_hosts_of_a_family_is_told_of() {
+        let exact = HostPattern::Exact("h.example".into());
+        let under = HostPattern::Under("h.example".into());
+        for (pattern, host, same_content, is_told) in [
+            (r"~^https://img[0-9]+\.h\.example/leak", &under, true, true),
+            (r"~leak", &under, true, true),
+            (r"~leak", &HostPattern::Any, true, true),
+            (r"~^https://(a|b)\.h\.example/leak", &under, true, false),
+            (r"~leak", &exact, true, false),
+            (r"~leak", &under, false, false),
+            ("h.example", &under, true, false),
+        ] {
+            let rules = list::read(format!("x.example\n{pattern}\n").as_bytes()).unwrap();
+            let table = Table::compile(Source::File("list.txt".into()), rules, Digest::ZERO);
+            let kin = Kin::new([(std::slice::from_ref(host), same_content)]);
+            let told = patterns_at_large(&[Arc::new(table)], &kin);
+            let told = told.is_some_and(|told| told.starts_with("the pattern at list.txt:2 names no host whole"));
+            assert_eq!(told, is_told, "{pattern} {host}");
+        }
     }
 }

@@ -32,6 +32,7 @@ use terms::{Digest, Folded, Hasher, Ruling, Timestamp, Url};
 
 pub(crate) use compile::Compiler;
 pub use explain::{Cited, Explanation};
+pub use kindred::patterns_at_large;
 pub use probe::Kind;
 pub use probed::Probed;
 pub use table::{Source, Table};

@@ -16,6 +16,8 @@ pub(super) struct Patterns {
     starts: Vec<Box<str>>,
     /// Those that some pattern names whole.
     hosts: Vec<Box<str>>,
+    /// The rules of those that may match under hosts they don't name whole.
+    at_large: Vec<u32>,
     automaton: Automaton,
     share: Share,
 }
@@ -34,6 +36,7 @@ impl Patterns {
         }
         let mut starts: Vec<Box<str>> = all.iter().flat_map(|(_, pattern)| pattern.starts()).cloned().collect();
         let hosts = starts.iter().filter_map(|start| start.strip_suffix('/')).map(Box::from).collect();
+        let at_large = all.iter().filter(|(_, pattern)| !pattern.names_hosts()).map(|(rule, _)| *rule).collect();
         starts.sort_unstable();
         starts.dedup_by(|later, kept| later.starts_with(&**kept));
         let hirs: Vec<_> = all.iter().map(|(_, pattern)| pattern.hir()).collect();
@@ -42,7 +45,8 @@ impl Patterns {
             Ok(together) => Automaton::Together(together),
             Err(_) => Automaton::Apart(all.iter().map(|(_, pattern)| pattern.regex().clone()).collect()),
         };
-        Some(Patterns { rules: all.iter().map(|(rule, _)| *rule).collect(), starts, hosts, automaton, share })
+        let rules = all.iter().map(|(rule, _)| *rule).collect();
+        Some(Patterns { rules, starts, hosts, at_large, automaton, share })
     }
 
     pub(super) fn share(&self) -> Share {
@@ -51,6 +55,10 @@ impl Patterns {
 
     pub(super) fn hosts(&self) -> impl Iterator<Item = &str> {
         self.hosts.iter().map(|host| &**host)
+    }
+
+    pub(super) fn at_large(&self) -> &[u32] {
+        &self.at_large
     }
 
     /// Shows `visit` the rules whose patterns cover a reading, each once.

@@ -121,6 +121,11 @@ impl Table {
         self.patterns.as_ref().map(Patterns::share).unwrap_or_default()
     }
 
+    /// Its patterns that may match under hosts they don't name whole.
+    pub(super) fn patterns_at_large(&self) -> &[u32] {
+        self.patterns.as_ref().map_or(&[], Patterns::at_large)
+    }
+
     /// The next instant at which a rule begins or ceases to hold.
     pub(super) fn next_boundary(&self, now: Timestamp) -> Option<Timestamp> {
         self.boundaries.get(self.boundaries.partition_point(|boundary| *boundary <= now)).copied()
