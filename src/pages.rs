@@ -307,6 +307,28 @@ mod tests {
     }
 
     #[test]
+    fn an_own_page_is_shared_by_all_answers() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("gone.html"), "<p>gone").unwrap();
+        let edits = block::Source::Edits { ids: vec!["e:1".into()] };
+        let rules = block::list::read(b"h.example page=gone.html").unwrap();
+        let table = Arc::new(block::Table::compile(edits, rules, terms::Digest::ZERO));
+        let shelf = Arc::new(Shelf::new(folder.path().to_owned()));
+        shelf.look(std::slice::from_ref(&table), terms::Clock::system().wall());
+        let pages = Pages::new("urn:uuid:1", Disclose::Full, shelf);
+        let url = terms::Url::parse("h.example/a").unwrap();
+        let ruling = block::Index::new(1, table, Vec::new()).judge(&url, terms::Clock::system().wall()).unwrap();
+        let refusal = Refusal::Blocked(Arc::new(ruling));
+        let bytes = || match pages.refusal(&refusal, None).body {
+            Body::Whole(bytes) => bytes,
+            _ => panic!("a page has a body"),
+        };
+        let (one, other) = (bytes(), bytes());
+        assert_eq!(&one[..], b"<p>gone");
+        assert_eq!(one.as_ptr(), other.as_ptr());
+    }
+
+    #[test]
     fn the_form_is_what_the_client_prefers() {
         for (accept, json) in [
             ("*/*", false),

@@ -1,4 +1,5 @@
-//! What is shown of the rules in force, to whoever asks. Nothing here waits for a publication.
+//! What is shown of the rules in force, to whoever asks. Nothing here waits for a publication, but for the
+//! pages of live edits, which wait while one of them is written and compiled.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
