@@ -172,7 +172,7 @@ fn authority_and_host_name_one_host() {
             assert!(answer.field(name).is_some(), "{name} of {answer:?}");
         }
     }
-    assert_eq!(edge.metric_where("seawall_refused_total", &["reason=\"host\""]), 2.0);
+    assert_eq!(edge.metric_where("seawall_refused_total", &["reason=\"host\""]), 3.0);
     assert!(origin.asked("/a").iter().all(|asked| asked.field("Host").unwrap().eq_ignore_ascii_case(HOST)));
 }
 

@@ -8,6 +8,7 @@ mod requests;
 use std::collections::BTreeMap;
 
 use crate::harness::client::{Client, End, request};
+use crate::harness::http2::Http2;
 use crate::harness::{Edge, Gate, HOST, Origin, Page, Reply, Step, eventually, until};
 
 /// Sent behind every malformed request. If it is answered or reaches the origin, it was smuggled in.
@@ -72,6 +73,63 @@ fn a_malformed_request_that_drips_in_is_400_and_reaches_no_origin() {
     }
     assert_eq!(origin.connections(), 0, "the origin heard of one");
     assert_eq!(edge.get("/a").text(), "fine");
+}
+
+/// A malformed head as HTTP/2 has it, where it can be said there: a folded line stands in a value with its line
+/// end, and what has no colon is a name.
+fn in_http2(head: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+    // A character a byte, whatever it is.
+    let head: String = head.iter().map(|&byte| char::from(byte)).collect();
+    let (head, _) = head.split_once("\r\n\r\n")?;
+    let (line, lines) = head.split_once("\r\n").unwrap_or((head, ""));
+    let (method, rest) = line.split_once(' ')?;
+    let target = rest.strip_suffix(" HTTP/1.1")?;
+    let mut fields = [(":method", method), (":scheme", "http"), (":path", target)].map(owned).to_vec();
+    for line in lines.split("\r\n").filter(|line| !line.is_empty()) {
+        match fields.last_mut() {
+            Some((_, value)) if line.starts_with([' ', '\t']) => value.push_str(&format!("\r\n{line}")),
+            _ => {
+                let (name, value) = line.split_once(':').unwrap_or((line, ""));
+                fields.push(owned((&name.to_ascii_lowercase(), value.strip_prefix(' ').unwrap_or(value))));
+            }
+        }
+    }
+    let bytes = |text: String| text.chars().map(|byte| byte as u8).collect();
+    Some(fields.into_iter().map(|(name, value)| (bytes(name), bytes(value))).collect())
+}
+
+fn owned((name, value): (&str, &str)) -> (String, String) {
+    (name.to_owned(), value.to_owned())
+}
+
+#[test]
+fn a_malformed_request_over_http2_is_400_or_reset_and_reaches_no_origin() {
+    let origin = Origin::with("*", Page::stored("fine"));
+    let edge = Edge::before(&origin).h2c().start();
+    let mut answered = 0;
+    let all = malformed_requests();
+    let said: Vec<_> = all.iter().filter_map(|(what, reason, head)| Some((what, reason, in_http2(head)?))).collect();
+    assert!(said.len() >= 90, "{} cases", said.len());
+    for (what, reason, fields) in said {
+        let word = format!("reason=\"{reason}\"");
+        let counted = || edge.metric_where("seawall_refused_total", &[&word]);
+        let before = counted();
+        let mut client = Http2::connect(edge.address);
+        let stream = client.open(&fields, false);
+        client.data(stream, b"hello", true);
+        let answer = client.answer(stream);
+        // What RFC 9113 itself calls malformed is an error of the stream or of the connection.
+        if answer.status == 0 {
+            assert!(matches!(answer.end, End::Reset | End::Closed), "{what}: {answer:?}");
+            continue;
+        }
+        assert_eq!(answer.status, 400, "{what}: {answer:?}");
+        assert_eq!(counted(), before + 1.0, "{what}: counted as {reason}");
+        answered += 1;
+    }
+    assert!(answered >= 20, "{answered} are refused by the rules of HTTP/1.1");
+    assert_eq!(origin.connections(), 0, "the origin heard of one");
+    assert_eq!(Http2::connect(edge.address).get("/a").text(), "fine");
 }
 
 #[test]

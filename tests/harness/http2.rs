@@ -121,7 +121,7 @@ impl Http2 {
     }
 
     /// Begins a request with these fields, pseudo fields among them, exactly as they are.
-    pub fn open(&mut self, fields: Fields<'_>, is_whole: bool) -> u32 {
+    pub fn open(&mut self, fields: &[(impl AsRef<[u8]>, impl AsRef<[u8]>)], is_whole: bool) -> u32 {
         let stream = self.next_stream();
         let flags = END_HEADERS | if is_whole { END_STREAM } else { 0 };
         self.frame(HEADERS, flags, stream, &block(fields));
@@ -273,18 +273,18 @@ pub fn request<'f>(method: &'f str, target: &'f str, fields: Fields<'f>) -> Vec<
 }
 
 /// A header block of literals without indexing and without Huffman codes (RFC 7541 section 6.2.2).
-pub fn block(fields: Fields<'_>) -> Vec<u8> {
+pub fn block(fields: &[(impl AsRef<[u8]>, impl AsRef<[u8]>)]) -> Vec<u8> {
     let mut block = Vec::new();
     for (name, value) in fields {
         block.push(0);
-        text(&mut block, name);
-        text(&mut block, value);
+        text(&mut block, name.as_ref());
+        text(&mut block, value.as_ref());
     }
     block
 }
 
 /// A length with a prefix of seven bits (RFC 7541 section 5.1), and the bytes.
-fn text(block: &mut Vec<u8>, text: &str) {
+fn text(block: &mut Vec<u8>, text: &[u8]) {
     let mut left = text.len();
     if left < 0x7f {
         block.push(left as u8);
@@ -297,5 +297,5 @@ fn text(block: &mut Vec<u8>, text: &str) {
         }
         block.push(left as u8);
     }
-    block.extend(text.as_bytes());
+    block.extend(text);
 }

@@ -87,11 +87,7 @@ impl RequestWalk {
     }
 
     fn finish(&self, length: usize) -> Result<Walked, BadHead> {
-        let Fields { hosts, minor, .. } = self.fields;
-        if hosts > 1 || (hosts == 0 && minor == 1) {
-            return Err(BadHead::Host);
-        }
-        self.fields.judge()?;
+        self.fields.judge_request()?;
         let framing = match self.fields.chunked {
             true => Framing::Chunked,
             false => Framing::Length(self.fields.length.unwrap_or(0)),
@@ -111,7 +107,7 @@ fn over_long_line(bytes: &[u8], limits: &Limits) -> BadHead {
 /// Whether no parser stumbles over a target: the one behind this walk must take it too, or the refusal
 /// would be none of ours. Origin-form (RFC 9112 section 3.2.1) is looked at byte by byte; rarer forms,
 /// raw UTF-8 and what clients leave unencoded in a query are parsed.
-fn is_target(target: &[u8]) -> bool {
+pub(super) fn is_target(target: &[u8]) -> bool {
     if target.first() == Some(&b'/') && are_target(target) {
         return true;
     }

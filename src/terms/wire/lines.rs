@@ -68,7 +68,7 @@ pub(super) struct Fields {
     /// Of HTTP/1.x.
     pub(super) minor: u8,
     count: usize,
-    pub(super) hosts: usize,
+    hosts: usize,
     pub(super) length: Option<u64>,
     pub(super) chunked: bool,
 }
@@ -79,11 +79,16 @@ impl Fields {
     }
 
     pub(super) fn line(&mut self, line: &[u8], limits: &Limits) -> Result<(), BadHead> {
+        let (name, value) = name_and_value(line)?;
+        self.field(name, value, limits)
+    }
+
+    /// `name` is a token, and `value` holds no control character but tabs.
+    pub(super) fn field(&mut self, name: &[u8], value: &[u8], limits: &Limits) -> Result<(), BadHead> {
         self.count += 1;
         if self.count > limits.fields {
             return Err(BadHead::TooLarge);
         }
-        let (name, value) = name_and_value(line)?;
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"host") => self.host(value.trim_ascii()),
             10 if name.eq_ignore_ascii_case(b"connection") => connection(value),
@@ -91,6 +96,11 @@ impl Fields {
             17 if is_spelling(name, b"transfer-encoding") => self.transfer_encoding(name, value.trim_ascii()),
             _ => Ok(()),
         }
+    }
+
+    /// RFC 9112 section 3.2: a request says once which host it is for, and in HTTP/1.0 need not.
+    pub(super) fn judge_request(&self) -> Result<(), BadHead> {
+        if self.hosts > 1 || (self.hosts == 0 && self.minor == 1) { Err(BadHead::Host) } else { self.judge() }
     }
 
     /// RFC 9112 section 6.3: a head that says two things of its length is refused.

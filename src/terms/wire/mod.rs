@@ -8,3 +8,4 @@ pub mod framing;
 pub mod head;
 mod lines;
 mod octets;
+pub mod parsed;
