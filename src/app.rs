@@ -3,6 +3,7 @@
 mod house;
 mod https;
 mod listeners;
+mod moved;
 mod reload;
 mod saves;
 mod state;
@@ -28,7 +29,7 @@ use crate::config::{self, Meant, Written};
 use crate::server::{Edge, Greeting, Limits, Listener};
 use house::House;
 use listeners::Listeners;
-use reload::Word;
+use reload::Occasion;
 use saves::Saves;
 use state::State;
 
@@ -137,27 +138,34 @@ pub async fn start(meant: Meant, written: Option<Written>) -> anyhow::Result<Run
 
 impl Running {
     /// Serves until told to stop by a signal, then drains: TERM and INT drain, a second INT leaves at
-    /// once, HUP reloads, USR1 opens the access log again.
+    /// once, HUP reloads, USR1 opens the access log again. A reload that is under way when it is told to stop is
+    /// given up.
     pub async fn until_stopped(mut self) -> anyhow::Result<()> {
-        loop {
+        while let Some(occasion) = self.next().await {
             tokio::select! {
-                _ = self.signals.terminate.recv() => break,
-                _ = self.signals.interrupt.recv() => break,
-                _ = self.signals.hangup.recv() => {
-                    // What came of it is in the log and the metrics.
-                    let _ = self.parts.reload(Word::Operator { accept_shrink: false }).await;
+                () = self.signals.stop() => {
+                    tracing::warn!("told to stop: the reload that is under way is given up");
+                    break;
                 }
-                _ = self.signals.user1.recv() => self.parts.house.access.reopen(),
-                Some(wish) = self.reloads.recv() => {
-                    let outcome = self.parts.reload(Word::Operator { accept_shrink: wish.accept_shrink }).await;
-                    // The operator who asked may be gone.
-                    let _ = wish.reply.send(outcome);
-                }
-                Some(saved) = saves::next(&mut self.saves) => self.parts.saved(saved).await,
+                () = self.parts.reload_on(occasion) => {}
             }
         }
         self.stop().await;
         Ok(())
+    }
+
+    /// The next occasion to reload; `None`: told to stop.
+    async fn next(&mut self) -> Option<Occasion> {
+        loop {
+            tokio::select! {
+                _ = self.signals.terminate.recv() => return None,
+                _ = self.signals.interrupt.recv() => return None,
+                _ = self.signals.hangup.recv() => return Some(Occasion::Hangup),
+                _ = self.signals.user1.recv() => self.parts.house.access.reopen(),
+                Some(wish) = self.reloads.recv() => return Some(Occasion::Wish(wish)),
+                Some(saved) = saves::next(&mut self.saves) => return Some(Occasion::Saved(saved)),
+            }
+        }
     }
 
     async fn stop(mut self) {
@@ -199,6 +207,13 @@ impl Signals {
             hangup: signal(SignalKind::hangup())?,
             user1: signal(SignalKind::user_defined1())?,
         })
+    }
+
+    async fn stop(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 }
 

@@ -32,31 +32,31 @@ impl Gateway {
 
     /// Answers a request, and has its record made when the answer has left.
     pub async fn serve(&self, request: Request<Body>, peer: Peer, lane: &Lane) -> Response<Witnessed> {
-        let (ask, body, site) = self.read(request, peer);
+        let (ask, body) = self.read(request, peer);
         let mut watch = Abandonment { witness: &self.witness, answered: false };
-        let outcome = self.answer(&ask, site.as_ref(), body, lane).await;
+        let judged = self.judge(&ask); // before its site is found: a reload lifts rules after it drops sites
+        let site = self.sites.load().find(&ask);
+        let outcome = self.answer(&ask, site.as_ref(), judged, body, lane).await;
         watch.answered = true;
         self.witness.respond(&ask, site.as_deref().ok(), outcome, self.blocks.version())
     }
 
-    fn read<B>(&self, request: Request<B>, peer: Peer) -> (Ask, B, Result<Arc<Site>, Refusal>) {
-        let sites = self.sites.load();
-        let (ask, body) = Ask::read(request, peer, &sites.trusted_proxies, self.clock.now());
-        let site = sites.find(&ask);
-        (ask, body, site)
+    fn read<B>(&self, request: Request<B>, peer: Peer) -> (Ask, B) {
+        Ask::read(request, peer, &self.sites.load().trusted_proxies, self.clock.now())
     }
 
     async fn answer(
         &self,
         ask: &Ask,
         site: Result<&Arc<Site>, &Refusal>,
+        judged: Result<Clearance, Refusal>,
         body: Body,
         lane: &Lane,
     ) -> Result<Cleared, Refusal> {
         let site = site.map_err(Clone::clone)?; // 421, or 400: a URL that can't be named
         let url = ask.url.as_ref().map_err(|error| Refusal::BadUrl(*error))?;
         let place = site.admit(ask, self.witness.via())?; // 403, 429, 501, 508, 417
-        let clearance = self.blocks.judge(url, ask.began.wall).map_err(Refusal::Blocked)?; // 451
+        let clearance = judged?; // 451
         self.witness.room().await?; // 503: no answer without evidence
         // What waits is boxed: a hit's future stays small, and is moved for little.
         let landed = match site.redirect(ask, url) {
@@ -79,6 +79,11 @@ impl Gateway {
         Ok(Cleared { place, ..cleared })
     }
 
+    fn judge(&self, ask: &Ask) -> Result<Clearance, Refusal> {
+        let url = ask.url.as_ref().map_err(|error| Refusal::BadUrl(*error))?;
+        self.blocks.judge(url, ask.began.wall).map_err(Refusal::Blocked)
+    }
+
     /// The one exit: judges what only the answer tells, and registers the answer, so that a rule that
     /// comes into force while it is under way cuts it.
     fn guard(&self, clearance: Clearance, url: Arc<Url>, answer: Answer, lane: &Lane) -> Result<Cleared, Refusal> {
@@ -94,7 +99,8 @@ impl Gateway {
     pub fn refuse(&self, readable: Option<Request<()>>, peer: Peer, refusal: Refusal) -> Response<Witnessed> {
         match readable {
             Some(request) => {
-                let (ask, (), site) = self.read(request, peer);
+                let (ask, ()) = self.read(request, peer);
+                let site = self.sites.load().find(&ask);
                 self.witness.respond(&ask, site.as_deref().ok(), Err(refusal), self.blocks.version())
             }
             None => self.witness.respond_unread(&refusal),
@@ -110,8 +116,9 @@ impl Gateway {
         self.sites.load_full()
     }
 
-    pub fn set_sites(&self, sites: Sites) {
-        self.sites.store(Arc::new(sites));
+    /// Returns those of before.
+    pub fn set_sites(&self, sites: Arc<Sites>) -> Arc<Sites> {
+        self.sites.swap(sites)
     }
 }
 

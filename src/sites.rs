@@ -88,6 +88,18 @@ impl Site {
         port.and_then(|port| redirect::to_https(port, ask, url)).or_else(|| redirect::answer(&self.redirects, url))
     }
 
+    /// Whether what was fetched for the other may be served for this one: it asks the same origins for the
+    /// same, and stores the same of it.
+    pub fn fetches_as(&self, other: &Site) -> bool {
+        let same_routes = self.routes.iter().map(|(path, _)| path).eq(other.routes.iter().map(|(path, _)| path));
+        let mut groups = self.routes.iter().zip(other.routes.iter());
+        same_routes
+            && groups.all(|((_, one), (_, other))| one.asks_as(other))
+            && self.group.asks_as(&other.group)
+            && self.host_header == other.host_header
+            && self.caching.store_set_cookie == other.caching.store_set_cookie
+    }
+
     /// Changes what the site wants changed in a request to an origin.
     pub fn adjust_request(&self, fields: &mut HeaderMap) {
         field_rules::apply(&self.to_origin, fields);

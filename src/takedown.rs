@@ -195,7 +195,7 @@ impl Takedown {
     }
 
     /// Makes these the lists, and reads as many of them again as `naming` says. Of those that can't be
-    /// taken, what was in force stays.
+    /// taken, what was in force stays; so does what is to be lifted, until [`Takedown::let_go`].
     pub fn name_lists(&self, lists: &[std::path::PathBuf], naming: Naming) -> Named {
         let changes = self.sources.lock().reload(lists, naming, &self.clock);
         self.lists_changed(&changes);
@@ -203,6 +203,13 @@ impl Takedown {
         let (taken, refused): (Vec<&Change>, Vec<&Change>) = changes.iter().partition(is_taken);
         let told = |changes: Vec<&Change>| changes.iter().map(ToString::to_string).collect();
         Named { taken: told(taken), refused: told(refused) }
+    }
+
+    /// Lifts what is no longer named: to be done once no site serves it that would not be served by name.
+    pub fn let_go(&self) -> Vec<String> {
+        let changes = self.sources.lock().let_go();
+        self.lists_changed(&changes);
+        changes.iter().map(ToString::to_string).collect()
     }
 
     /// Walks the rest of the way for edits that were durable when an earlier run ended, and tells what

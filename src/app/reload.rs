@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use block::Naming;
+use cache::{Caching, Lease};
 use origin::Origins;
 use terms::Networks;
 
@@ -10,9 +11,9 @@ use super::house::pages_of;
 use super::https;
 use super::listeners::{ListenersError, Prepared};
 use super::saves::Saved;
-use super::{Parts, Source, limits_of};
+use super::{Parts, Source, limits_of, moved};
 use crate::access_log::{self, AccessLogError};
-use crate::admin;
+use crate::admin::{self, Reload};
 use crate::certificates::{CertificateError, Loaded};
 use crate::config::{self, Meant, Written};
 use crate::quota::{self, Quota};
@@ -35,7 +36,7 @@ pub(super) fn site_of(
     Arc::new(Site {
         name: meant.name.clone(),
         hosts: meant.hosts.clone(),
-        caching: meant.caching.clone(),
+        caching: Caching { lease: Lease::default(), ..meant.caching.clone() },
         same_content: meant.same_content,
         group: origins.group(&meant.shares),
         routes: ByPath::new(routes),
@@ -63,9 +64,16 @@ pub(super) fn everywhere_of(meant: &Meant) -> quota::Settings {
     quota::Settings { connections_per_address: None, ..meant.limits }
 }
 
+/// What a reload is made for.
+pub(super) enum Occasion {
+    Hangup,
+    Wish(Reload),
+    Saved(Saved),
+}
+
 /// On whose word a reload is made.
 #[derive(Clone, Copy)]
-pub(super) enum Word {
+enum Word {
     /// By HUP, command or API: all is read again, the lists as well.
     Operator { accept_shrink: bool },
     /// The config's file was saved.
@@ -113,6 +121,14 @@ enum Refused {
     Unfinished(#[from] tokio::task::JoinError),
 }
 
+/// What a reload came to.
+struct Done {
+    /// For the operator who asked: keys with their values, of before and now.
+    shown: Vec<String>,
+    /// For logs, evidence and hooks, which are read by others and kept: no value.
+    told: Vec<String>,
+}
+
 /// A reload of which nothing can fail any more.
 struct Ready {
     meant: Meant,
@@ -123,25 +139,40 @@ struct Ready {
 }
 
 impl Source {
-    fn read(&mut self) -> Result<Written, config::Errors> {
-        let written = Written::read(&self.path);
+    async fn read(&mut self) -> Result<Written, Refused> {
+        let path = self.path.clone();
+        let written = tokio::task::spawn_blocking(move || Written::read(&path)).await?;
         self.tried = written.as_ref().ok().map(Written::digest);
-        written
+        Ok(written?)
     }
 }
 
 impl Parts {
+    /// May be dropped before its end, if nothing but the end of all parts comes after.
+    pub(super) async fn reload_on(&mut self, occasion: Occasion) {
+        match occasion {
+            // What came of it is in the log and the metrics.
+            Occasion::Hangup => drop(self.reload(Word::Operator { accept_shrink: false }).await),
+            Occasion::Wish(wish) => {
+                let outcome = self.reload(Word::Operator { accept_shrink: wish.accept_shrink }).await;
+                // The operator who asked may be gone.
+                let _ = wish.reply.send(outcome);
+            }
+            Occasion::Saved(saved) => self.saved(saved).await,
+        }
+    }
+
     /// Reads config and lists again. Says what changed, or why nothing did.
-    pub(super) async fn reload(&mut self, word: Word) -> Result<Vec<String>, String> {
+    async fn reload(&mut self, word: Word) -> Result<Vec<String>, String> {
         let written = match &mut self.source {
-            Some(source) => source.read().map(Some),
+            Some(source) => source.read().await.map(Some),
             None => Ok(None),
         };
-        self.reload_from(written.map_err(Refused::Config), word).await
+        self.reload_from(written, word).await
     }
 
     /// The file was saved, or is gone.
-    pub(super) async fn saved(&mut self, saved: Saved) {
+    async fn saved(&mut self, saved: Saved) {
         let Some(source) = &mut self.source else { return };
         let digest = saved.as_ref().as_ref().ok().map(Written::digest);
         if source.tried != digest {
@@ -161,10 +192,10 @@ impl Parts {
             Err(refused) => Err(refused),
         };
         match outcome {
-            Ok(changed) => {
-                tracing::info!(?changed, "reloaded");
+            Ok(done) => {
+                tracing::info!(changed = ?done.told, "reloaded");
                 self.house.telemetry.set_reload_failed(None);
-                Ok(changed)
+                Ok(done.shown)
             }
             Err(refused) => {
                 let why = refused.to_string();
@@ -178,7 +209,7 @@ impl Parts {
         }
     }
 
-    async fn try_reload(&mut self, written: Option<Written>, word: Word) -> Result<Vec<String>, Refused> {
+    async fn try_reload(&mut self, written: Option<Written>, word: Word) -> Result<Done, Refused> {
         let ready = self.prepare(written).await?;
         self.carry_out(ready, word).await
     }
@@ -186,7 +217,8 @@ impl Parts {
     /// All that can fail.
     async fn prepare(&self, written: Option<Written>) -> Result<Ready, Refused> {
         let mut meant = match written {
-            Some(written) => written.judge()?,
+            // Authorities and secrets are read with it.
+            Some(written) => tokio::task::spawn_blocking(move || written.judge()).await??,
             None => self.meant.clone(),
         };
         if meant.admin.address == self.admin {
@@ -215,36 +247,55 @@ impl Parts {
         Ok(Ready { meant, listeners, admin, access })
     }
 
-    /// Puts in force what is ready: the lists first, and which hosts have the same content, so that what they
-    /// block is never served from a site that comes with them.
-    async fn carry_out(&mut self, ready: Ready, word: Word) -> Result<Vec<String>, Refused> {
+    /// Puts in force what is ready. While the sites of now take the place of those of before, the rules of
+    /// both hold: what is blocked is never served from a site that comes, nor from one that goes.
+    async fn carry_out(&mut self, ready: Ready, word: Word) -> Result<Done, Refused> {
         let Ready { meant, listeners, admin, access } = ready;
-        let mut changed: Vec<String> = config::changes(&self.meant, &meant).iter().map(ToString::to_string).collect();
+        let changes = config::changes(&self.meant, &meant);
         let naming = match word {
             Word::Operator { accept_shrink } => Naming::Reload { accept_shrink },
             Word::Save => Naming::Config,
         };
         let (takedown, lists) = (self.house.takedown.clone(), meant.takedown.lists.clone());
         let named = tokio::task::spawn_blocking(move || takedown.name_lists(&lists, naming)).await?;
-        changed.extend(named.taken);
-        let https = https::port(&meant, &listeners.addresses());
-        let sites = self.sites(&meant, https);
-        let (takedown, kin) = (self.house.takedown.clone(), sites.kin());
-        tokio::task::spawn_blocking(move || takedown.set_kin(kin)).await?;
-        self.house.gateway.set_sites(sites);
+        let mut did = named.taken;
+        let sites = self.sites(&meant, https::port(&meant, &listeners.addresses()));
+        did.extend(self.move_to(sites).await?);
         self.house.access.carry_out(access);
         self.house.cache.set_max_object(meant.cache.max_object);
         self.house.quota.set(everywhere_of(&meant));
         self.edge.set_limits(limits_of(&meant));
         self.house.witness.set_pages(pages_of(&meant, &self.node, self.house.shelf.clone()));
-        changed.extend(self.listeners.carry_out(listeners, &self.edge, meant.edge.drain));
+        did.extend(self.listeners.carry_out(listeners, &self.edge, meant.edge.drain));
         if let Some(loaded) = admin {
             self.house.certificates.show(self.admin, loaded);
         }
         self.meant = meant;
-        let (takedown, told) = (self.house.takedown.clone(), changed.clone());
+        let done = Done {
+            shown: changes.iter().map(ToString::to_string).chain(did.iter().cloned()).collect(),
+            told: changes.iter().map(config::Change::place).chain(did).collect(),
+        };
+        let (takedown, told) = (self.house.takedown.clone(), done.told.clone());
         tokio::task::spawn_blocking(move || takedown.reloaded(&told)).await?;
-        if named.refused.is_empty() { Ok(changed) } else { Err(Refused::Lists(named.refused)) }
+        if named.refused.is_empty() { Ok(done) } else { Err(Refused::Lists(named.refused)) }
+    }
+
+    /// Puts other sites in force, and lets go of the lists and the copies that were for those of before.
+    async fn move_to(&self, sites: Sites) -> Result<Vec<String>, Refused> {
+        let (takedown, kin) = (self.house.takedown.clone(), sites.kin());
+        tokio::task::spawn_blocking(move || takedown.set_kin(kin)).await?;
+        let now = Arc::new(sites);
+        let before = self.house.gateway.set_sites(now.clone());
+        let (takedown, cache) = (self.house.takedown.clone(), self.house.cache.clone());
+        let let_go = move || {
+            let purged = moved::purge(&before, &now, &cache);
+            let mut did = takedown.let_go();
+            if purged.objects > 0 {
+                did.push(format!("cache: copies of hosts that are served otherwise now, purged: {}", purged.objects));
+            }
+            did
+        };
+        Ok(tokio::task::spawn_blocking(let_go).await?)
     }
 
     /// A site of which nothing changed stays the very same.

@@ -162,8 +162,12 @@ impl Cache {
     ) -> Fill {
         let number = self.0.fetches.fetch_add(1, Ordering::Relaxed) + 1;
         let growth = Arc::new(Growth::new(self.0.numbers.clone()));
+        let outdated = caching.lease.has_ended();
+        if outdated {
+            growth.forbid_storing();
+        }
         let underway = Arc::new(Underway::new(number, url.clone(), absent.why, ask.fields.clone(), growth));
-        self.0.flights.enter(table, &underway, joinable);
+        self.0.flights.enter(table, &underway, joinable && !outdated);
         Fill::new(underway, self.0.clone(), caching.clone(), absent.validates)
     }
 
@@ -219,6 +223,7 @@ impl Inner {
                 let validates = entry.status() == StatusCode::OK && entry.head().validators().any();
                 absent(why, validates.then(|| entry.clone()), known())
             }
+            Reuse::Replace(why) => absent(why, None, known()),
             Reuse::Unfit(why) => Found::Unfit(why),
         }
     }

@@ -1,3 +1,5 @@
+use crate::Lease;
+
 /// What the cache may take, for the whole node.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -17,4 +19,6 @@ pub struct Caching {
     pub client_refresh: bool,
     /// Add `Repr-Digest` (RFC 9530) where the digest is known.
     pub repr_digest: bool,
+    /// Each site has one of its own.
+    pub lease: Lease,
 }

@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::in_force::{self, Row, Table, tables};
 use super::meant::{Meant, Site};
 
-/// One difference. It is shown as a line without control characters of its own making.
+/// One difference. It is shown as a line without control characters of its own making, to the operator
+/// alone: values may be secrets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// Such as `edge.drain`; of a table that came or went, its name alone.
@@ -21,6 +22,9 @@ enum What {
     Went { title: String },
     Changed { title: String, key: &'static str, before: Value, now: Value },
 }
+
+/// Whose values are shown to nobody: header rules hold what origins know this edge by.
+const NEVER_SHOWN: [&str; 1] = ["site.header"];
 
 /// All differences, tables matched by their names.
 pub fn changes(before: &Meant, now: &Meant) -> Vec<Change> {
@@ -58,9 +62,20 @@ fn between(before: Table, now: Table) -> impl Iterator<Item = Change> {
     )
 }
 
+impl Change {
+    /// Where something changed, without the values: for logs, evidence and hooks.
+    pub fn place(&self) -> String {
+        match &self.what {
+            What::Changed { title, key, .. } => format!("{title}: {key}"),
+            What::Came { .. } | What::Went { .. } => self.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.what {
+            What::Changed { .. } if NEVER_SHOWN.contains(&self.key.as_str()) => f.write_str(&self.place()),
             What::Came { title } => write!(f, "{title}: new"),
             What::Went { title } => write!(f, "{title}: removed"),
             What::Changed { title, key, before, now } => write!(f, "{title}: {key} = {now}, was {before}"),

@@ -145,6 +145,7 @@ impl Judge<'_, '_> {
             store_set_cookie: on(site.store_set_cookie),
             client_refresh: on(site.client_refresh),
             repr_digest: on(site.repr_digest),
+            ..cache::Caching::default()
         };
         meant.same_content = self.same_content(site.same_content, &meant.hosts);
         meant.redirect_to_https = site.redirect_to_https.is_some_and(|redirect| self.redirect_to_https(redirect, edge));

@@ -176,6 +176,21 @@ impl Group {
         })
     }
 
+    /// Whether another group has the same origins, whatever their shares are, and however long is waited for
+    /// them.
+    pub fn asks_as(&self, other: &Group) -> bool {
+        self.is_within(other) && other.is_within(self)
+    }
+
+    fn is_within(&self, other: &Group) -> bool {
+        let source = |member: &Member| {
+            let settings = member.origin.settings();
+            (settings.address.clone(), settings.tls.clone())
+        };
+        let sources: Vec<_> = other.0.members.iter().map(|(_, member)| source(member)).collect();
+        self.0.members.iter().all(|(_, member)| sources.contains(&source(member)))
+    }
+
     fn choose(&self, tried: Option<usize>) -> Option<(usize, &Arc<Member>)> {
         let now = Instant::now();
         let candidates: Vec<Candidate> = (0..)

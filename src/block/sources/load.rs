@@ -1,6 +1,6 @@
 //! The start: every list as it is, or as it last was good.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use disk::SETTLING;
@@ -30,6 +30,7 @@ impl Sources {
         let mut sources = Sources {
             roots: settings.lists.iter().cloned().map(Root::new).collect(),
             sources: BTreeMap::new(),
+            leaving: BTreeSet::new(),
             kept,
             errands: BTreeMap::new(),
             board: Default::default(),

@@ -54,6 +54,8 @@ pub struct Sources {
     roots: Vec<Root>,
     /// In the order in which they decide.
     sources: BTreeMap<Rank, Source>,
+    /// Of them, those that are in force until [`Sources::let_go`].
+    leaving: BTreeSet<Rank>,
     kept: Kept,
     /// What is still to be written to the state folder: `None` removes a copy.
     errands: BTreeMap<PathBuf, Option<(Copy, Vec<u8>)>>,
@@ -100,6 +102,9 @@ impl Sources {
         self.look_at_roots(now, &mut look);
         for rank in self.ranks() {
             let Some(source) = self.sources.get_mut(&rank) else { continue };
+            if self.leaving.contains(&rank) {
+                continue;
+            }
             source.trail = Trail::of(&source.file);
             let evidence = source.trail.evidence(hints);
             match source.look(evidence, occasion) {
@@ -159,7 +164,8 @@ impl Sources {
     }
 
     fn has_file_of(&self, root: &Path) -> bool {
-        self.sources.contains_key(&Rank::of(root))
+        let rank = Rank::of(root);
+        self.sources.contains_key(&rank) && !self.leaving.contains(&rank)
     }
 
     /// Makes something of what a file shows for good.
@@ -181,10 +187,10 @@ impl Sources {
         }
     }
 
-    /// What is taken of the patterns that there may be, but for those of one list: by the others in
-    /// force, and by the live edits.
+    /// What is taken of the patterns that there may be, but for those of one list and of those that leave:
+    /// by the others in force, and by the live edits.
     fn share_beside(&self, rank: &Rank) -> Share {
-        let others = self.sources.iter().filter(|(other, _)| *other != rank);
+        let others = self.sources.iter().filter(|(other, _)| *other != rank && !self.leaving.contains(other));
         let in_force = others.filter_map(|(_, source)| Some(source.in_force.as_ref()?.table.share()));
         self.board.live_share().plus(in_force.sum())
     }

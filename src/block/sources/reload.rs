@@ -26,8 +26,9 @@ pub enum Naming {
 }
 
 impl Sources {
-    /// Makes `lists` the named ones, lifts what is no longer named, and takes what the files show, as far as
-    /// `naming` goes. A bad list is refused, and what was in force of it stays.
+    /// Makes `lists` the named ones, and takes what the files show, as far as `naming` goes. A bad list is
+    /// refused, and what was in force of it stays. What is to be lifted stays in force, too, until
+    /// [`Sources::let_go`].
     ///
     /// Blocks while it reads and compiles, and some 300 ms where a file was touched a moment ago.
     pub fn reload(&mut self, lists: &[PathBuf], naming: Naming, clock: &Clock) -> Vec<Change> {
@@ -36,12 +37,13 @@ impl Sources {
             Naming::Reload { .. } => BTreeSet::new(),
             Naming::Config => self.roots.iter().map(|root| root.path.clone()).collect(),
         };
-        let mut changes = self.name(lists);
+        self.name(lists);
         self.add_what_is_there();
         let word = Word::Operator { accept_shrink: naming == Naming::Reload { accept_shrink: true } };
         let is_left = |file: &Path| before.iter().any(|root| root == file || file.parent() == Some(root));
         let mut unsettled = self.ranks();
-        unsettled.retain(|rank| !is_left(&rank.1));
+        unsettled.retain(|rank| !is_left(&rank.1) && !self.leaving.contains(rank));
+        let mut changes = Vec::new();
         for _ in 0..PASSES {
             let now = clock.now();
             let occasion = Occasion { now: now.steady, wall: now.wall, is_full: true };
@@ -72,8 +74,18 @@ impl Sources {
         changes
     }
 
-    /// Makes `lists` the roots, and lifts the files that none of them covers.
-    fn name(&mut self, lists: &[PathBuf]) -> Vec<Change> {
+    /// Lifts what the last reload left for it: what is no longer named, or by the operator's word no longer
+    /// there.
+    pub fn let_go(&mut self) -> Vec<Change> {
+        let leaving = std::mem::take(&mut self.leaving);
+        let changes = leaving.iter().filter_map(|rank| self.lift(rank)).collect();
+        self.publish();
+        self.bell.ring();
+        changes
+    }
+
+    /// Makes `lists` the roots; the files that none of them covers are to leave.
+    fn name(&mut self, lists: &[PathBuf]) {
         let mut before = std::mem::take(&mut self.roots);
         self.roots = lists
             .iter()
@@ -83,8 +95,7 @@ impl Sources {
             })
             .collect();
         let is_named = |rank: &Rank| self.roots.iter().any(|root| root.covers(&rank.1));
-        let unnamed: Vec<Rank> = self.sources.keys().filter(|rank| !is_named(rank)).cloned().collect();
-        unnamed.iter().filter_map(|rank| self.lift(rank)).collect()
+        self.leaving = self.sources.keys().filter(|rank| !is_named(rank)).cloned().collect();
     }
 
     fn add_what_is_there(&mut self) {
@@ -102,7 +113,10 @@ impl Sources {
         let source = self.sources.get_mut(rank)?;
         source.note(&shown, wall);
         match shown {
-            Shown::Absent => self.lift(rank),
+            Shown::Absent => {
+                self.leaving.insert(rank.clone());
+                None
+            }
             Shown::Unreadable(error) => Some(source.hold(Trouble::Refused(vec![error]))),
             Shown::Content(content) => self.take(rank, content, word, wall),
         }

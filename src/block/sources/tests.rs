@@ -65,7 +65,9 @@ impl Bench {
     fn reload(&self, sources: &mut Sources, accept_shrink: bool) -> Vec<Change> {
         // Late enough for every file to be old.
         let later = Clock::manual(Clock::system().wall().plus(Duration::from_secs(60)));
-        sources.reload(&self.settings.lists, Naming::Reload { accept_shrink }, &later)
+        let mut changes = sources.reload(&self.settings.lists, Naming::Reload { accept_shrink }, &later);
+        changes.extend(sources.let_go());
+        changes
     }
 }
 
@@ -325,6 +327,25 @@ fn what_is_no_longer_named_is_lifted() {
 }
 
 #[test]
+fn what_is_to_be_lifted_stays_in_force_until_it_is_let_go() {
+    let mut bench = Bench::new();
+    bench.write("a.txt", &hosts(1));
+    bench.write("b.txt", &hosts(2));
+    bench.write("c.txt", &hosts(3));
+    let mut sources = bench.load();
+    bench.settings.lists = vec![bench.path("b.txt"), bench.path("c.txt")];
+    fs::remove_file(bench.path("b.txt")).unwrap();
+    let reloaded = sources.reload(&bench.settings.lists, Naming::Reload { accept_shrink: false }, &Clock::system());
+    assert!(reloaded.is_empty(), "{reloaded:?}");
+    assert!(bench.settle(&mut sources, 0).is_empty(), "that it is gone was the operator's will");
+    assert_eq!(rules(&sources), [1, 2, 3]);
+    let changes = sources.let_go();
+    assert!(matches!(&changes[..], [Change::Lifted { rules: 1, .. }, Change::Lifted { rules: 2, .. }]), "{changes:?}");
+    assert_eq!((rules(&sources), troubles(&sources).len()), (vec![3], 0));
+    assert!(bench.settle(&mut sources, 1000).is_empty());
+}
+
+#[test]
 fn a_config_that_names_others_leaves_the_rest_as_it_is() {
     let bench = Bench::new();
     bench.write("a.txt", &hosts(1));
@@ -340,7 +361,8 @@ fn a_config_that_names_others_leaves_the_rest_as_it_is() {
     let changes = sources.reload(&named, Naming::Config, &Clock::system());
     assert!(matches!(&changes[..], [Change::Applied { file, rules: 3, .. }] if *file == other), "{changes:?}");
     assert_eq!((rules(&sources), troubles(&sources).len()), (vec![1, 2, 3], 2));
-    let changes = sources.reload(&[other], Naming::Config, &Clock::system());
+    assert!(sources.reload(&[other], Naming::Config, &Clock::system()).is_empty());
+    let changes = sources.let_go();
     assert!(matches!(&changes[..], [Change::Lifted { .. }, Change::Lifted { .. }]), "{changes:?}");
     assert_eq!((rules(&sources), troubles(&sources).len()), (vec![3], 0));
 }

@@ -113,14 +113,15 @@ impl Arrived {
             // Not storable: whoever asked gets it, and it is never looked up.
             Vary::Anything => Variant::default(),
         };
+        let sets_cookie = self.fields.contains_key(SET_COOKIE);
         Head {
             status: self.status,
-            stored: Stored::new(&self.directives, self.freshness),
+            stored: Stored::new(&self.directives, self.freshness, sets_cookie),
             variant,
             declared: self.declared,
             had_age: self.had_age,
             had_cache_status: self.fields.contains_key(CACHE_STATUS),
-            sets_cookie: self.fields.contains_key(SET_COOKIE),
+            sets_cookie,
             fields: self.fields,
         }
     }

@@ -60,6 +60,7 @@ pub struct Stored {
     never_stale: bool,
     /// It may answer requests with `Authorization`.
     for_authorized: bool,
+    sets_cookie: bool,
 }
 
 /// Whether a stored response answers a request that it matches.
@@ -70,23 +71,30 @@ pub enum Reuse {
     Stale,
     /// Not before the origin was asked whether it still holds.
     Validate(Forward),
+    /// The site would not store it any more: it is as if it were not there.
+    Replace(Forward),
     /// It says nothing to this request.
     Unfit(Forward),
 }
 
 impl Stored {
-    pub fn new(directives: &ResponseDirectives, freshness: Freshness) -> Stored {
+    pub fn new(directives: &ResponseDirectives, freshness: Freshness, sets_cookie: bool) -> Stored {
         Stored {
             freshness,
             validate_always: directives.no_cache,
             // Section 4.2.4: prohibited by must-revalidate, proxy-revalidate and s-maxage.
             never_stale: directives.must_revalidate || directives.proxy_revalidate || directives.s_maxage.is_some(),
             for_authorized: allows_authorized(directives),
+            sets_cookie,
         }
     }
 
     /// Section 4, of a response whose URL and variant match.
     pub fn reuse(&self, wishes: &RequestDirectives, authorized: bool, caching: &Caching, now: Moment) -> Reuse {
+        // Validation would keep the cookie, and hand it to the one who asks.
+        if self.sets_cookie && !caching.store_set_cookie {
+            return Reuse::Replace(Forward::UriMiss);
+        }
         if !self.may_answer(authorized) {
             return Reuse::Unfit(Forward::Request);
         }

@@ -73,6 +73,16 @@ fn cookies_are_stored_where_the_site_says_so() {
     assert_eq!(storable(&HeaderMap::new(), StatusCode::OK, &head, &directives, &freshness, &rules), Ok(()));
 }
 
+#[test]
+fn a_stored_cookie_is_used_again_only_where_the_site_says_so() {
+    let (_, directives, freshness) = reply(&[("cache-control", "max-age=60")], 200);
+    let stored = Stored::new(&directives, freshness, true);
+    for (store_set_cookie, expected) in [(true, Reuse::Fresh), (false, Reuse::Replace(Forward::UriMiss))] {
+        let rules = Caching { store_set_cookie, ..Caching::default() };
+        assert_eq!(stored.reuse(&RequestDirectives::default(), false, &rules, moment()), expected);
+    }
+}
+
 /// (response's Cache-Control, seconds since, request's Cache-Control, with Authorization, client_refresh)
 type Case = (&'static str, u64, &'static str, bool, bool);
 
@@ -80,7 +90,7 @@ fn reuse((response, after, request, authorized, client_refresh): Case) -> Reuse 
     let (_, directives, freshness) = reply(&[("cache-control", response)], 200);
     let wishes = RequestDirectives::read(&fields(&[("cache-control", request)]));
     let rules = Caching { client_refresh, ..Caching::default() };
-    Stored::new(&directives, freshness).reuse(&wishes, authorized, &rules, later(moment(), after))
+    Stored::new(&directives, freshness, false).reuse(&wishes, authorized, &rules, later(moment(), after))
 }
 
 #[test]
