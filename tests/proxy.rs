@@ -454,6 +454,24 @@ fn term_lets_an_answer_under_way_end_and_takes_no_new_ones() {
 }
 
 #[test]
+fn what_was_sent_before_a_drain_is_answered() {
+    let origin = Origin::with("*", Page::ok("x"));
+    let mut edge = Edge::plain(&origin);
+    // Held still, so that connections and requests stand in the kernel's queues when TERM comes.
+    edge.running().signal(Signal::STOP);
+    let mut clients: Vec<_> = (0..40).map(|_| edge.connect()).collect();
+    for client in &mut clients {
+        client.send(request("GET", HOST, "/a", &[]));
+    }
+    edge.running().signal(Signal::TERM);
+    edge.running().signal(Signal::CONT);
+    for client in &mut clients {
+        assert_eq!(client.answer("GET").text(), "x");
+    }
+    edge.wait_for_end();
+}
+
+#[test]
 fn draining_has_a_deadline() {
     let gate = Gate::default();
     let origin = Origin::with("/slow", Page::ok("first and last").hold(5, &gate));

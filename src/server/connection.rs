@@ -130,8 +130,17 @@ async fn signal(lane: &Lane, stop: &Stop, switch: &Switch, told_to_end: bool) ->
         blocked = lane.blocked() => Signal::Blocked(blocked),
         () = stop.ending.signaled() => Signal::Ending,
         () = switch.thrown() => Signal::Switched,
-        () = stop.draining.signaled(), if !told_to_end => Signal::Draining,
+        () = farewell(stop), if !told_to_end => Signal::Draining,
     }
+}
+
+/// What a client sent before it could know of a drain is answered: hyper, told to end, closes a connection
+/// that it has read nothing from. So it is told a little later, and what came until then is served.
+const FAREWELL: Duration = Duration::from_millis(250);
+
+async fn farewell(stop: &Stop) {
+    stop.draining.signaled().await;
+    tokio::time::sleep(FAREWELL).await;
 }
 
 /// How hyper will frame a body.
