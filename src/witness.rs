@@ -266,7 +266,8 @@ impl Draft {
     pub fn end(&mut self, end: End) {
         let Some(mut record) = self.record.take() else { return };
         self.place = None;
-        record.ended = self.witness.clock.wall();
+        // The system's clock may have been set back meanwhile.
+        record.ended = self.witness.clock.wall().max(record.began);
         record.bytes = end.bytes;
         record.complete = end.complete;
         record.list = end.list.unwrap_or(record.list);

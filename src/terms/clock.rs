@@ -131,28 +131,55 @@ impl Clock {
 /// tells both. The distance is taken anew every [`Wall::GOOD_FOR`]: a step of the wall clock shows
 /// within that.
 struct Wall {
-    start: LazyLock<Instant>,
+    start: Instant,
     /// Microseconds since the epoch at `start`.
     offset: AtomicI64,
     /// Microseconds since `start` from which the offset is too old.
     stale_at: AtomicI64,
 }
 
-static WALL: Wall =
-    Wall { start: LazyLock::new(Instant::now), offset: AtomicI64::new(0), stale_at: AtomicI64::new(i64::MIN) };
+static WALL: LazyLock<Wall> = LazyLock::new(|| {
+    let start = Instant::now();
+    Wall { start, offset: AtomicI64::new(Wall::measure(start)), stale_at: AtomicI64::new(micros(Wall::GOOD_FOR)) }
+});
 
 impl Wall {
     const GOOD_FOR: Duration = Duration::from_millis(1);
+    /// Looks at three clocks in a row that take longer than this were interrupted.
+    const LONGEST_LOOK: Duration = Duration::from_micros(20);
+    /// A machine that interrupts this many looks in a row has no time to spare.
+    const MOST_LOOKS: u32 = 8;
 
     fn at(&self, steady: Instant) -> Timestamp {
-        let passed = micros(steady.saturating_duration_since(*self.start));
-        if passed >= self.stale_at.load(Ordering::Acquire) {
-            let wall = Timestamp::from_system_time(SystemTime::now());
-            self.offset.store(wall.0.saturating_sub(passed), Ordering::Relaxed);
-            self.stale_at.store(passed.saturating_add(micros(Self::GOOD_FOR)), Ordering::Release);
-            return wall;
+        let passed = micros(steady.saturating_duration_since(self.start));
+        let stale_at = self.stale_at.load(Ordering::Relaxed);
+        if passed >= stale_at {
+            let next = passed.saturating_add(micros(Self::GOOD_FOR));
+            // One of those who find it too old measures; the offset of the others is as good.
+            if self.stale_at.compare_exchange(stale_at, next, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+                self.offset.store(Self::measure(self.start), Ordering::Relaxed);
+            }
         }
         Timestamp(self.offset.load(Ordering::Relaxed).saturating_add(passed))
+    }
+
+    /// Microseconds since the epoch at `start`. The wall clock is read between two looks at the steady
+    /// one: a thread that is put to sleep between its looks would find the clocks further apart than
+    /// they are.
+    fn measure(start: Instant) -> i64 {
+        let mut best = (Duration::MAX, 0);
+        for _ in 0..Self::MOST_LOOKS {
+            let before = Instant::now();
+            let wall = Timestamp::from_system_time(SystemTime::now());
+            let took = before.elapsed();
+            if took < best.0 {
+                best = (took, wall.0.saturating_sub(micros(before.saturating_duration_since(start))));
+            }
+            if took <= Self::LONGEST_LOOK {
+                break;
+            }
+        }
+        best.1
     }
 }
 
@@ -172,16 +199,19 @@ mod tests {
     }
 
     #[test]
-    fn the_wall_clock_is_the_systems() {
-        let clock = Clock::system();
-        for _ in 0..1000 {
-            let before = Timestamp::from_system_time(SystemTime::now());
-            let wall = clock.wall();
-            let after = Timestamp::from_system_time(SystemTime::now());
-            // Either clock may be slewed against the other while the distance is good.
-            let slew = Duration::from_micros(100);
-            assert!(before <= wall.plus(slew) && wall <= after.plus(slew), "{before} {wall} {after}");
-        }
+    fn the_wall_clock_is_the_systems_for_threads_that_are_interrupted() {
+        let look = || {
+            let clock = Clock::system();
+            for _ in 0..20_000 {
+                let before = Timestamp::from_system_time(SystemTime::now());
+                let wall = clock.wall();
+                let after = Timestamp::from_system_time(SystemTime::now());
+                // Either clock may be slewed against the other while the distance is good.
+                let slew = Duration::from_millis(1);
+                assert!(before <= wall.plus(slew) && wall <= after.plus(slew), "{before} {wall} {after}");
+            }
+        };
+        std::thread::scope(|scope| (0..32).for_each(|_| drop(scope.spawn(look))));
     }
 
     #[test]
