@@ -63,7 +63,8 @@ impl Fetcher {
             to_head: ask.method == Method::HEAD,
             judge: self.judge(url, clearance),
         };
-        tokio::spawn(fetch.run(fill, site.group(url).clone(), request, starter));
+        // Boxed, because a task's future is moved several times before it is first polled.
+        tokio::spawn(Box::pin(fetch.run(fill, site.group(url).clone(), request, starter)));
         Started { flight, private }
     }
 

@@ -143,15 +143,18 @@ impl Memory {
 
     /// From now on askers of this URL don't wait for each other.
     pub fn set_apart(&self, key: UrlKey, reason: Unstorable, now: Moment) {
-        if reason.lasts() {
+        // An insert costs far more than a look.
+        if reason.lasts() && !self.was_set_apart(key, now, APART_FOR / 2) {
             self.apart.insert(key, now);
         }
     }
 
     pub fn is_apart(&self, key: UrlKey, now: Moment) -> bool {
-        self.apart
-            .get(&key)
-            .is_some_and(|since| now.steady.saturating_duration_since(since.steady).as_secs() < APART_FOR)
+        self.was_set_apart(key, now, APART_FOR)
+    }
+
+    fn was_set_apart(&self, key: UrlKey, now: Moment, within: u64) -> bool {
+        self.apart.get(&key).is_some_and(|since| now.steady.saturating_duration_since(since.steady).as_secs() < within)
     }
 }
 
