@@ -9,9 +9,6 @@ use terms::{Ask, CacheUse, Clock, Departures, Digest, Record, Verdict};
 
 use house::{house, peer, request, store};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn record() -> Record {
     let (ask, _) = Ask::read(request(), peer(), &terms::Networks::default(), Clock::system().now());
     Record {

@@ -11,9 +11,6 @@ use tokio::runtime::Runtime;
 
 use house::{House, house, peer, request, store};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// So many that what the first ones warm up does not show.
 const HITS: usize = 10_000;
 

@@ -10,12 +10,13 @@
 //!   cache), [`receipt`], [`why`];
 //! - the two pages;
 //! - the doors: [`server`] for clients, [`admin`] for operators;
-//! - [`config`], and the roof: [`app`] (parts that run, the one reload, the one drain) and [`cli`].
+//! - [`config`], [`allocator`], and the roof: [`app`] (parts that run, the one reload, the one drain) and [`cli`].
 //!
 //! What is absent on purpose stands in `ARCHITECTURE.md`.
 
 pub mod access_log;
 pub mod admin;
+pub mod allocator;
 pub mod app;
 pub mod certificates;
 pub mod cli;

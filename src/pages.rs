@@ -1,5 +1,7 @@
 //! What people and programs read when they are refused.
 
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use block::Shelf;
@@ -22,6 +24,8 @@ const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static("default-s
 /// What a page of the operator's own may do more: look as it was written.
 const OWN_PAGE_POLICY: HeaderValue =
     HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'; img-src data:");
+/// Bytes that hold a page about one notice.
+const USUAL_PAGE: usize = 512;
 /// Seconds after which asking again may help.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 
@@ -89,7 +93,7 @@ fn blocking_authority(authority: &str) -> Option<HeaderValue> {
 struct Words<'a> {
     status: http::StatusCode,
     title: &'static str,
-    detail: String,
+    detail: Cow<'static, str>,
     notices: Vec<&'a str>,
     reason: Option<&'a str>,
     authority: Option<&'a str>,
@@ -104,7 +108,7 @@ impl<'a> Words<'a> {
             other => Words {
                 status,
                 title,
-                detail: sentence(&told(other)),
+                detail: Cow::Owned(sentence(&told(other))),
                 notices: Vec::new(),
                 reason: None,
                 authority: None,
@@ -128,7 +132,7 @@ impl<'a> Words<'a> {
             terms::BlockStatus::NotFound => "There is nothing at this address.",
             terms::BlockStatus::Forbidden => "This address is not served.",
         };
-        Words { status: ruling.status.code(), title, detail: detail.to_owned(), notices, reason, authority }
+        Words { status: ruling.status.code(), title, detail: Cow::Borrowed(detail), notices, reason, authority }
     }
 
     /// RFC 9457.
@@ -157,22 +161,20 @@ impl<'a> Words<'a> {
     }
 
     fn html(&self) -> String {
-        let mut page = format!(
+        let (code, title) = (self.status.as_str(), Escaped(self.title));
+        let head = format_args!(
             "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n\
-             <title>{code} {title}</title>\n\
-             <h1>{code} {title}</h1>\n<p>{detail}</p>\n",
-            code = self.status.as_u16(),
-            title = escape(self.title),
-            detail = escape(&self.detail),
+             <title>{code} {title}</title>\n<h1>{code} {title}</h1>\n<p>{}</p>\n",
+            Escaped(&self.detail)
         );
-        for notice in &self.notices {
-            page.push_str(&format!("<p>Notice: {}</p>\n", escape(notice)));
-        }
-        if let Some(reason) = self.reason {
-            page.push_str(&format!("<p>Reason: {}</p>\n", escape(reason)));
-        }
-        if let Some(authority) = self.authority {
-            page.push_str(&format!("<p>Ordered by: {}</p>\n", escape(authority)));
+        let mut page = String::with_capacity(USUAL_PAGE);
+        // A string takes all that is written to it.
+        let _ = page.write_fmt(head);
+        let notices = self.notices.iter().map(|notice| ("Notice", *notice));
+        let reason = self.reason.map(|reason| ("Reason", reason));
+        let authority = self.authority.map(|authority| ("Ordered by", authority));
+        for (label, text) in notices.chain(reason).chain(authority) {
+            let _ = writeln!(page, "<p>{label}: {}</p>", Escaped(text));
         }
         page.push_str("</html>\n");
         page
@@ -195,20 +197,28 @@ fn sentence(text: &str) -> String {
 }
 
 /// Text as it may stand in HTML, in content and in quoted attributes.
-pub fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            other if other.is_control() => escaped.push('\u{fffd}'),
-            other => escaped.push(other),
+struct Escaped<'a>(&'a str);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Written in runs: most text has nothing to escape.
+        let mut rest = self.0;
+        while let Some(at) = rest.find(|character: char| "&<>\"'".contains(character) || character.is_control()) {
+            let (plain, from) = rest.split_at(at);
+            f.write_str(plain)?;
+            let mut characters = from.chars();
+            f.write_str(match characters.next() {
+                Some('&') => "&amp;",
+                Some('<') => "&lt;",
+                Some('>') => "&gt;",
+                Some('"') => "&quot;",
+                Some('\'') => "&#39;",
+                _ => "\u{fffd}",
+            })?;
+            rest = characters.as_str();
         }
+        f.write_str(rest)
     }
-    escaped
 }
 
 /// Whether a client would rather have JSON than HTML (RFC 9110 section 12.5.1); HTML wins a tie.
@@ -294,7 +304,7 @@ mod tests {
             let ruling = Ruling { authority: Some(authority.into()), disclose: of_rule, ..Ruling::clone(&ruling) };
             let refusal = Refusal::Blocked(Arc::new(ruling));
             let (fields, html) = page(disclose, &refusal, "text/html");
-            assert_eq!(html.contains(&escape(authority)), told, "{authority} {disclose:?} {of_rule:?}");
+            assert_eq!(html.contains(&Escaped(authority).to_string()), told, "{authority} {disclose:?} {of_rule:?}");
             let all: Vec<_> = fields.get_all(header::LINK).iter().collect();
             assert_eq!(all.len(), links, "{authority} {disclose:?} {of_rule:?}");
             if links == 2 {

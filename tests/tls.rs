@@ -12,7 +12,7 @@ use tokio_rustls::rustls::{HandshakeKind, version};
 use crate::harness::client::End;
 use crate::harness::edge::Builder;
 use crate::harness::process::Running;
-use crate::harness::{Client, Edge, HOST, Origin, Page, Pair, Trusting, eventually, seawall, until};
+use crate::harness::{Client, Edge, HOST, Origin, Page, Pair, Trusting, at, eventually, seawall, until};
 
 fn origin() -> Origin {
     Origin::with("/a", Page::stored("x"))
@@ -108,13 +108,19 @@ struct Load {
 }
 
 impl Load {
+    /// From one request of a client to its next.
+    const PACE: Duration = Duration::from_millis(10);
+
     fn start(address: SocketAddr, trusting: &Trusting) -> Load {
         let (stop, answers) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let client = |stays: bool| {
             let (stop, answers, trusting) = (stop.clone(), answers.clone(), trusting.clone());
             std::thread::spawn(move || {
+                let (start, mut turn) = (Instant::now(), 0);
                 let mut standing = trusting.connect(address, HOST);
                 while !stop.load(SeqCst) {
+                    turn += 1;
+                    at(start + Load::PACE * turn);
                     if !stays {
                         standing = trusting.connect(address, HOST);
                     }
@@ -135,16 +141,21 @@ impl Load {
     }
 }
 
+/// Another certificate and a reload each second, for half a minute.
 #[test]
-fn a_swap_under_load_fails_nobody() {
+fn swaps_and_reloads_under_load_fail_nobody() {
     let (origin, keys) = (origin(), tempfile::tempdir().unwrap());
     let pair = Pair::make(keys.path(), "a", &[HOST]);
     let others: Vec<Pair> = (0..3).map(|n| Pair::make(keys.path(), &format!("other{n}"), &[HOST])).collect();
     let edge = with_tls(&origin, &[&pair]).start();
     let all: Vec<_> = others.iter().chain([&pair]).map(Pair::der).collect();
     let load = Load::start(https(&edge), &Trusting::in_all(&all));
-    for other in &others {
+    let start = Instant::now();
+    for (turn, other) in (0..30).zip(others.iter().cycle()) {
+        at(start + Duration::from_secs(turn));
         pair.replace_by(other);
+        let reloaded = edge.seawall(&["reload"]);
+        assert_eq!(reloaded.code, 0, "{}", reloaded.all());
         eventually("the new certificate", || Trusting::in_all(&all).connect(https(&edge), HOST).shown() == other.der());
     }
     assert!(load.finish() > 0);

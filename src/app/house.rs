@@ -19,6 +19,7 @@ use super::state::State;
 use super::{ListsUnusable, reload, tell};
 use crate::access_log::AccessLog;
 use crate::admin::{Admin, Identity, Reload, Token};
+use crate::allocator;
 use crate::certificates::Certificates;
 use crate::config::Meant;
 use crate::gateway::Gateway;
@@ -107,7 +108,7 @@ impl House {
             .context("pending blocks can't be told of")?;
         let takedown = self.takedown.clone();
         let on_change = move |changes: Vec<Change>| takedown.lists_changed(&changes);
-        let watching = block::watch(self.sources.clone(), self.clock.clone(), on_change);
+        let watching = block::watch(self.sources.clone(), self.clock.clone(), on_change, allocator::give_back);
         tokio::spawn(self.takedown.clone().keep_time());
         tokio::spawn(self.takedown.clone().keep_pages());
         watching.context("the lists can't be watched")

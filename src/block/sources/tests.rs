@@ -411,16 +411,22 @@ fn the_thread_takes_a_rename_and_ends_when_dropped() {
     let sources = Arc::new(Mutex::new(bench.load()));
     let board = sources.lock().board();
     let (sender, changes) = std::sync::mpsc::channel();
-    let watching = watch(sources.clone(), Clock::system(), move |changes| {
+    let (resting, rest) = std::sync::mpsc::channel();
+    let on_change = move |changes| {
         let _ = sender.send(changes);
-    })
-    .unwrap();
+    };
+    let at_rest = move || {
+        let _ = resting.send(std::thread::current().id());
+    };
+    let watching = watch(sources.clone(), Clock::system(), on_change, at_rest).unwrap();
+    let thread = rest.recv_timeout(Duration::from_secs(20)).expect("what was loaded is worked off");
     for count in 2..12 {
         bench.replace("a.txt", &hosts(count));
         let told = changes.recv_timeout(Duration::from_secs(20)).unwrap();
         assert!(matches!(told[..], [Change::Applied { rules, .. }] if rules == count), "{told:?}");
         assert_eq!(board.tables()[0].len(), count);
     }
+    assert_eq!(rest.recv_timeout(Duration::from_secs(20)), Ok(thread), "the changes are worked off");
     // Another folder, told by a reload.
     let other = bench.top.join("other");
     fs::create_dir(&other).unwrap();
