@@ -385,6 +385,8 @@ fn a_client_that_does_nothing_or_half_of_something_is_given_up() {
     half_a_head.frame(HEADERS, END_STREAM, stream, &block(&request("GET", "/a", &[])));
     let mut nothing_at_all = Client::connect(edge.address);
     nothing_at_all.send(crate::harness::http2::PREFACE);
+    let mut half_a_preface = Client::connect(edge.address);
+    half_a_preface.send("PRI * HTTP/2");
     let mut idle = Http2::connect(edge.address);
     idle.get("/a");
     let began = Instant::now();
@@ -396,7 +398,8 @@ fn a_client_that_does_nothing_or_half_of_something_is_given_up() {
     assert_ne!(half_a_head.ends(), End::Silent);
     let mut rest = Vec::new();
     assert_ne!(nothing_at_all.rest(&mut rest), End::Silent);
-    assert_eq!(edge.metric_where("seawall_refused_total", &["reason=\"head-timeout\""]), 2.0);
+    assert_ne!(half_a_preface.rest(&mut rest), End::Silent);
+    assert_eq!(edge.metric_where("seawall_refused_total", &["reason=\"head-timeout\""]), 3.0);
 }
 
 #[test]

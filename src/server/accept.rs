@@ -259,14 +259,24 @@ async fn greet(stream: TcpStream, peer: Peer, tls: TlsAcceptor, edge: Arc<Edge>,
 }
 
 async fn greet_in_clear(stream: TcpStream, peer: Peer, edge: Arc<Edge>, stop: Stop) {
-    let heard = tokio::select! {
-        () = stop.draining.signaled() => return,
+    let limits = edge.limits();
+    let begun = tokio::select! {
+        biased;
+        begun = timeout(limits.idle_timeout, stream.readable()) => begun,
         // A client that has not begun is one that nothing is asked by.
-        heard = timeout(edge.limits().idle_timeout, listen_to(stream)) => heard,
+        () = stop.draining.signaled() => return,
+    };
+    if !matches!(begun, Ok(Ok(()))) {
+        return;
+    }
+    let heard = tokio::select! {
+        () = stop.ending.signaled() => return,
+        heard = timeout(limits.head_timeout, listen_to(stream)) => heard,
     };
     match heard {
         Ok(Ok((Spoken::Http1, stream))) => connection::drive(stream, peer, edge, stop).await,
         Ok(Ok((Spoken::Http2, stream))) => http2::drive(stream, peer, edge, stop).await,
-        Ok(Err(_)) | Err(_) => {}
+        Ok(Err(_)) => {}
+        Err(_) => edge.numbers.refused("head-timeout"),
     }
 }

@@ -195,10 +195,14 @@ fn parse(url: &str) -> anyhow::Result<(Origin, PathAndQuery)> {
     };
     let authority = uri.authority().with_context(wrong)?;
     ensure!(!authority.as_str().contains('@') && !authority.host().is_empty(), wrong());
+    let port = match authority.as_str().strip_prefix(authority.host()).unwrap_or_default() {
+        "" | ":" => Some(if is_tls { 443 } else { 80 }),
+        written => written[1..].parse().ok().filter(|port| *port != 0),
+    };
     let origin = Origin {
         is_tls,
         host: authority.host().to_owned(),
-        port: authority.port_u16().unwrap_or(if is_tls { 443 } else { 80 }),
+        port: port.with_context(|| format!("{url:?}: a port is a number from 1 to 65535"))?,
         authority: authority.as_str().to_owned(),
     };
     let path = uri.path_and_query().cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
@@ -231,7 +235,19 @@ mod tests {
 
     #[test]
     fn what_is_no_url_is_told() {
-        for url in ["", "/a", "a", "ftp://a/", "http://", "http://u@a/", "http://a/ b", "http://[::1/"] {
+        for url in [
+            "",
+            "/a",
+            "a",
+            "ftp://a/",
+            "http://",
+            "http://u@a/",
+            "http://a/ b",
+            "http://[::1/",
+            "http://a:0/",
+            "http://a:99999/",
+            "http://[::1]:99999/",
+        ] {
             assert!(listed(&[url]).is_err(), "{url}");
         }
         let many: Vec<String> = (0..=MOST_ORIGINS).map(|port| format!("http://a:{}/", port + 1)).collect();
