@@ -113,11 +113,11 @@ pub(super) fn is_target(target: &[u8]) -> bool {
     }
     // RFC 3986 has no place for these, and browsers encode them wherever they stand.
     let is_forbidden = |byte: &u8| matches!(byte, 0..=b' ' | b'"' | b'<' | b'>' | 0x7f);
-    if target.iter().any(is_forbidden) {
+    if target.iter().any(is_forbidden) || std::str::from_utf8(target).is_err() {
         return false;
     }
     match target.first() {
-        Some(b'/') => http::uri::PathAndQuery::try_from(target).is_ok() && std::str::from_utf8(target).is_ok(),
+        Some(b'/') => http::uri::PathAndQuery::try_from(target).is_ok(),
         _ => http::Uri::try_from(target).is_ok(),
     }
 }
@@ -218,6 +218,11 @@ mod tests {
 
     #[test]
     fn holds_heads_to_their_limits() {
+        // Neither the fragment that is dropped nor another form hides what is no text.
+        for target in [&b"/\xff"[..], b"/a#\xff", b"http://h/\xff", b"http://h/a#\xff", b"http://h#\xff/"] {
+            let head = [b"GET ", target, b" HTTP/1.1\r\nHost: h\r\n\r\n"].concat();
+            assert_eq!(walk(&head, &LIMITS), Err(BadHead::Target), "{target:?}");
+        }
         let long = format!("GET /{} HTTP/1.1\r\nHost: h\r\n\r\n", "a".repeat(LIMITS.target));
         assert_eq!(walked(&long), Err(BadHead::TargetTooLong));
         assert_eq!(walked(&format!("GET /{}", "a".repeat(LIMITS.head))), Err(BadHead::TargetTooLong));
