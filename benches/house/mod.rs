@@ -23,9 +23,8 @@ pub struct House {
     _folder: tempfile::TempDir,
 }
 
-pub fn house() -> House {
+pub fn house(clock: Clock) -> House {
     let folder = tempfile::tempdir().expect("a folder can be made");
-    let clock = Clock::system();
     let settings = audit::Settings {
         dir: folder.path().join("audit"),
         node: "00000000-0000-0000-0000-000000000000".to_owned(),
