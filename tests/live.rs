@@ -27,8 +27,16 @@ struct Turn {
 
 const PATHS: [&str; 5] = ["/a", "/b", "/c", "/d", "/steady"];
 
+/// Tries, on a machine that may be too busy to write a file within its time.
+const TRIES: usize = 3;
+
 #[test]
 fn every_edit_is_obeyed_and_no_request_fails() {
+    assert!((0..TRIES).any(|_| was_judged()), "this machine is too busy to write a file within its time");
+}
+
+/// Not, if an edit took so long that it was several.
+fn was_judged() -> bool {
     let origin = Origin::with("*", Page::stored("x"));
     let edge = Edge::before(&origin).rules("# empty\n").start();
     let (seen, turns) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
@@ -44,10 +52,10 @@ fn every_edit_is_obeyed_and_no_request_fails() {
         }
         edit(edge, start, turns_by_all)
     });
-    if was_held_up {
-        return eprintln!("not judged: this machine was too busy to write a file within its time");
+    if !was_held_up {
+        judge(&seen.into_inner().unwrap(), &turns.into_inner().unwrap(), start);
     }
-    judge(&seen.into_inner().unwrap(), &turns.into_inner().unwrap(), start);
+    !was_held_up
 }
 
 fn ask(edge: &Edge, worker: u32, start: Instant, end: Instant, seen: &Mutex<Vec<Seen>>) {

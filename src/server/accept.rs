@@ -277,6 +277,6 @@ async fn greet_in_clear(stream: TcpStream, peer: Peer, edge: Arc<Edge>, stop: St
         Ok(Ok((Spoken::Http1, stream))) => connection::drive(stream, peer, edge, stop).await,
         Ok(Ok((Spoken::Http2, stream))) => http2::drive(stream, peer, edge, stop).await,
         Ok(Err(_)) => {}
-        Err(_) => edge.numbers.refused("head-timeout"),
+        Err(_) => edge.numbers.refused(refuse::Reason::TooSlow.word()),
     }
 }

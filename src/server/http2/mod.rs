@@ -41,6 +41,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::accept::{Edge, Stop};
+use super::refuse;
 use super::wire::Transport;
 use crate::telemetry::Protocol;
 use ledger::Ledger;
@@ -124,7 +125,7 @@ pub(super) async fn drive<T: Transport>(stream: T, peer: Peer, edge: Arc<Edge>, 
         Ok(Ok(connection)) => connection,
         Ok(Err(error)) if error.is_io() => return,
         Ok(Err(_)) => return edge.numbers.refused(BROKEN),
-        Err(_) => return edge.numbers.refused("head-timeout"),
+        Err(_) => return edge.numbers.refused(refuse::Reason::TooSlow.word()),
     };
     let shared = Arc::new(Shared { edge, limits, peer, link });
     Driving { connection, socket, shared, streams: JoinSet::new() }.run(stop).await;
@@ -207,7 +208,7 @@ impl<T: Transport> Driving<T> {
     fn give_up(&self, slow: TooSlow) -> Ending {
         match slow {
             TooSlow::Head => {
-                self.shared.edge.numbers.refused("head-timeout");
+                self.shared.edge.numbers.refused(refuse::Reason::TooSlow.word());
                 Ending::Told(Reason::ENHANCE_YOUR_CALM)
             }
             TooSlow::Taking => Ending::Reset,
