@@ -12,7 +12,8 @@ use http::{Request, Response};
 use terms::{Answer, Ask, Body, Clock, Peer, Refusal, Url};
 
 use crate::fetch::Fetcher;
-use crate::sites::{Site, Sites};
+use crate::purge::Purger;
+use crate::sites::{Site, Sites, asks_for_purge};
 use crate::witness::{Cleared, Witness, Witnessed};
 
 pub struct Gateway {
@@ -20,14 +21,22 @@ pub struct Gateway {
     blocks: Arc<Blocks>,
     cache: Cache,
     fetcher: Fetcher,
+    purger: Arc<Purger>,
     witness: Arc<Witness>,
     clock: Clock,
 }
 
 impl Gateway {
-    pub fn new(sites: Sites, blocks: Arc<Blocks>, cache: Cache, witness: Arc<Witness>, clock: Clock) -> Gateway {
+    pub fn new(
+        sites: Sites,
+        blocks: Arc<Blocks>,
+        cache: Cache,
+        purger: Arc<Purger>,
+        witness: Arc<Witness>,
+        clock: Clock,
+    ) -> Gateway {
         let fetcher = Fetcher::new(cache.clone(), blocks.clone(), witness.clone(), clock.clone());
-        Gateway { sites: ArcSwap::from_pointee(sites), blocks, cache, fetcher, witness, clock }
+        Gateway { sites: ArcSwap::from_pointee(sites), blocks, cache, fetcher, purger, witness, clock }
     }
 
     /// Answers a request, and has its record made when the answer has left.
@@ -61,6 +70,7 @@ impl Gateway {
         // What waits is boxed: a hit's future stays small, and is moved for little.
         let landed = match site.redirect(ask, url) {
             Some(elsewhere) => Landed::Private(elsewhere),
+            None if asks_for_purge(&ask.method) => Landed::Private(Box::pin(self.purger.answer(ask, url)).await?),
             None => match self.cache.look_up(ask, url, &site.caching, ask.began)? {
                 Lookup::Fresh(hit) => Landed::Entry(hit),
                 Lookup::Filling(flight) => Box::pin(flight.landed()).await?,

@@ -7,7 +7,7 @@
 //!   `block` (rules, index, guard), `cache`, `origin`, `audit` (the evidence), `hooks`;
 //! - [`telemetry`], [`quota`], [`access_log`], [`sites`], [`forward`], [`pages`]: what the pages lean on;
 //! - [`witness`] (from an outcome to its record), [`fetch`] (from a miss to an entry), [`passage`] (past the
-//!   cache), [`receipt`], [`why`];
+//!   cache), [`herald`], [`purge`], [`receipt`], [`why`];
 //! - the two pages;
 //! - the doors: [`server`] for clients, [`admin`] for operators;
 //! - [`config`], [`allocator`], and the roof: [`app`] (parts that run, the one reload, the one drain) and [`cli`].
@@ -24,8 +24,10 @@ pub mod config;
 pub mod fetch;
 pub mod forward;
 pub mod gateway;
+pub mod herald;
 pub mod pages;
 pub mod passage;
+pub mod purge;
 pub mod quota;
 pub mod receipt;
 pub mod server;

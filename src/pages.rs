@@ -55,6 +55,17 @@ impl Pages {
         fields.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         fields.insert(header::CONTENT_SECURITY_POLICY, policy);
         fields.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        self.add_fields(refusal, &words, &mut fields);
+        let mut answer = Answer::made_here(refusal.status(), fields, Body::from(page));
+        answer.close = matches!(
+            refusal,
+            Refusal::BadUrl(_) | Refusal::BadBody(_) | Refusal::BodyTooLarge | Refusal::ClientTooSlow
+        );
+        answer
+    }
+
+    /// What programs read without a look at the page.
+    fn add_fields(&self, refusal: &Refusal, words: &Words<'_>, fields: &mut HeaderMap) {
         match refusal {
             Refusal::Blocked(_) => {
                 fields.insert(header::LINK, self.blocked_by.clone());
@@ -65,18 +76,19 @@ impl Pages {
             Refusal::Pressure | Refusal::OriginBusy | Refusal::Draining => {
                 fields.insert(header::RETRY_AFTER, RETRY_AFTER);
             }
+            // RFC 9110 sections 15.5.6 and 11.6.1.
+            Refusal::PurgeNotServed => {
+                fields.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+            }
+            Refusal::PurgeUnauthorized => {
+                fields.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
             Refusal::TooManyRequests { wait } => {
                 let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
                 fields.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
             }
             _ => {}
         }
-        let mut answer = Answer::made_here(refusal.status(), fields, Body::from(page));
-        answer.close = matches!(
-            refusal,
-            Refusal::BadUrl(_) | Refusal::BadBody(_) | Refusal::BodyTooLarge | Refusal::ClientTooSlow
-        );
-        answer
     }
 }
 

@@ -3,9 +3,10 @@
 use audit::LastServed;
 use block::Attributes;
 use block::edits::{EditRule, Event};
-use cache::Purged;
 use serde::Serialize;
 use terms::Timestamp;
+
+use crate::purge::Freed;
 
 /// A statement of what is in force since when.
 #[derive(Clone, Debug, Serialize)]
@@ -29,13 +30,6 @@ pub struct Receipt {
 pub struct ReceiptRule {
     pub id: String,
     pub rule: String,
-}
-
-/// Copies that a purge removed.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
-pub struct Freed {
-    pub objects: u64,
-    pub bytes: u64,
 }
 
 /// What a publication of the index brought with it.
@@ -71,11 +65,5 @@ fn first_of(event: &Event, pick: fn(&Attributes) -> Option<&str>) -> Option<Stri
 impl ReceiptRule {
     fn of(rule: &EditRule) -> ReceiptRule {
         ReceiptRule { id: rule.id.to_string(), rule: rule.rule.text.to_string() }
-    }
-}
-
-impl From<Purged> for Freed {
-    fn from(purged: Purged) -> Freed {
-        Freed { objects: purged.objects, bytes: purged.bytes }
     }
 }

@@ -3,6 +3,7 @@
 mod admission;
 mod field_rules;
 mod paths;
+mod purging;
 mod redirect;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use crate::telemetry::SiteNumbers;
 pub use admission::Admission;
 pub use field_rules::FieldRule;
 pub use paths::{ByPath, PathPattern};
+pub use purging::{Purging, asks_for_purge};
 pub use redirect::{Redirect, Redirects};
 pub use terms::hosts::{ByHost, HostPattern};
 
@@ -51,6 +53,7 @@ pub struct Site {
     /// Origins get `Forwarded` (RFC 7239), too.
     pub forwarded: bool,
     pub admission: Admission,
+    pub purging: Purging,
     pub numbers: Arc<SiteNumbers>,
 }
 
@@ -62,6 +65,7 @@ impl Site {
         if ask.method == Method::CONNECT || ask.method == Method::TRACE {
             return Err(Refusal::MethodNotServed);
         }
+        self.purging.admit(ask)?;
         if ask.present.via && fields::tokens(&ask.fields, &header::VIA).any(|hop| received_by(hop) == Some(via)) {
             return Err(Refusal::Loop);
         }

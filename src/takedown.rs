@@ -15,14 +15,15 @@ use audit::Log;
 use block::edits::{AddError, Added, Draft, Event};
 use block::sources::Board;
 use block::{Blocks, Change, Edits, Index, Naming, Sources};
-use cache::Cache;
+use cache::{Aim, Cache, Force};
 use hooks::Hooks;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use terms::{Clock, Digest, Timestamp, Url};
 use tokio::sync::Notify;
 
-use crate::receipt::{Freed, Receipt, Taken};
+use crate::purge::Freed;
+use crate::receipt::{Receipt, Taken};
 
 pub use view::Lists;
 
@@ -172,7 +173,7 @@ impl Takedown {
         let covers = |url: &Url, digest: Option<Digest>| {
             index.judge(url, now).is_some() || digest.is_some_and(|digest| by_digest(url, digest))
         };
-        self.cache.purge(&covers).into()
+        self.cache.purge(&Aim::Covered(&covers), Force::Hard).into()
     }
 
     /// Lists changed on disk, or could not be taken.
@@ -227,18 +228,6 @@ impl Takedown {
             self.carry_out(&edit, &turn)?;
         }
         Ok(())
-    }
-
-    /// Removes the copies of a URL, in every spelling and variant, under every host that has the same
-    /// content.
-    pub fn purge(&self, url: &Url) -> Freed {
-        let index = self.blocks.index();
-        let freed = Freed::from(
-            self.cache.purge(&|stored, _| stored.is_same_where(url, |one, two| index.kin().are_one(one, two))),
-        );
-        let data = json!({ "url": self.log.url(url), "objects": freed.objects, "bytes": freed.bytes });
-        self.tell_or_say("purged", self.clock.wall(), &data);
-        freed
     }
 }
 

@@ -23,6 +23,7 @@ mod limits;
 mod live;
 mod origins;
 mod proxy;
+mod purge;
 mod reload;
 mod seen;
 mod smuggling;

@@ -6,11 +6,13 @@ use std::time::Duration;
 use block::{Blocks, Source, Table};
 use bytes::Bytes;
 use cache::{Cache, Caching, Landing, Lookup, ReplyHead};
+use hooks::Hooks;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, DATE, ETAG, HOST, HeaderMap, HeaderValue};
 use http::{Request, StatusCode};
 use seawall::gateway::Gateway;
 use seawall::pages::Pages;
-use seawall::sites::{Admission, ByPath, HostPattern, Redirects, Site, Sites};
+use seawall::purge::Purger;
+use seawall::sites::{Admission, ByPath, HostPattern, Purging, Redirects, Site, Sites};
 use seawall::telemetry::Telemetry;
 use seawall::witness::Witness;
 use terms::url::Scheme;
@@ -93,9 +95,12 @@ pub fn house(clock: Clock) -> House {
         https: None,
         forwarded: false,
         admission: Admission::default(),
+        purging: Purging::default(),
     };
-    let gateway =
-        Gateway::new(Sites::new(vec![Arc::new(site)], Networks::default()), blocks, cache.clone(), witness, clock);
+    let sites = Sites::new(vec![Arc::new(site)], Networks::default());
+    let hooks = Hooks::open(&folder.path().join("hooks"), Vec::new(), clock.clone()).expect("hooks can be opened");
+    let purger = Purger::new(cache.clone(), blocks.clone(), log.clone(), Arc::new(hooks), clock.clone());
+    let gateway = Gateway::new(sites, blocks, cache.clone(), Arc::new(purger), witness, clock);
     House { gateway, cache, log, _folder: folder }
 }
 

@@ -31,6 +31,7 @@ use problem::Problem;
 
 use crate::certificates::Certificates;
 use crate::gateway::Gateway;
+use crate::purge::Purger;
 use crate::takedown::Takedown;
 use crate::telemetry::{Metrics, Telemetry};
 
@@ -41,6 +42,7 @@ pub struct Admin {
     pub gateway: Arc<Gateway>,
     pub takedown: Arc<Takedown>,
     pub cache: Cache,
+    pub purger: Arc<Purger>,
     pub log: Log,
     pub hooks: Arc<Hooks>,
     pub certificates: Arc<Certificates>,

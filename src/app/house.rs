@@ -24,6 +24,7 @@ use crate::certificates::Certificates;
 use crate::config::Meant;
 use crate::gateway::Gateway;
 use crate::pages::Pages;
+use crate::purge::Purger;
 use crate::quota::Quota;
 use crate::sites::Sites;
 use crate::takedown::Takedown;
@@ -42,6 +43,7 @@ pub(super) struct House {
     pub(super) certificates: Arc<Certificates>,
     pub(super) access: Arc<AccessLog>,
     pub(super) cache: Cache,
+    purger: Arc<Purger>,
     sources: Arc<Mutex<Sources>>,
     pub(super) shelf: Arc<Shelf>,
     clock: Clock,
@@ -78,7 +80,10 @@ impl House {
         let (via, patience) = (via_of(&state.node), meant.audit.on_pressure.patience());
         let witness = Witness::new(log.clone(), access.clone(), clock.clone(), pages, via, patience, telemetry.clone());
         let witness = Arc::new(witness);
-        let gateway = Gateway::new(sites, blocks.clone(), cache.clone(), witness.clone(), clock.clone());
+        let purger = Purger::new(cache.clone(), blocks.clone(), log.clone(), hooks.clone(), clock.clone());
+        let purger = Arc::new(purger);
+        let gateway =
+            Gateway::new(sites, blocks.clone(), cache.clone(), purger.clone(), witness.clone(), clock.clone());
         let sources = Arc::new(Mutex::new(sources));
         let takedown =
             Takedown::new(blocks, edits, sources.clone(), cache.clone(), log.clone(), hooks.clone(), clock.clone());
@@ -93,6 +98,7 @@ impl House {
             certificates,
             access,
             cache,
+            purger,
             sources,
             shelf,
             clock,
@@ -143,6 +149,7 @@ impl House {
             gateway: self.gateway.clone(),
             takedown: self.takedown.clone(),
             cache: self.cache.clone(),
+            purger: self.purger.clone(),
             log: self.log.clone(),
             hooks: self.hooks.clone(),
             certificates: self.certificates.clone(),

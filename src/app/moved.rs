@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use cache::{Cache, Purged};
+use cache::{Aim, Cache, Force, Purged};
+
+use terms::Url;
 
 use crate::sites::Sites;
 
@@ -16,8 +18,9 @@ pub(super) fn purge(before: &Sites, now: &Sites, cache: &Cache) -> Purged {
     for site in before.all().iter().filter(|site| !stays(site)) {
         site.caching.lease.end();
     }
-    cache.purge(&|url, _| match (before.of_host(url.host()), now.of_host(url.host())) {
+    let is_moved = |url: &Url, _| match (before.of_host(url.host()), now.of_host(url.host())) {
         (Some(one), Some(other)) => !Arc::ptr_eq(one, other) && !one.fetches_as(other),
         (one, other) => one.is_some() || other.is_some(),
-    })
+    };
+    cache.purge(&Aim::Covered(&is_moved), Force::Hard)
 }

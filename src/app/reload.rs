@@ -17,7 +17,7 @@ use crate::admin::{self, Reload};
 use crate::certificates::{CertificateError, Loaded};
 use crate::config::{self, Meant, Written};
 use crate::quota::{self, Quota};
-use crate::sites::{Admission, ByPath, Site, Sites};
+use crate::sites::{Admission, ByPath, Purging, Site, Sites};
 use crate::telemetry::Telemetry;
 
 /// A site that runs, from one that is meant. The ways to origins that did not change are kept, with their
@@ -55,6 +55,7 @@ pub(super) fn site_of(
             everywhere: everywhere.clone(),
             here,
         },
+        purging: Purging { allow: Networks::new(&meant.purging.allow), tokens: meant.purging.tokens.clone() },
         numbers: telemetry.site(&meant.name),
     })
 }

@@ -118,7 +118,7 @@ impl Kin {
     }
 
     /// Whether a pattern is about a host's path under another host of its family.
-    pub(crate) fn covers(&self, pattern: &Pattern, asked: &terms::Folded) -> bool {
+    pub fn covers(&self, pattern: &Pattern, asked: &terms::Folded) -> bool {
         let Some(family) = self.family(asked.host()) else { return false };
         let hosts = self.hosts_to_try(family, pattern.starts().iter().filter_map(|start| start.strip_suffix('/')));
         hosts.iter().any(|host| pattern.covers(&asked.at_host(host)))

@@ -16,7 +16,7 @@ pub use guard::{Blocks, Clearance, Entered};
 pub use index::{Cited, Explanation, Index, Kind, Probed, Source, Table, patterns_at_large};
 pub use kin::Kin;
 pub use list::BadLine;
-pub use pattern::{Pattern, Share};
+pub use pattern::{BadPattern, Pattern, Share};
 pub use register::{Blocked, Lane, Load, Round};
 pub use rule::{Attributes, Place, Rule, Standing, Subject};
 pub use settings::*;

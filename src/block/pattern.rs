@@ -56,8 +56,9 @@ impl fmt::Debug for Pattern {
 }
 
 /// Why a text is no pattern: what is wrong from its byte `at` on, and what to write instead.
-#[derive(Debug)]
-pub(crate) struct BadPattern {
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct BadPattern {
     pub(crate) at: usize,
     pub(crate) what: String,
 }
@@ -69,7 +70,8 @@ impl BadPattern {
 }
 
 impl Pattern {
-    pub(crate) fn read(source: &str) -> Result<Pattern, BadPattern> {
+    /// Reads a regular expression, without the `~` that stands before it in a list.
+    pub fn read(source: &str) -> Result<Pattern, BadPattern> {
         if let Some((at, _)) = source.char_indices().find(|(_, character)| !character.is_ascii()) {
             let what = "a pattern is tried on canonical text, which is ASCII; write %C3%A9 for é";
             return Err(BadPattern::new(at, what));

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::header::{IF_MATCH, IF_UNMODIFIED_SINCE};
 use http::{HeaderValue, Method, StatusCode};
-use terms::{Ask, CacheUse, Digest, Moment, Refusal, Url};
+use terms::{Ask, CacheUse, Moment, Refusal, Url};
 
 use crate::answer::Hit;
 use crate::answer::status::Forwarded;
@@ -15,11 +15,12 @@ use crate::flight::{Flights, Follower, Table, Underway};
 use crate::memory::Memory;
 use crate::policy::directives::RequestDirectives;
 use crate::policy::{Forward, Reuse};
+use crate::purge::Purged;
 use crate::{Caching, Numbers, Settings};
 
 /// Of a node's answers, what may be used again. A handle: clones are the same cache.
 #[derive(Clone)]
-pub struct Cache(Arc<Inner>);
+pub struct Cache(pub(crate) Arc<Inner>);
 
 pub(crate) struct Inner {
     /// Bytes, as the settings say.
@@ -61,14 +62,6 @@ impl Pass {
         let collapsed = self.waited.then_some(false);
         Forwarded { why: self.why, status, collapsed, stored: false }.value()
     }
-}
-
-/// What was taken out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Purged {
-    /// Entries; each variant is one.
-    pub objects: u64,
-    pub bytes: u64,
 }
 
 /// What the store has for a request.
@@ -171,21 +164,6 @@ impl Cache {
         Fill::new(underway, self.0.clone(), caching.clone(), absent.validates)
     }
 
-    /// Takes out every variant of what `covers` covers by its URL or its digest. Of a fetch under way the
-    /// digest isn't known: what is covered by its URL will not be stored, and nobody joins it.
-    pub fn purge(&self, covers: &dyn Fn(&Url, Option<Digest>) -> bool) -> Purged {
-        self.0.flights.lock().outdate(|underway| covers(&underway.url, None));
-        let mut purged = Purged::default();
-        for key in self.0.memory.keys(covers) {
-            let _table = self.0.flights.lock();
-            let gone = self.0.memory.remove(key, |entry| covers(entry.url(), entry.digest()));
-            purged.objects += gone.objects;
-            purged.bytes += gone.bytes;
-        }
-        self.0.memory.tidy();
-        purged
-    }
-
     /// Takes out what is stored under this very URL (RFC 9111 section 4.4); see
     /// [`policy::invalidates`](crate::policy::invalidates).
     pub fn invalidate(&self, url: &Url) -> Purged {
@@ -215,7 +193,7 @@ impl Inner {
         let Some(entry) = variants.select(&ask.fields) else {
             return absent(Forward::VaryMiss, None, known());
         };
-        match entry.head().stored.reuse(wishes, ask.present.authorization, caching, now) {
+        match entry.head().stored.reuse(wishes, ask.present.authorization, caching, now).unless(entry.is_softened()) {
             Reuse::Fresh => Found::Usable(Hit::stored(entry.clone(), CacheUse::Hit)),
             Reuse::Stale => Found::Usable(Hit::stored(entry.clone(), CacheUse::Stale)),
             Reuse::Validate(why) => {
@@ -230,8 +208,17 @@ impl Inner {
 
     /// Stores an entry, unless it was purged since its fetch began. Says whether it did.
     pub fn keep(&self, underway: &Underway, entry: Arc<Entry>) -> bool {
+        self.keep_if(underway, entry, |_| true)
+    }
+
+    /// The same for one that has a stored one's body: what was purged meanwhile does not come back.
+    pub fn renew(&self, underway: &Underway, entry: Arc<Entry>) -> bool {
+        self.keep_if(underway, entry, |entry| self.memory.holds(entry))
+    }
+
+    fn keep_if(&self, underway: &Underway, entry: Arc<Entry>, may: impl FnOnce(&Entry) -> bool) -> bool {
         let table = self.flights.lock();
-        let storable = underway.growth.is_storable();
+        let storable = underway.growth.is_storable() && may(&entry);
         if storable {
             self.memory.keep(entry, &underway.asked);
         }

@@ -143,9 +143,10 @@ impl Fill {
         let updated = arrived.update(stored.head(), &self.caching);
         let storable = updated.storable(&self.underway.asked, &self.caching).is_ok();
         let entry = Arc::new(stored.with_head(updated.into_head(&self.underway.asked)));
+        self.underway.land(&entry.head().tags);
         let for_many = storable && entry.head().stored.is_for_many();
         if storable {
-            self.cache.keep(&self.underway, entry.clone());
+            self.cache.renew(&self.underway, entry.clone());
         } else {
             self.cache.forget(stored);
         }
@@ -166,6 +167,7 @@ impl Fill {
             return Landing::Private(Private { reason, why: self.underway.why });
         }
         let head = arrived.into_head(&self.underway.asked);
+        self.underway.land(&head.tags);
         let for_many = head.stored.is_for_many();
         let growth = self.underway.growth.clone();
         let entry = Arc::new(Entry::new(self.underway.url.clone(), self.number(), head, growth));

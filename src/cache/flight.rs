@@ -14,6 +14,8 @@ use crate::answer::range::Wanted;
 use crate::entry::{Entry, Growth, Seat};
 use crate::memory::KeyHasher;
 use crate::policy::Forward;
+use crate::purge::Awaited;
+use crate::tags::{Tag, Tags};
 use crate::{Numbers, Pass};
 
 /// What is known of a fetch while it runs. The fill writes it, all who wait read it.
@@ -24,6 +26,7 @@ pub(crate) struct Underway {
     /// The fields of the request that started it.
     pub asked: HeaderMap,
     pub growth: Arc<Growth>,
+    tags: Mutex<Awaited>,
     outcome: watch::Sender<Option<Outcome>>,
 }
 
@@ -37,7 +40,8 @@ pub(crate) enum Outcome {
 
 impl Underway {
     pub fn new(number: u64, url: Arc<Url>, why: Forward, asked: HeaderMap, growth: Arc<Growth>) -> Underway {
-        Underway { number, url, why, asked, growth, outcome: watch::Sender::new(None) }
+        let tags = Mutex::new(Awaited::default());
+        Underway { number, url, why, asked, growth, tags, outcome: watch::Sender::new(None) }
     }
 
     /// Tells all who wait; what was told first stands.
@@ -65,6 +69,18 @@ impl Underway {
             Some(Outcome::Entry { entry, .. }) => Some(entry.clone()),
             _ => None,
         }
+    }
+
+    /// The head is there. What carries a tag that was purged while it was waited for is not stored.
+    pub fn land(&self, tags: &Tags) {
+        if self.tags.lock().land(tags) {
+            self.growth.forbid_storing();
+        }
+    }
+
+    /// Whether a purge by `tag` concerns this fetch, as far as that is known.
+    pub fn may_carry(&self, tag: Tag) -> bool {
+        self.tags.lock().purge(tag, || self.growth.forbid_storing())
     }
 
     /// Whether a request should wait for this fetch. `known` is a stored response of the same URL: what
@@ -218,6 +234,13 @@ impl Table {
     pub fn outdate(&mut self, covers: impl Fn(&Underway) -> bool) {
         for underway in self.matching(covers) {
             underway.growth.forbid_storing();
+            self.close(&underway);
+        }
+    }
+
+    /// Nobody joins these any more.
+    pub fn part(&mut self, covers: impl Fn(&Underway) -> bool) {
+        for underway in self.matching(covers) {
             self.close(&underway);
         }
     }

@@ -10,12 +10,15 @@ use http::HeaderMap;
 use http::header::DATE;
 use moka::notification::RemovalCause;
 use moka::policy::EvictionPolicy;
-use terms::{Digest, Moment, Url, UrlKey};
+use terms::{Moment, UrlKey};
 
+use crate::Numbers;
 use crate::entry::Entry;
+use crate::index::Index;
 use crate::policy::Unstorable;
 use crate::policy::date::FieldDate;
-use crate::{Numbers, Purged};
+use crate::purge::Purged;
+use crate::tags::Tag;
 
 /// Of one URL. What varies by more is not worth its room.
 const MOST_VARIANTS: usize = 32;
@@ -32,6 +35,7 @@ const APART_FOR: u64 = 60;
 pub(crate) struct Memory {
     urls: moka::sync::Cache<UrlKey, Arc<Variants>, BuildHasherDefault<KeyHasher>>,
     apart: moka::sync::Cache<UrlKey, Moment, BuildHasherDefault<KeyHasher>>,
+    pub index: Arc<Index>,
     most_per_url: u64,
     numbers: Arc<Numbers>,
 }
@@ -56,23 +60,33 @@ impl Variants {
     pub fn latest(&self) -> Option<&Arc<Entry>> {
         self.entries.first()
     }
+
+    /// By what they are found in the index. They have one URL.
+    fn tags(&self) -> impl Iterator<Item = Tag> {
+        let places = self.entries.first().into_iter().flat_map(|entry| entry.url().readings().map(Tag::place));
+        places.chain(self.entries.iter().flat_map(|entry| entry.head().tags.iter()))
+    }
 }
 
 impl Memory {
     pub fn new(bytes: u64, numbers: Arc<Numbers>) -> Memory {
-        let told = numbers.clone();
+        let index = Arc::new(Index::default());
+        let (told, indexed) = (numbers.clone(), index.clone());
         let urls = moka::sync::Cache::builder()
             .max_capacity(bytes / UNIT)
             .weigher(|_, variants: &Arc<Variants>| u32::try_from(variants.bytes / UNIT + 1).unwrap_or(u32::MAX))
             // TinyLFU refuses for ever what is large and asked for seldom.
             .eviction_policy(EvictionPolicy::lru())
-            .eviction_listener(move |_, variants: Arc<Variants>, cause| left(&told, &variants, cause))
+            .eviction_listener(move |key, variants: Arc<Variants>, cause| {
+                variants.tags().for_each(|tag| indexed.subtract(tag, *key));
+                left(&told, &variants, cause);
+            })
             .build_with_hasher(BuildHasherDefault::default());
         let apart = moka::sync::Cache::builder()
             .max_capacity(MOST_APART)
             .eviction_policy(EvictionPolicy::lru())
             .build_with_hasher(BuildHasherDefault::default());
-        Memory { urls, apart, most_per_url: bytes / 16, numbers }
+        Memory { urls, apart, index, most_per_url: bytes / 16, numbers }
     }
 
     pub fn find(&self, key: UrlKey) -> Option<Arc<Variants>> {
@@ -116,6 +130,7 @@ impl Memory {
         let variants = Variants::new(entries);
         Numbers::add(&self.numbers.bytes, variants.bytes);
         Numbers::add(&self.numbers.objects, variants.entries.len() as u64);
+        variants.tags().for_each(|tag| self.index.add(tag, key));
         self.urls.insert(key, variants);
     }
 
@@ -129,11 +144,25 @@ impl Memory {
         Purged { objects: gone.len() as u64, bytes: gone.iter().map(|entry| entry.bytes()).sum() }
     }
 
-    /// The keys of all URLs of which an entry is covered. Takes no lock for long: what comes in
-    /// meanwhile may be missed.
-    pub fn keys(&self, covers: &dyn Fn(&Url, Option<Digest>) -> bool) -> Vec<UrlKey> {
-        let covered = |variants: &Variants| variants.entries.iter().any(|e| covers(e.url(), e.digest()));
-        self.urls.iter().filter(|(_, variants)| covered(variants)).map(|(key, _)| *key).collect()
+    /// Makes the entries that `covers` covers stale.
+    pub fn soften(&self, key: UrlKey, covers: impl Fn(&Entry) -> bool) -> Purged {
+        let Some(variants) = self.urls.get(&key) else { return Purged::default() };
+        let covered: Vec<_> = variants.entries.iter().filter(|entry| covers(entry)).collect();
+        covered.iter().for_each(|entry| entry.soften());
+        Purged { objects: covered.len() as u64, bytes: covered.iter().map(|entry| entry.bytes()).sum() }
+    }
+
+    /// Whether the response is still there, under whatever head.
+    pub fn holds(&self, entry: &Entry) -> bool {
+        let variants = self.urls.get(&entry.url().key());
+        variants.is_some_and(|variants| variants.entries.iter().any(|other| other.has_body_of(entry)))
+    }
+
+    /// The keys of all URLs of which an entry is covered. Takes no lock for long: what comes in meanwhile
+    /// may be missed.
+    pub fn keys(&self, covers: impl Fn(&Entry) -> bool) -> impl Iterator<Item = UrlKey> {
+        let covered = move |variants: &Variants| variants.entries.iter().any(|entry| covers(entry));
+        self.urls.iter().filter(move |(_, variants)| covered(variants)).map(|(key, _)| *key)
     }
 
     /// moka evicts when it finds time; this is the time, lest many inserts at once pile up.

@@ -41,9 +41,9 @@ pub fn changes(before: &Meant, now: &Meant) -> Vec<Change> {
     all
 }
 
-/// Whether nothing of a site changed, what stands in the files of its `ca` included.
+/// Whether nothing of a site changed, what stands in the files of its `ca` and its tokens included.
 pub fn is_same_site(one: &Site, other: &Site) -> bool {
-    one.plan == other.plan && in_force::site(one) == in_force::site(other)
+    one.plan == other.plan && one.purging == other.purging && in_force::site(one) == in_force::site(other)
 }
 
 fn is_same_table(one: &Table, other: &Table) -> bool {

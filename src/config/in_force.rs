@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::choice::{self, Pressure, word};
 use super::listeners::SELF_SIGNED;
 use super::meant::{Admin, Audit, Edge, Listener, Meant, Site, Takedown};
+use super::purging::{self, Purging};
 use super::units::{show_byte_rate, show_duration, show_size};
 use super::{limits, ways};
 use crate::access_log::{self, Destination};
@@ -214,6 +215,10 @@ pub(super) fn site(site: &Site) -> Vec<Row> {
             row("limits", limits::value(&site.limits)).remark(match site.limits == quota::Settings::default() {
                 true => "those of all sites alone",
                 false => "429",
+            }),
+            row("purge", purging::value(&site.purging)).remark(match site.purging == Purging::default() {
+                true => "nobody may PURGE: 405",
+                false => "",
             }),
             row("same_content", site.same_content),
             row("redirect_to_https", site.redirect_to_https),

@@ -10,6 +10,7 @@ use http::{HeaderName, HeaderValue};
 use terms::Network;
 use terms::ruling::Disclose;
 
+use super::purging::Purging;
 use crate::access_log::{self, Destination, Format};
 use crate::certificates::Wanted;
 use crate::quota;
@@ -133,6 +134,7 @@ pub struct Site {
     pub allow: Vec<Network>,
     pub deny: Vec<Network>,
     pub limits: quota::Settings,
+    pub purging: Purging,
 }
 
 /// Paths that go to origins of their own.
@@ -236,6 +238,7 @@ impl Site {
             allow: Vec::new(),
             deny: Vec::new(),
             limits: quota::Settings::default(),
+            purging: Purging::default(),
         }
     }
 

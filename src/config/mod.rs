@@ -18,6 +18,7 @@ mod listeners;
 mod meant;
 mod origins;
 mod paths;
+mod purging;
 mod reader;
 mod schema;
 mod site;

@@ -156,6 +156,7 @@ impl Judge<'_, '_> {
         }
         (meant.allow, meant.deny) = (self.networks(site.allow), self.networks(site.deny));
         meant.limits = site.limits.map(|limits| self.quota(limits)).unwrap_or_default();
+        meant.purging = site.purge.map(|purge| self.purging(purge)).unwrap_or_default();
         for field in site.pass_fields.map(|fields| fields.value).unwrap_or_default() {
             meant.pass_fields.extend(self.checked(field, pass_field));
         }

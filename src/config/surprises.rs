@@ -70,12 +70,31 @@ fn of_site(site: &Site) -> Vec<Surprise> {
         let what = format!("a rule for any host that no other site has blocks its path under all hosts of site {name}");
         all.push(surprise("same content", what));
     }
+    all.extend(of_purging(site));
     if !site.pass_fields.is_empty() {
         let fields = site.pass_fields.iter().map(http::HeaderName::as_str).collect::<Vec<_>>().join(", ");
         let what = format!("the origin of site {name} gets {fields} as clients wrote them");
         all.push(surprise("believing clients", what));
     }
     all
+}
+
+fn of_purging(site: &Site) -> Vec<Surprise> {
+    let (name, purging) = (&site.name, &site.purging);
+    let by_address = || {
+        let networks = super::limits::shown(&purging.allow).join(", ");
+        let what = format!(
+            "whoever asks from {networks} may purge site {name}: all clients of a proxy there, too, unless \
+             edge.trusted_proxies names it and it names them"
+        );
+        surprise("purging", what)
+    };
+    let open = |file: &std::path::PathBuf| {
+        let what = format!("others can read {}, whose tokens purge site {name}: chmod 600", file.display());
+        surprise("open tokens", what)
+    };
+    let by_address = (!purging.allow.is_empty()).then(by_address);
+    by_address.into_iter().chain(purging.token_file.as_ref().filter(|_| purging.is_open).map(open)).collect()
 }
 
 fn of_hook(hook: &Hook) -> Vec<Surprise> {

@@ -76,6 +76,7 @@ forwarded = true
 allow = ["192.0.2.0/24"]
 deny = "192.0.2.7"
 limits = { connections_per_address = 1, requests_per_address = "2/s", burst = 3, requests = "4/s" }
+purge = { allow = ["192.0.2.0/24"], token_file = "purge.tokens" }
 same_content = true
 redirect_to_https = true
 [[site.route]]
@@ -112,11 +113,15 @@ secret_file = "desk.secret"
 fn folder_of_every_key() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let authority = rcgen::generate_simple_self_signed(["desk.example".to_owned()]).unwrap().cert.pem();
-    for (name, text) in [("a.pem", ""), ("a.key", ""), ("desk.secret", SECRET), ("ca.pem", &authority)] {
+    for (name, text) in
+        [("a.pem", ""), ("a.key", ""), ("desk.secret", SECRET), ("ca.pem", &authority), ("purge.tokens", TOKEN)]
+    {
         std::fs::write(folder.path().join(name), text).unwrap();
     }
     folder
 }
+
+const TOKEN: &str = "0123456789abcdef\n";
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -267,6 +272,8 @@ fn reads_every_key() {
     assert_eq!(site.pass_fields, ["x-forwarded-for"]);
     assert!(site.forwarded);
     assert_eq!((&site.allow[..], &site.deny[..]), (&[network("192.0.2.0/24")][..], &[network("192.0.2.7")][..]));
+    let purging = &site.purging;
+    assert_eq!((&purging.allow[..], purging.tokens.len()), (&[network("192.0.2.0/24")][..], 1));
     let rate = |count, seconds| Some(Rate { count, per: Duration::from_secs(seconds) });
     let limits = |connections, requests_per_address, burst, requests| quota::Settings {
         connections_per_address: Some(connections),
@@ -435,6 +442,9 @@ fn names_the_place_of_each_fault_of_a_site() {
         (format!("{origin}\nhosts = [\"x.example\"]\nname = \"\""), 4, 8, "can't be the name"),
         (format!("{origin}\nhosts = [\"x.example\"]\nname = \"a\\u001b\""), 4, 8, "can't be the name"),
         (format!("{origin}\nhosts = [\"x.example\"]\nallow = []"), 4, 9, "allows nobody"),
+        (format!("{origin}\nhosts = [\"x.example\"]\npurge = {{}}"), 4, 9, "lets nobody purge"),
+        (format!("{origin}\nhosts = [\"x.example\"]\npurge = {{ allow = [\"::/0\"] }}"), 4, 19, "any stranger"),
+        (format!("{origin}\nhosts = [\"x.example\"]\npurge = {{ token_file = \"none\" }}"), 4, 24, "can't be read"),
         (format!("{origin}\nhosts = [\"x.example\"]\npass_fields = [\"a b\"]"), 4, 16, "not the name of a field"),
         (format!("{origin}\nhosts = [\"x.example\"]\npass_fields = [\"TE\"]"), 4, 16, "can't be passed"),
         (format!("{origin}\nhosts = [\"x.example\"]\nmax_origin_connections = 0"), 4, 26, "too little"),

@@ -14,7 +14,7 @@ use crate::access_log::Format;
 use crate::quota::Rate;
 use terms::ruling::Disclose;
 
-pub(super) use site::{Check, Eject, Header, ORIGIN_HELP, Origin, Redirect, Route};
+pub(super) use site::{Check, Eject, Header, ORIGIN_HELP, Origin, Purging, Redirect, Route};
 
 pub(super) const SITE_HELP: &str =
     "add [[site]] with hosts = [\"photos.example\"] and origin = \"http://127.0.0.1:3000\"";
@@ -142,6 +142,7 @@ pub(super) struct Site {
     pub(super) allow: Option<At<Vec<At<String>>>>,
     pub(super) deny: Option<At<Vec<At<String>>>>,
     pub(super) limits: Option<Limits>,
+    pub(super) purge: Option<Purging>,
     pub(super) same_content: Option<At<bool>>,
     pub(super) redirect_to_https: Option<At<bool>>,
 }
@@ -365,6 +366,7 @@ impl Site {
             allow: site.texts("allow"),
             deny: site.texts("deny"),
             limits: site.inner("limits", "site.limits", |limits| Some(Limits::read(limits))),
+            purge: site.inner("purge", "site.purge", Purging::read),
             same_content: site.flag("same_content"),
             redirect_to_https: site.flag("redirect_to_https"),
         };

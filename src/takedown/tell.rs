@@ -8,19 +8,12 @@ use serde_json::{Value, json};
 use terms::Timestamp;
 
 use super::{Takedown, TakedownError};
+use crate::herald::{self, Untold};
 use crate::receipt::Taken;
 use crate::witness::event;
 
 impl Takedown {
-    /// Writes an event to the log, where it is durable when this returns, and to the outbox of every
-    /// hook that hears of its kind.
-    pub(super) fn tell(&self, kind: &'static str, id: &str, at: Timestamp, data: &Value) -> Result<(), Untold> {
-        self.log.append(event(kind, data.clone()))?;
-        Ok(self.hooks.enqueue(id, kind, at, data)?)
-    }
-
-    /// The same for an edit, which may have been told of before: the log takes it once, and hooks know it by
-    /// its id.
+    /// Tells of an edit, which may have been told of before: the log takes it once, and hooks know it by its id.
     pub(super) fn tell_of_edit(&self, edit: &Event, receipt: &Value) -> Result<(), Untold> {
         let line = event(edit.kind.as_str(), receipt.clone());
         match edit.receipt {
@@ -52,10 +45,7 @@ impl Takedown {
     }
 
     pub(super) fn tell_or_say(&self, kind: &'static str, at: Timestamp, data: &Value) {
-        let id = format!("{kind}-{}-{}", at.micros(), uuid::Uuid::new_v4().simple());
-        if let Err(error) = self.tell(kind, &id, at, data) {
-            tracing::error!(kind, %data, "not told of: {error}");
-        }
+        herald::tell_or_say(&self.log, &self.hooks, kind, at, data);
     }
 
     /// Tells that other rules are in force, for a reason that is in no list.
@@ -85,13 +75,4 @@ impl Takedown {
             tracing::warn!("{what}");
         }
     }
-}
-
-/// Why log or hooks did not take an event.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Untold {
-    #[error(transparent)]
-    Log(#[from] audit::Down),
-    #[error("the hooks' outbox can't be written: {0}")]
-    Hooks(#[from] std::io::Error),
 }

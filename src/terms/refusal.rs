@@ -37,6 +37,12 @@ pub enum Refusal {
     ClientTooSlow,
     #[error("this method is not served here")]
     MethodNotServed,
+    #[error("nobody may purge this site by PURGE")]
+    PurgeNotServed,
+    #[error("this site is not purged from the address that asks")]
+    PurgeDenied,
+    #[error("a purge needs `Authorization: Bearer` and a token that this site knows")]
+    PurgeUnauthorized,
     #[error("the only expectation served here is 100-continue")]
     UnknownExpectation,
     #[error("this request passed through this node already")]
@@ -72,6 +78,9 @@ impl Refusal {
             Refusal::TargetTooLong => StatusCode::URI_TOO_LONG,
             Refusal::ClientTooSlow => StatusCode::REQUEST_TIMEOUT,
             Refusal::MethodNotServed => StatusCode::NOT_IMPLEMENTED,
+            Refusal::PurgeNotServed => StatusCode::METHOD_NOT_ALLOWED,
+            Refusal::PurgeDenied => StatusCode::FORBIDDEN,
+            Refusal::PurgeUnauthorized => StatusCode::UNAUTHORIZED,
             Refusal::UnknownExpectation => StatusCode::EXPECTATION_FAILED,
             Refusal::Loop => StatusCode::LOOP_DETECTED,
             Refusal::OnlyIfCached | Refusal::OriginTimeout => StatusCode::GATEWAY_TIMEOUT,
@@ -96,6 +105,9 @@ impl Refusal {
             Refusal::TargetTooLong => "target-too-long",
             Refusal::ClientTooSlow => "client-too-slow",
             Refusal::MethodNotServed => "method-not-served",
+            Refusal::PurgeNotServed => "purge-not-served",
+            Refusal::PurgeDenied => "purge-denied",
+            Refusal::PurgeUnauthorized => "purge-unauthorized",
             Refusal::UnknownExpectation => "unknown-expectation",
             Refusal::Loop => "loop",
             Refusal::OnlyIfCached => "only-if-cached",

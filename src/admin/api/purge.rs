@@ -1,25 +1,65 @@
-//! `POST /api/v1/purge`: removes cached copies.
+//! `POST /api/v1/purge`: removes cached copies, or makes them stale.
 
 use std::sync::Arc;
 
 use http::StatusCode;
 use serde::Deserialize;
-use terms::Url;
 
 use super::super::problem::Problem;
 use super::super::{Admin, Page, json};
 use super::read;
+use crate::purge::{BadTarget, Target, Wish};
 
+/// The body: one target, and how it is purged.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wish {
+struct Asked {
     url: Option<String>,
+    prefix: Option<String>,
+    pattern: Option<String>,
+    tag: Option<String>,
+    site: Option<String>,
+    #[serde(default)]
+    all: bool,
+    #[serde(default)]
+    soft: bool,
+}
+
+impl Asked {
+    fn wish(self, admin: &Admin) -> Result<Wish, Problem> {
+        let (all, soft) = (self.all, self.soft);
+        let mut targets = [
+            self.url.map(|text| named(Target::url(&text))),
+            self.prefix.map(|text| named(Target::prefix(&text))),
+            self.pattern.map(|text| named(Target::pattern(&text))),
+            self.tag.map(|text| named(Target::tag(&text))),
+            self.site.map(|name| site(admin, &name)),
+            all.then_some(Ok(Target::All)),
+        ]
+        .into_iter()
+        .flatten();
+        match (targets.next(), targets.next()) {
+            (Some(target), None) => Ok(Wish { target: target?, soft }),
+            _ => Err(Problem::bad_request(
+                "name what to purge by one of url, prefix, pattern, tag, site and all: {\"url\": \"https://…\"}",
+            )),
+        }
+    }
+}
+
+fn named(target: Result<Target, BadTarget>) -> Result<Target, Problem> {
+    target.map_err(|error| Problem::unprocessable(error.to_string()))
+}
+
+fn site(admin: &Admin, name: &str) -> Result<Target, Problem> {
+    let sites = admin.gateway.sites();
+    let site = sites.all().iter().find(|site| *site.name == *name).cloned();
+    let site = site.ok_or_else(|| Problem::not_found(format!("no site has the name {name:?}")))?;
+    Ok(Target::Site(site, sites))
 }
 
 pub(super) async fn purge(admin: &Arc<Admin>, body: &[u8]) -> Result<Page, Problem> {
-    let wish: Wish = read(body)?;
-    let text = wish.url.ok_or_else(|| Problem::bad_request("name what to purge: {\"url\": \"https://…\"}"))?;
-    let url = Url::parse(&text).map_err(|error| Problem::unprocessable(format!("the URL can't be named: {error}")))?;
-    let freed = admin.off_the_loop(move |admin| admin.takedown.purge(&url)).await?;
+    let wish = read::<Asked>(body)?.wish(admin)?;
+    let freed = admin.off_the_loop(move |admin| admin.purger.purge(&wish, None)).await?;
     Ok(json(StatusCode::OK, &freed))
 }

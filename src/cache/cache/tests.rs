@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use terms::{Answer, Body, BodyError, CacheUse, Digest, Refusal};
 
 use super::*;
+use crate::purge::{Aim, Force};
 use crate::testing::{ask, cache_of, fill_with, filled, head, land, later, miss, moment, word};
 use crate::{Landed, Landing, Stop, Unstorable, Writer};
 
@@ -363,7 +364,7 @@ fn variants_stand_side_by_side_and_go_together() {
     // Those that are known to differ don't wait for each other.
     assert_eq!(look(&cache, "GET", &[("accept-language", "it")]), "miss 0");
     drop(fill);
-    let purged = cache.purge(&|url, _| url.canonical().ends_with("/a"));
+    let purged = cache.purge(&Aim::Covered(&|url, _| url.canonical().ends_with("/a")), Force::Hard);
     assert_eq!(purged.objects, 2);
     assert_eq!(look(&cache, "GET", &[("accept-language", "de")]), "miss 0");
     assert_eq!(Numbers::read(&cache.numbers().objects), 0);
@@ -399,7 +400,7 @@ async fn a_follower_of_another_variant_passes() {
 async fn what_was_purged_on_its_way_is_not_stored() {
     let purges: [fn(&Cache); 2] = [
         |cache| {
-            cache.purge(&|_, _| true);
+            cache.purge(&Aim::Covered(&|_, _| true), Force::Hard);
         },
         |cache| {
             cache.invalidate(&ask("GET", "/a", &[]).1);
@@ -435,7 +436,7 @@ fn a_purge_may_go_by_digest() {
     let reply = head(200, &[("cache-control", "max-age=60")]);
     fill_with(&cache, "/a", &[], &reply, b"abc", moment());
     fill_with(&cache, "/b", &[], &reply, b"def", moment());
-    let purged = cache.purge(&|_, digest| digest == Some(Digest::of(b"def")));
+    let purged = cache.purge(&Aim::Covered(&|_, digest| digest == Some(Digest::of(b"def"))), Force::Hard);
     assert_eq!(purged.objects, 1);
     assert_eq!(look(&cache, "GET", &[]), "fresh hit");
 }
@@ -557,11 +558,11 @@ proptest! {
                     fill_with(&cache, &target, &[("cookie", &cookie)], &reply, &[1; 2048], moment());
                 }
                 1 => { cache.invalidate(&url); }
-                2 => { cache.purge(&|covered, _| covered.canonical() == url.canonical()); }
+                2 => { cache.purge(&Aim::Covered(&|covered, _| covered.canonical() == url.canonical()), Force::Hard); }
                 _ => {}
             }
         }
-        let left = cache.purge(&|_, _| true);
+        let left = cache.purge(&Aim::Covered(&|_, _| true), Force::Hard);
         let numbers = cache.numbers();
         prop_assert!(left.bytes <= 32 * 1024);
         prop_assert_eq!(Numbers::read(&numbers.objects), 0);

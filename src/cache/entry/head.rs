@@ -15,6 +15,7 @@ use crate::policy::freshness::Freshness;
 use crate::policy::validators::{self, Validators};
 use crate::policy::vary::{Variant, Vary};
 use crate::policy::{Stored, Unstorable, storable};
+use crate::tags::Tags;
 
 pub(crate) struct Head {
     pub status: StatusCode,
@@ -23,6 +24,7 @@ pub(crate) struct Head {
     pub fields: HeaderMap,
     pub stored: Stored,
     pub variant: Variant,
+    pub tags: Tags,
     /// The length that the origin declared.
     pub declared: Option<u64>,
     /// The origin's answer was not made for this request: it carried `Age`.
@@ -83,7 +85,8 @@ impl Arrived {
     }
 
     pub fn storable(&self, asked: &HeaderMap, caching: &Caching) -> Result<(), Unstorable> {
-        storable(asked, self.status, &self.fields, &self.directives, &self.freshness, caching)
+        storable(asked, self.status, &self.fields, &self.directives, &self.freshness, caching)?;
+        Tags::read(&self.fields).map(|_| ()).ok_or(Unstorable::TooManyTags)
     }
 
     /// Whether this 304 speaks of that stored response.
@@ -118,6 +121,8 @@ impl Arrived {
             status: self.status,
             stored: Stored::new(&self.directives, self.freshness, sets_cookie),
             variant,
+            // Where there are too many, it is not storable.
+            tags: Tags::read(&self.fields).unwrap_or_default(),
             declared: self.declared,
             had_age: self.had_age,
             had_cache_status: self.fields.contains_key(CACHE_STATUS),
@@ -138,6 +143,7 @@ impl Head {
             status: self.status,
             stored: self.stored,
             variant: self.variant.clone(),
+            tags: self.tags.clone(),
             had_age: self.had_age,
             had_cache_status: self.had_cache_status,
             sets_cookie: self.sets_cookie,
@@ -150,7 +156,7 @@ impl Head {
 
     pub fn bytes(&self) -> u64 {
         let fields: usize = self.fields.iter().map(|(name, value)| name.as_str().len() + value.len() + 64).sum();
-        (fields + self.variant.bytes()) as u64
+        (fields + self.variant.bytes() + self.tags.bytes()) as u64
     }
 }
 

@@ -9,6 +9,7 @@ mod places;
 mod reader;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::{HeaderMap, StatusCode};
 use terms::body::Shared;
@@ -26,6 +27,8 @@ pub struct Entry {
     fill: u64,
     head: Arc<Head>,
     body: Arc<Growth>,
+    /// It was purged softly: it answers nobody before the origin has validated it.
+    softened: AtomicBool,
 }
 
 /// What an entry takes beside its bytes: its own fields, its place in the table, the allocator's share.
@@ -33,16 +36,29 @@ const OVERHEAD: u64 = 1024;
 
 impl Entry {
     pub(crate) fn new(url: Arc<Url>, fill: u64, head: Head, body: Arc<Growth>) -> Entry {
-        Entry { url, fill, head: Arc::new(head), body }
+        Entry { url, fill, head: Arc::new(head), body, softened: AtomicBool::new(false) }
     }
 
     /// The same bytes under another head.
     pub(crate) fn with_head(&self, head: Head) -> Entry {
-        Entry { url: self.url.clone(), fill: self.fill, head: Arc::new(head), body: self.body.clone() }
+        Entry::new(self.url.clone(), self.fill, head, self.body.clone())
     }
 
     pub fn url(&self) -> &Arc<Url> {
         &self.url
+    }
+
+    pub(crate) fn soften(&self) {
+        self.softened.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_softened(&self) -> bool {
+        self.softened.load(Ordering::Acquire)
+    }
+
+    /// Whether it is the very same response, under the same head or another.
+    pub(crate) fn has_body_of(&self, other: &Entry) -> bool {
+        Arc::ptr_eq(&self.body, &other.body)
     }
 
     /// The number of the fetch that made the bytes.

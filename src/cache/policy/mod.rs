@@ -77,6 +77,17 @@ pub enum Reuse {
     Unfit(Forward),
 }
 
+impl Reuse {
+    /// What is purged softly answers nobody without the origin's word.
+    #[must_use]
+    pub fn unless(self, is_softened: bool) -> Reuse {
+        match self {
+            Reuse::Fresh | Reuse::Stale if is_softened => Reuse::Validate(Forward::Stale),
+            other => other,
+        }
+    }
+}
+
 impl Stored {
     pub fn new(directives: &ResponseDirectives, freshness: Freshness, sets_cookie: bool) -> Stored {
         Stored {

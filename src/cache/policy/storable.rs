@@ -32,6 +32,8 @@ pub enum Unstorable {
     NotModifiedUnasked,
     #[error("the response is larger than an object may be")]
     TooLarge,
+    #[error("the response has more tags than can be kept, and a purge by one of them would miss it")]
+    TooManyTags,
 }
 
 impl Unstorable {

@@ -47,6 +47,14 @@ pub(in super::super) struct Redirect {
     pub(in super::super) status: Option<At<u64>>,
 }
 
+/// Who may purge.
+#[derive(Debug)]
+pub(in super::super) struct Purging {
+    pub(in super::super) at: Span,
+    pub(in super::super) allow: Option<At<Vec<At<String>>>>,
+    pub(in super::super) token_file: Option<At<String>>,
+}
+
 /// Changes of fields.
 #[derive(Debug)]
 pub(in super::super) struct Header {
@@ -120,6 +128,14 @@ impl Redirect {
         let read = Redirect { from: redirect.text("from"), to: redirect.text("to"), status: redirect.number("status") };
         redirect.end();
         read
+    }
+}
+
+impl Purging {
+    pub(super) fn read(mut purge: Section<'_, '_, '_>) -> Option<Purging> {
+        let read = Purging { at: purge.at.clone(), allow: purge.texts("allow"), token_file: purge.text("token_file") };
+        purge.end();
+        Some(read)
     }
 }
 

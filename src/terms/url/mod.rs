@@ -87,6 +87,16 @@ impl UrlKey {
         hasher.write(target.as_bytes());
         UrlKey(hasher.finish128().as_u128())
     }
+
+    /// In two halves, for what would be padded otherwise.
+    pub fn words(self) -> [u64; 2] {
+        [(self.0 >> 64) as u64, self.0 as u64]
+    }
+
+    /// The key of which these are the halves.
+    pub fn from_words([high, low]: [u64; 2]) -> UrlKey {
+        UrlKey(u128::from(high) << 64 | u128::from(low))
+    }
 }
 
 impl Hash for UrlKey {

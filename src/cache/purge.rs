@@ -1,0 +1,150 @@
+//! Purges: what is stored goes, or must be validated before it is used again.
+//!
+//! First nothing that is under way may be stored or joined any more; then what is stored is looked
+//! through, key by key, each under the lock of the flights for as long as it takes to drop one. So what
+//! was fetched before a purge answers nobody who asks after it, and no request waits for one that looks
+//! at a million entries.
+
+use terms::{Digest, Url, UrlKey};
+
+use crate::Cache;
+use crate::entry::Entry;
+use crate::flight::Underway;
+use crate::tags::{Tag, Tags};
+
+/// What a purge is about.
+pub enum Aim<'a> {
+    /// All that this covers by its URL or its digest. Every entry is looked at.
+    Covered(&'a dyn Fn(&Url, Option<Digest>) -> bool),
+    /// A URL in every spelling, under its own host and under those that are as good as it.
+    Same(&'a Url, &'a dyn Fn(&str, &str) -> bool),
+    Tagged(Tag),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Force {
+    /// It goes.
+    Hard,
+    /// It stays, to be validated before it is used again.
+    Soft,
+}
+
+/// What was taken out, or made stale.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Purged {
+    /// Entries; each variant is one.
+    pub objects: u64,
+    pub bytes: u64,
+}
+
+impl Purged {
+    fn add(&mut self, other: Purged) {
+        self.objects += other.objects;
+        self.bytes += other.bytes;
+    }
+}
+
+impl Aim<'_> {
+    fn covers(&self, entry: &Entry) -> bool {
+        match self {
+            Aim::Covered(covers) => covers(entry.url(), entry.digest()),
+            Aim::Same(url, are_one) => entry.url().is_same_where(url, are_one),
+            Aim::Tagged(tag) => entry.head().tags.contains(*tag),
+        }
+    }
+
+    /// Of a fetch under way no digest is known, and tags only behind its head.
+    fn may_cover(&self, underway: &Underway) -> bool {
+        match self {
+            Aim::Covered(covers) => covers(&underway.url, None),
+            Aim::Same(url, are_one) => underway.url.is_same_where(url, are_one),
+            Aim::Tagged(tag) => underway.may_carry(*tag),
+        }
+    }
+}
+
+impl Cache {
+    /// Takes out every variant of what `aim` covers, or makes it stale. Of a fetch under way, what is covered
+    /// will not be stored, and nobody joins it; where only its head will tell, nobody joins it either.
+    pub fn purge(&self, aim: &Aim<'_>, force: Force) -> Purged {
+        self.outdate(aim);
+        let memory = &self.0.memory;
+        let mut purged = Purged::default();
+        let mut take = |key| purged.add(self.purge_key(key, aim, force));
+        match aim {
+            Aim::Covered(_) => memory.keys(|entry| aim.covers(entry)).for_each(take),
+            Aim::Tagged(tag) => memory.index.keys(*tag).for_each(take),
+            Aim::Same(url, _) => {
+                url.readings().for_each(|one| memory.index.keys(Tag::place(one)).for_each(&mut take));
+            }
+        }
+        memory.tidy();
+        purged
+    }
+
+    fn outdate(&self, aim: &Aim<'_>) {
+        let mut table = self.0.flights.lock();
+        // What a tag's purge only may concern is stored all the same, if its head says so.
+        match aim {
+            Aim::Tagged(_) => table.part(|underway| aim.may_cover(underway)),
+            _ => table.outdate(|underway| aim.may_cover(underway)),
+        }
+    }
+
+    fn purge_key(&self, key: UrlKey, aim: &Aim<'_>, force: Force) -> Purged {
+        let _table = self.0.flights.lock();
+        match force {
+            Force::Hard => self.0.memory.remove(key, |entry| aim.covers(entry)),
+            Force::Soft => self.0.memory.soften(key, |entry| aim.covers(entry)),
+        }
+    }
+}
+
+/// The tags of a fetch: those of its head, or, while it is waited for, those that were purged meanwhile.
+pub(crate) enum Awaited {
+    Purged(Vec<Tag>),
+    Known(Tags),
+}
+
+impl Default for Awaited {
+    fn default() -> Awaited {
+        Awaited::Purged(Vec::new())
+    }
+}
+
+/// Purges that a fetch remembers while it waits for its head. After more, it is not stored.
+const MOST_REMEMBERED: usize = 64;
+
+impl Awaited {
+    /// Whether one of the tags was purged while the head was waited for.
+    pub fn land(&mut self, tags: &Tags) -> bool {
+        match std::mem::replace(self, Awaited::Known(tags.clone())) {
+            Awaited::Purged(purged) => purged.iter().any(|tag| tags.contains(*tag)),
+            Awaited::Known(_) => false,
+        }
+    }
+
+    /// Whether a purge of `tag` concerns the fetch, or may; `forbid` is called where it is certain, or can't
+    /// be remembered.
+    pub fn purge(&mut self, tag: Tag, forbid: impl FnOnce()) -> bool {
+        match self {
+            Awaited::Known(tags) => {
+                let is_covered = tags.contains(tag);
+                if is_covered {
+                    forbid();
+                }
+                is_covered
+            }
+            Awaited::Purged(purged) => {
+                match purged.len() {
+                    MOST_REMEMBERED => forbid(),
+                    _ => purged.push(tag),
+                }
+                true
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
