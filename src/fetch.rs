@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use block::{Blocks, Clearance, Lane, Load};
 use cache::{Cache, Fill, Filled, Flight, Landed, Landing, Pass, ReplyHead, Stop, Writer};
-use http::{Method, Request, StatusCode, header};
+use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use origin::{Group, Handshake, Reply, ReplyBody};
 use terms::{Answer, Ask, Body, BodyError, CacheUse, Clock, Moment, Proof, Refusal, Ruling, Url};
@@ -97,12 +97,19 @@ impl Fetcher {
             },
         };
         if cache::policy::invalidates(&ask.method, reply.status) {
-            self.cache.invalidate(url);
+            self.invalidate(ask, url, &reply.fields);
         }
         let cache_status = pass.cache_status(reply.status);
         let to_head = ask.method == Method::HEAD;
         let passage = Passage { to_head, cache: CacheUse::Pass, fill: None, cache_status };
         Ok(passage.answer(reply, self.judge(url, clearance), self.witness.via()))
+    }
+
+    fn invalidate(&self, ask: &Ask, url: &Url, fields: &HeaderMap) {
+        self.cache.invalidate(url);
+        for other in cache::policy::also_invalidated(url, ask.client.scheme, fields) {
+            self.cache.invalidate(&other);
+        }
     }
 
     fn judge(&self, url: &Arc<Url>, clearance: Clearance) -> Judge {

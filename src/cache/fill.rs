@@ -142,6 +142,7 @@ impl Fill {
         }
         let updated = arrived.update(stored.head(), &self.caching);
         let storable = updated.storable(&self.underway.asked, &self.caching).is_ok();
+        let alone = updated.alone();
         let entry = Arc::new(stored.with_head(updated.into_head(&self.underway.asked)));
         self.underway.land(&entry.head().tags);
         let for_many = storable && entry.head().stored.is_for_many();
@@ -151,7 +152,7 @@ impl Fill {
             self.cache.forget(stored);
         }
         self.set_apart_unless(for_many, received);
-        self.settle(Outcome::Entry { entry, status: StatusCode::NOT_MODIFIED, for_many });
+        self.settle(Outcome::Entry { entry, status: StatusCode::NOT_MODIFIED, for_many, alone });
         Landing::Refreshed
     }
 
@@ -166,13 +167,14 @@ impl Fill {
             self.settle(Outcome::Private);
             return Landing::Private(Private { reason, why: self.underway.why });
         }
+        let alone = arrived.alone();
         let head = arrived.into_head(&self.underway.asked);
         self.underway.land(&head.tags);
         let for_many = head.stored.is_for_many();
         let growth = self.underway.growth.clone();
         let entry = Arc::new(Entry::new(self.underway.url.clone(), self.number(), head, growth));
         self.set_apart_unless(for_many, received);
-        let outcome = Outcome::Entry { entry: entry.clone(), status, for_many };
+        let outcome = Outcome::Entry { entry: entry.clone(), status, for_many, alone };
         self.owed = false; // it is the writer's
         Landing::Store(Writer::new(self.underway.clone(), self.cache.clone(), entry, outcome, received))
     }

@@ -33,7 +33,13 @@ pub(crate) struct Underway {
 /// What came of a fetch, once its head was there.
 #[derive(Clone)]
 pub(crate) enum Outcome {
-    Entry { entry: Arc<Entry>, status: StatusCode, for_many: bool },
+    Entry {
+        entry: Arc<Entry>,
+        status: StatusCode,
+        for_many: bool,
+        /// Fields for the starter alone.
+        alone: Option<Arc<HeaderMap>>,
+    },
     Private,
     Refused(Refusal),
 }
@@ -129,10 +135,11 @@ impl Flight {
     /// Waits until the head is there. The fill ends the wait, by landing, failing or being dropped.
     pub async fn landed(self) -> Result<Landed, Refusal> {
         match self.underway.outcome().await {
-            Outcome::Entry { entry, status, .. } => {
+            Outcome::Entry { entry, status, alone, .. } => {
                 let validated = status == StatusCode::NOT_MODIFIED;
                 let how = if validated { CacheUse::Revalidated } else { CacheUse::Miss };
-                Ok(Landed::Entry(Hit::fetched(entry, how, self.seat, self.underway.why, status)))
+                let hit = Hit::fetched(entry, how, self.seat, self.underway.why, status);
+                Ok(Landed::Entry(Hit { alone, ..hit }))
             }
             Outcome::Private => Ok(Landed::Private(())),
             Outcome::Refused(refusal) => Err(refusal),
@@ -164,7 +171,7 @@ impl Follower {
     pub async fn landed<P>(self) -> Result<Landed<P>, Refusal> {
         let Flight { underway, seat } = self.flight;
         match underway.outcome().await {
-            Outcome::Entry { entry, status, for_many } => {
+            Outcome::Entry { entry, status, for_many, .. } => {
                 let head = entry.head();
                 if for_many && head.stored.may_answer(self.authorized) && head.variant.matches(&self.asked) {
                     return Ok(Landed::Entry(Hit::fetched(entry, CacheUse::Collapsed, seat, self.why, status)));

@@ -7,7 +7,6 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use http::HeaderMap;
-use http::header::DATE;
 use moka::notification::RemovalCause;
 use moka::policy::EvictionPolicy;
 use terms::{Moment, UrlKey};
@@ -16,7 +15,6 @@ use crate::Numbers;
 use crate::entry::Entry;
 use crate::index::Index;
 use crate::policy::Unstorable;
-use crate::policy::date::FieldDate;
 use crate::purge::Purged;
 use crate::tags::Tag;
 
@@ -106,7 +104,7 @@ impl Memory {
         }
         self.cap(&mut entries);
         // A stable sort: of the same second, the one that came last is the most recent.
-        entries.sort_by_key(|entry| std::cmp::Reverse(FieldDate::read(entry.fields(), DATE).at()));
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.date()));
         self.put(key, entries);
     }
 

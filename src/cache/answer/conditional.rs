@@ -7,12 +7,13 @@ use http::header::{
     IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED,
 };
 use std::time::Duration;
+use terms::Timestamp;
 
 use crate::policy::date::{self, FieldDate};
 use crate::policy::validators::{Validators, strongly_equal, tags, weakly_equal};
 
 /// Whether the client's copy still holds, so that 304 is all it needs. `stored` are the fields of a 200.
-pub(super) fn not_modified(asked: &HeaderMap, stored: &HeaderMap) -> bool {
+pub(super) fn not_modified(asked: &HeaderMap, stored: &HeaderMap, now: Timestamp) -> bool {
     // RFC 9110 section 13.2.2: where If-None-Match stands, If-Modified-Since is not asked.
     if asked.contains_key(IF_NONE_MATCH) {
         let tag = stored.get(ETAG);
@@ -22,18 +23,19 @@ pub(super) fn not_modified(asked: &HeaderMap, stored: &HeaderMap) -> bool {
             .flat_map(|line| tags(line.as_bytes()))
             .any(|wanted| wanted == b"*" || tag.is_some_and(|tag| weakly_equal(wanted, tag.as_bytes())));
     }
-    let Some(since) = FieldDate::read(asked, IF_MODIFIED_SINCE).at() else { return false };
+    let Some(since) = FieldDate::read(asked, IF_MODIFIED_SINCE, now).at() else { return false };
     // RFC 9111 section 4.3.2: without Last-Modified, the stored Date.
-    let modified = FieldDate::read(stored, LAST_MODIFIED).at().or_else(|| FieldDate::read(stored, DATE).at());
+    let modified = FieldDate::read(stored, LAST_MODIFIED, now).at();
+    let modified = modified.or_else(|| FieldDate::read(stored, DATE, now).at());
     modified.is_some_and(|modified| modified <= since)
 }
 
 /// Whether `Range` counts (RFC 9110 section 13.1.5).
-pub(super) fn range_applies(asked: &HeaderMap, stored: &HeaderMap) -> bool {
+pub(super) fn range_applies(asked: &HeaderMap, stored: &HeaderMap, now: Timestamp) -> bool {
     let Some(condition) = asked.get(IF_RANGE) else { return true };
     let held = Validators::of(stored);
-    if let Some(time) = date::parse(condition) {
-        let date = FieldDate::read(stored, DATE).at();
+    if let Some(time) = date::parse(condition, now) {
+        let date = FieldDate::read(stored, DATE, now).at();
         // Section 8.8.2.2: a date is a strong validator if Date lies at least a second behind it.
         let strong = date.is_some_and(|date| date.since(time) >= Duration::from_secs(1));
         return strong && held.modified == Some(condition);
@@ -54,7 +56,7 @@ pub(super) fn strip_for_304(fields: &mut HeaderMap) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::fields;
+    use crate::testing::{START, fields};
 
     const MODIFIED: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
     const LATER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
@@ -83,7 +85,7 @@ mod tests {
             (&[("if-modified-since", EARLIER)], dated, false),
             (&[], tagged, false),
         ] {
-            assert_eq!(not_modified(&fields(asked), &fields(stored)), expected, "{asked:?} {stored:?}");
+            assert_eq!(not_modified(&fields(asked), &fields(stored), START), expected, "{asked:?} {stored:?}");
         }
     }
 
@@ -102,7 +104,11 @@ mod tests {
             (MODIFIED, same_second, false),
             ("nonsense", stored, false),
         ] {
-            assert_eq!(range_applies(&fields(&[("if-range", condition)]), &fields(stored)), expected, "{condition}");
+            assert_eq!(
+                range_applies(&fields(&[("if-range", condition)]), &fields(stored), START),
+                expected,
+                "{condition}"
+            );
         }
     }
 }

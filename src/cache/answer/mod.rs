@@ -9,7 +9,7 @@ use std::sync::Arc;
 use http::header::{AGE, CACHE_STATUS, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use terms::record::Part;
-use terms::{Answer, Ask, Body, CacheUse, Departures, Moment, Proof};
+use terms::{Answer, Ask, Body, CacheUse, Departures, Moment, Proof, Timestamp};
 
 use crate::Caching;
 use crate::entry::{Entry, Seat};
@@ -25,6 +25,8 @@ pub struct Hit {
     pub how: CacheUse,
     pub(crate) seat: Option<Seat>,
     pub(crate) forward: Option<Forwarded>,
+    /// Fields that this asker gets, and nobody after.
+    pub(crate) alone: Option<Arc<HeaderMap>>,
 }
 
 /// What of an entry a request gets.
@@ -38,23 +40,26 @@ enum Form {
 impl Hit {
     /// From the store, without a word to the origin.
     pub(crate) fn stored(entry: Arc<Entry>, how: CacheUse) -> Hit {
-        Hit { entry, how, seat: None, forward: None }
+        Hit { entry, how, seat: None, forward: None, alone: None }
     }
 
     pub(crate) fn fetched(entry: Arc<Entry>, how: CacheUse, seat: Seat, why: Forward, status: StatusCode) -> Hit {
         let collapsed = (how == CacheUse::Collapsed).then_some(true);
         let forward = Forwarded { why, status, collapsed, stored: false };
-        Hit { entry, how, seat: Some(seat), forward: Some(forward) }
+        Hit { entry, how, seat: Some(seat), forward: Some(forward), alone: None }
     }
 
     /// The answer to `ask`, for which this entry was looked up.
     pub fn answer(self, ask: &Ask, caching: &Caching, now: Moment) -> Answer {
-        let form = self.form(ask);
+        let form = self.form(ask, now.wall);
         let entry = &self.entry;
         let mut fields = match &form {
             Form::Unsatisfiable { .. } => HeaderMap::new(),
             _ => entry.fields().clone(),
         };
+        if let Some(alone) = &self.alone {
+            fields.extend(HeaderMap::clone(alone));
+        }
         let mut departures = Departures::default();
         if caching.repr_digest && self.add_repr_digest(&form, &mut fields) {
             departures.add(Departures::REPR_DIGEST);
@@ -84,13 +89,13 @@ impl Hit {
         }
     }
 
-    fn form(&self, ask: &Ask) -> Form {
+    fn form(&self, ask: &Ask, now: Timestamp) -> Form {
         // RFC 9110 section 13.2.1: preconditions are ignored where the answer would not be a 2xx.
         if self.entry.status() != StatusCode::OK {
             return Form::Whole;
         }
         let stored = self.entry.fields();
-        if ask.present.conditions && conditional::not_modified(&ask.fields, stored) {
+        if ask.present.conditions && conditional::not_modified(&ask.fields, stored, now) {
             return Form::NotModified;
         }
         // Section 14.2: GET alone has ranges. Of a windowed body the beginning may be gone.
@@ -98,7 +103,7 @@ impl Hit {
             return Form::Whole;
         }
         let (Some(wanted), Some(length)) = (Wanted::read(&ask.fields), self.entry.length()) else { return Form::Whole };
-        if !conditional::range_applies(&ask.fields, stored) {
+        if !conditional::range_applies(&ask.fields, stored, now) {
             return Form::Whole;
         }
         wanted.within(length).map_or(Form::Unsatisfiable { length }, Form::Part)

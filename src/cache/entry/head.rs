@@ -1,8 +1,11 @@
 //! The head of an entry: everything that is made once, when the response comes in.
 
+use std::sync::Arc;
+
 use http::StatusCode;
+use http::header::Entry;
 use http::header::{
-    AGE, CACHE_STATUS, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, SET_COOKIE, TRANSFER_ENCODING,
+    AGE, CACHE_STATUS, CONTENT_LENGTH, DATE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE, TRANSFER_ENCODING,
 };
 use terms::Moment;
 use terms::wire::fields::strip_hop_by_hop;
@@ -38,6 +41,8 @@ pub(crate) struct Head {
 pub(crate) struct Arrived {
     status: StatusCode,
     fields: HeaderMap,
+    /// What of its fields is for the asker alone.
+    alone: Option<Arc<HeaderMap>>,
     directives: ResponseDirectives,
     freshness: Freshness,
     declared: Option<u64>,
@@ -59,10 +64,11 @@ impl Arrived {
         strip_hop_by_hop(&mut fields);
         fields.remove(&NEVER_STORED);
         // RFC 9110 section 6.6.1: a recipient with a clock records when a response without Date came.
-        if FieldDate::read(&fields, http::header::DATE).at().is_none() {
-            fields.insert(http::header::DATE, date::write(received.wall));
+        if FieldDate::read(&fields, DATE, received.wall).at().is_none() {
+            fields.insert(DATE, date::write(received.wall));
         }
         let directives = ResponseDirectives::read(&fields);
+        let alone = take_out(&mut fields, &directives);
         let freshness = Freshness::of(head.status, &fields, &directives, sent, received);
         let declared = match head.status {
             StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT => Some(0),
@@ -73,11 +79,16 @@ impl Arrived {
             fields.remove(CONTENT_LENGTH);
         }
         let had_age = fields.remove(AGE).is_some();
-        Arrived { status: head.status, fields, directives, freshness, declared, had_age }
+        Arrived { status: head.status, fields, alone, directives, freshness, declared, had_age }
     }
 
     pub fn status(&self) -> StatusCode {
         self.status
+    }
+
+    /// Fields that are handed to the one who asked, and stored for nobody.
+    pub fn alone(&self) -> Option<Arc<HeaderMap>> {
+        self.alone.clone()
     }
 
     pub fn declared(&self) -> Option<u64> {
@@ -96,12 +107,15 @@ impl Arrived {
 
     /// The stored response as this 304 updates it (RFC 9111 section 3.2).
     pub fn update(self, stored: &Head, caching: &Caching) -> Arrived {
-        let fields = validators::updated(&stored.fields, &self.fields, caching.store_set_cookie);
+        let mut fields = validators::updated(&stored.fields, &self.fields, caching.store_set_cookie);
         let directives = ResponseDirectives::read(&fields);
+        // The 304 may repeat fields without repeating whom they are for.
+        let alone = take_out(&mut fields, &directives).or(self.alone);
         let freshness = self.freshness.for_fields(stored.status, &fields, &directives);
         Arrived {
             status: stored.status,
             fields,
+            alone,
             directives,
             freshness,
             declared: stored.declared,
@@ -158,6 +172,19 @@ impl Head {
         let fields: usize = self.fields.iter().map(|(name, value)| name.as_str().len() + value.len() + 64).sum();
         (fields + self.variant.bytes() + self.tags.bytes()) as u64
     }
+}
+
+/// RFC 9111 sections 5.2.2.4 and 5.2.2.7: what the qualified forms name is left out of what is stored, or of
+/// what others get, which here is the same.
+fn take_out(fields: &mut HeaderMap, directives: &ResponseDirectives) -> Option<Arc<HeaderMap>> {
+    let mut alone = HeaderMap::new();
+    for name in directives.for_the_asker() {
+        if let Entry::Occupied(lines) = fields.entry(name) {
+            let (name, lines) = lines.remove_entry_mult();
+            alone.extend(lines.map(|line| (name.clone(), line)));
+        }
+    }
+    (!alone.is_empty()).then(|| Arc::new(alone))
 }
 
 fn content_length(fields: &HeaderMap) -> Option<u64> {

@@ -11,14 +11,16 @@ mod reader;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use http::header::DATE;
 use http::{HeaderMap, StatusCode};
 use terms::body::Shared;
-use terms::{Body, Digest, Proof, Url};
+use terms::{Body, Digest, Proof, Timestamp, Url};
 
 pub(crate) use growth::{Growth, Halt};
 pub(crate) use head::{Arrived, Head};
 pub(crate) use places::Seat;
 
+use crate::policy::date::FieldDate;
 use reader::Reader;
 
 /// One response of an origin, as it is stored or about to be.
@@ -78,6 +80,12 @@ impl Entry {
     /// The origin's fields, less what belongs to its hop.
     pub fn fields(&self) -> &HeaderMap {
         &self.head.fields
+    }
+
+    /// When the origin made it.
+    pub(crate) fn date(&self) -> Option<Timestamp> {
+        let received = self.head.stored.freshness.received().wall;
+        FieldDate::read(&self.head.fields, DATE, received).at()
     }
 
     /// The length of the full body, where it is known.

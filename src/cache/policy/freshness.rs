@@ -7,7 +7,7 @@ use http::header::{AGE, DATE, EXPIRES, HeaderMap, LAST_MODIFIED};
 use terms::{Moment, Timestamp};
 
 use super::date::FieldDate;
-use super::directives::ResponseDirectives;
+use super::directives::{ResponseDirectives, Source};
 
 /// The most that a heuristic gives: a page without any freshness information is asked for daily.
 const MOST_BY_HEURISTIC: Duration = Duration::from_secs(24 * 60 * 60);
@@ -30,10 +30,10 @@ impl Freshness {
         sent: Moment,
         received: Moment,
     ) -> Freshness {
-        let date = FieldDate::read(fields, DATE).at().unwrap_or(received.wall);
+        let dates = Dates::read(fields, received.wall);
         Freshness {
-            initial_age: initial_age(fields, date, sent, received),
-            lifetime: lifetime(status, fields, directives, date),
+            initial_age: initial_age(fields, dates.date, sent, received),
+            lifetime: lifetime(status, directives, &dates),
             received,
         }
     }
@@ -41,8 +41,8 @@ impl Freshness {
     /// The freshness of a stored response that the one of this freshness, a 304, has validated: it is as
     /// old as its validation, and holds as long as its updated fields say.
     pub fn for_fields(&self, status: StatusCode, fields: &HeaderMap, directives: &ResponseDirectives) -> Freshness {
-        let date = FieldDate::read(fields, DATE).at().unwrap_or(self.received.wall);
-        Freshness { lifetime: lifetime(status, fields, directives, date), ..*self }
+        let dates = Dates::read(fields, self.received.wall);
+        Freshness { lifetime: lifetime(status, directives, &dates), ..*self }
     }
 
     /// current_age of section 4.2.3.
@@ -97,25 +97,46 @@ fn age_value(fields: &HeaderMap) -> Duration {
     digits.map_or(Duration::ZERO, |text| Duration::from_secs(u64::from(text.parse::<u32>().unwrap_or(1 << 31))))
 }
 
-/// Section 4.2.1: the first that is there decides.
-fn lifetime(status: StatusCode, fields: &HeaderMap, directives: &ResponseDirectives, date: Timestamp) -> Duration {
-    if let Some(seconds) = directives.s_maxage.or(directives.max_age) {
-        return Duration::from_secs(seconds);
-    }
-    match FieldDate::read(fields, EXPIRES) {
-        FieldDate::At(expires) => expires.since(date),
-        // Section 5.3: an invalid date, "0" above all, is in the past.
-        FieldDate::Invalid => Duration::ZERO,
-        // Section 4.2.2.
-        FieldDate::Absent if is_heuristically_cacheable(status) || directives.public => heuristic(fields, date),
-        FieldDate::Absent => Duration::ZERO,
+/// The dates of a response that tell how long it holds.
+struct Dates {
+    date: Timestamp,
+    expires: FieldDate,
+    modified: Option<Timestamp>,
+}
+
+impl Dates {
+    fn read(fields: &HeaderMap, received: Timestamp) -> Dates {
+        Dates {
+            date: FieldDate::read(fields, DATE, received).at().unwrap_or(received),
+            expires: FieldDate::read(fields, EXPIRES, received),
+            modified: FieldDate::read(fields, LAST_MODIFIED, received).at(),
+        }
     }
 }
 
+/// Section 4.2.1: the first that is there decides.
+fn lifetime(status: StatusCode, directives: &ResponseDirectives, dates: &Dates) -> Duration {
+    if let Some(seconds) = directives.s_maxage.or(directives.max_age) {
+        return Duration::from_secs(seconds);
+    }
+    match dates.expires {
+        FieldDate::At(expires) if speaks_to_us(directives) => expires.since(dates.date),
+        // Section 5.3: an invalid date, "0" above all, is in the past.
+        FieldDate::Invalid if speaks_to_us(directives) => Duration::ZERO,
+        // Section 4.2.2.
+        _ if is_heuristically_cacheable(status) || directives.public => heuristic(dates),
+        _ => Duration::ZERO,
+    }
+}
+
+/// RFC 9213 section 2.2: beside directives that are aimed at caches like this one, `Expires` is for others.
+fn speaks_to_us(directives: &ResponseDirectives) -> bool {
+    directives.source == Source::CacheControl
+}
+
 /// A tenth of the time since the last change, as section 4.2.2 suggests.
-fn heuristic(fields: &HeaderMap, date: Timestamp) -> Duration {
-    let changed = FieldDate::read(fields, LAST_MODIFIED).at();
-    changed.map_or(Duration::ZERO, |changed| (date.since(changed) / 10).min(MOST_BY_HEURISTIC))
+fn heuristic(dates: &Dates) -> Duration {
+    dates.modified.map_or(Duration::ZERO, |modified| (dates.date.since(modified) / 10).min(MOST_BY_HEURISTIC))
 }
 
 /// RFC 9110 section 15.1, less 206, which isn't stored.
@@ -125,7 +146,8 @@ pub fn is_heuristically_cacheable(status: StatusCode) -> bool {
 
 /// Whether the origin itself said how long the response holds.
 pub fn is_explicit(fields: &HeaderMap, directives: &ResponseDirectives) -> bool {
-    directives.s_maxage.is_some() || directives.max_age.is_some() || fields.contains_key(EXPIRES)
+    let expires = speaks_to_us(directives) && fields.contains_key(EXPIRES);
+    directives.s_maxage.is_some() || directives.max_age.is_some() || expires
 }
 
 #[cfg(test)]
@@ -170,6 +192,8 @@ mod tests {
             (vec![("expires", "0")], 0),
             (vec![("expires", future.as_str()), ("expires", "0")], 0),
             (vec![("cache-control", "max-age=oops"), ("expires", future.as_str())], 0),
+            (vec![("cdn-cache-control", "max-age=7"), ("cache-control", "s-maxage=5"), ("expires", "0")], 7),
+            (vec![("cdn-cache-control", "none"), ("cache-control", "s-maxage=5"), ("expires", future.as_str())], 0),
             (vec![], 0),
         ] {
             assert_eq!(freshness(200, &lines).lifetime, Duration::from_secs(expected), "{lines:?}");

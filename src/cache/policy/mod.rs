@@ -9,19 +9,20 @@
 pub mod date;
 pub mod directives;
 pub mod freshness;
+mod invalidation;
 mod storable;
 pub mod validators;
 pub mod vary;
 
 use std::time::Duration;
 
-use http::{Method, StatusCode};
 use terms::Moment;
 
 use crate::Caching;
-use directives::{RequestDirectives, ResponseDirectives};
+use directives::{RequestDirectives, ResponseDirectives, Scope};
 use freshness::Freshness;
 
+pub use invalidation::{also_invalidated, invalidates};
 pub use storable::{Unstorable, storable};
 
 /// Why a request goes on to the origin (RFC 9211 section 2.2).
@@ -56,6 +57,8 @@ pub struct Stored {
     pub freshness: Freshness,
     /// `no-cache`: not without validation.
     validate_always: bool,
+    /// It won't change while it is fresh (RFC 8246).
+    immutable: bool,
     /// Never stale, whoever asks for it.
     never_stale: bool,
     /// It may answer requests with `Authorization`.
@@ -92,7 +95,8 @@ impl Stored {
     pub fn new(directives: &ResponseDirectives, freshness: Freshness, sets_cookie: bool) -> Stored {
         Stored {
             freshness,
-            validate_always: directives.no_cache,
+            validate_always: directives.no_cache == Scope::Everything,
+            immutable: directives.immutable,
             // Section 4.2.4: prohibited by must-revalidate, proxy-revalidate and s-maxage.
             never_stale: directives.must_revalidate || directives.proxy_revalidate || directives.s_maxage.is_some(),
             for_authorized: allows_authorized(directives),
@@ -128,6 +132,10 @@ impl Stored {
     }
 
     fn disappoints(&self, wishes: &RequestDirectives, now: Moment) -> bool {
+        // RFC 8246 section 2.1: only who says no-cache outright wants to hear it from the origin.
+        if self.immutable {
+            return wishes.no_cache;
+        }
         let age = self.freshness.age(now);
         let too_old = wishes.max_age.is_some_and(|most| age > Duration::from_secs(most));
         let too_near =
@@ -151,12 +159,6 @@ impl Stored {
 fn allows_authorized(directives: &ResponseDirectives) -> bool {
     // Section 3.5.
     directives.must_revalidate || directives.public || directives.s_maxage.is_some()
-}
-
-/// Section 4.4: whether what came of a request invalidates what is stored under its URL.
-pub fn invalidates(method: &Method, status: StatusCode) -> bool {
-    let safe = method.is_safe();
-    !safe && (status.is_success() || status.is_redirection())
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use http::header::{AUTHORIZATION, HeaderMap, SET_COOKIE};
 
-use super::directives::ResponseDirectives;
+use super::directives::{ResponseDirectives, Scope};
 use super::freshness::{self, Freshness};
 use super::validators::Validators;
 use super::vary::Vary;
@@ -69,7 +69,7 @@ pub fn storable(
     } else if directives.no_store {
         return Err(Unstorable::NoStore);
     }
-    if directives.private {
+    if directives.private == Scope::Everything {
         return Err(Unstorable::Private);
     }
     // Section 3.5.
@@ -94,7 +94,7 @@ pub fn storable(
     }
     // "neither a cache validator nor an explicit expiration time … not usually useful to store".
     let validates = status == StatusCode::OK && Validators::of(fields).any();
-    let reusable = freshness.is_fresh_on_arrival() && !directives.no_cache;
+    let reusable = freshness.is_fresh_on_arrival() && directives.no_cache != Scope::Everything;
     if !reusable && !validates {
         return Err(Unstorable::NeverReusable);
     }

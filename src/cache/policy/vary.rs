@@ -1,6 +1,8 @@
 //! Which requests a stored response answers (RFC 9111 section 4.1).
 
-use http::header::{HeaderMap, HeaderName, VARY};
+use std::cmp::Reverse;
+
+use http::header::{ACCEPT_ENCODING, ACCEPT_LANGUAGE, HeaderMap, HeaderName, VARY};
 use terms::wire::fields::tokens;
 
 /// What a response says its choice hung on.
@@ -45,18 +47,46 @@ pub struct Variant(Box<[Nominated]>);
 struct Nominated {
     name: HeaderName,
     /// `None` where the request lacked the field.
-    value: Option<Box<[u8]>>,
+    value: Option<Value>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Value {
+    /// As it came, where it came in one line: the usual case is that it comes so again, and is compared at
+    /// no cost.
+    line: Option<Box<[u8]>>,
+    normalised: Box<[u8]>,
+}
+
+impl Value {
+    fn of(asked: &HeaderMap, name: &HeaderName) -> Option<Value> {
+        let normalised = normalised(asked, name)?;
+        let mut lines = asked.get_all(name).iter();
+        let line = match (lines.next(), lines.next()) {
+            (Some(line), None) if *line.as_bytes() != *normalised => Some(line.as_bytes().into()),
+            _ => None,
+        };
+        Some(Value { line, normalised })
+    }
+
+    fn is(&self, line: &[u8]) -> bool {
+        *line == *self.line.as_deref().unwrap_or(&self.normalised)
+    }
+
+    fn bytes(&self) -> usize {
+        self.normalised.len() + self.line.as_ref().map_or(0, |line| line.len())
+    }
 }
 
 impl Variant {
     pub fn of(names: &[HeaderName], asked: &HeaderMap) -> Variant {
-        Variant(names.iter().map(|name| Nominated { name: name.clone(), value: normalised(asked, name) }).collect())
+        Variant(names.iter().map(|name| Nominated { name: name.clone(), value: Value::of(asked, name) }).collect())
     }
 
     /// Whether the fields match those of the original request. One that is absent matches only where it
     /// is absent too.
     pub fn matches(&self, asked: &HeaderMap) -> bool {
-        self.0.iter().all(|one| same(one.value.as_deref(), asked, &one.name))
+        self.0.iter().all(|one| same(one.value.as_ref(), asked, &one.name))
     }
 
     /// Whether two requests agree in every field that this one nominates.
@@ -65,39 +95,33 @@ impl Variant {
     }
 
     pub fn bytes(&self) -> usize {
-        self.0.iter().map(|one| one.name.as_str().len() + one.value.as_ref().map_or(0, |value| value.len())).sum()
+        self.0.iter().map(|one| one.name.as_str().len() + one.value.as_ref().map_or(0, Value::bytes)).sum()
     }
 }
 
-fn same(stored: Option<&[u8]>, asked: &HeaderMap, name: &HeaderName) -> bool {
+fn same(stored: Option<&Value>, asked: &HeaderMap, name: &HeaderName) -> bool {
     let mut lines = asked.get_all(name).iter();
     match (stored, lines.next(), lines.next()) {
         (None, None, _) => true,
         (None, Some(_), _) | (Some(_), None, _) => false,
         // The usual case costs no allocation.
-        (Some(stored), Some(line), None) if line.as_bytes() == stored => true,
-        (Some(stored), Some(_), _) => normalised(asked, name).as_deref() == Some(stored),
+        (Some(stored), Some(line), None) if stored.is(line.as_bytes()) => true,
+        (Some(stored), Some(_), _) => normalised(asked, name).is_some_and(|value| value == stored.normalised),
     }
 }
 
-/// All lines of a field as one list, in order, joined by `, `; blanks round commas outside quotes are
-/// made alike. `None` if the field is absent.
+/// All lines of a field as one list, joined by `, `, with what its definition says makes no difference
+/// taken out: blanks round members for all, see [`members`] for more. `None` if the field is absent.
 fn normalised(fields: &HeaderMap, name: &HeaderName) -> Option<Box<[u8]>> {
     let mut lines = fields.get_all(name).iter().peekable();
     lines.peek()?;
-    let mut joined: Vec<u8> = Vec::new();
-    for line in lines {
-        if !joined.is_empty() {
-            joined.extend_from_slice(b", ");
-        }
-        push_members(&mut joined, line.as_bytes());
-    }
-    Some(joined.into_boxed_slice())
+    Some(members(name, lines.flat_map(|line| list(line.as_bytes())).collect()).join(&b", "[..]).into_boxed_slice())
 }
 
-fn push_members(joined: &mut Vec<u8>, line: &[u8]) {
+/// Splits at commas outside quotes.
+fn list(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let (mut quoted, mut escaped) = (false, false);
-    let members = line.split(|&byte| {
+    let members = line.split(move |&byte| {
         match byte {
             _ if escaped => escaped = false,
             b'\\' if quoted => escaped = true,
@@ -106,12 +130,67 @@ fn push_members(joined: &mut Vec<u8>, line: &[u8]) {
         }
         !quoted && byte == b','
     });
-    for (index, member) in members.enumerate() {
-        if index > 0 {
-            joined.extend_from_slice(b", ");
+    members.map(<[u8]>::trim_ascii)
+}
+
+/// The members of a list in a form that is the same for all that mean the same.
+fn members(name: &HeaderName, members: Vec<&[u8]>) -> Vec<Vec<u8>> {
+    let mut weighted: Vec<Weighted> = match *name {
+        ACCEPT_ENCODING | ACCEPT_LANGUAGE => {
+            members.into_iter().filter(|member| !member.is_empty()).map(Weighted::read).collect()
         }
-        joined.extend_from_slice(member.trim_ascii());
+        _ => return members.into_iter().map(<[u8]>::to_vec).collect(),
+    };
+    match *name {
+        // RFC 9110 section 12.5.3: codings are told apart by their weights alone.
+        ACCEPT_ENCODING => weighted.sort(),
+        // Section 12.5.4: some take the order of tags of one weight for a priority, so that stays.
+        _ => weighted.sort_by_key(|member| Reverse(member.weight)),
     }
+    weighted.into_iter().map(Weighted::write).collect()
+}
+
+/// A member with its weight (RFC 9110 section 12.4.2). Letter case makes no difference in codings (section
+/// 8.4.1) nor in language ranges (RFC 4647 section 2.1).
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Weighted {
+    text: Vec<u8>,
+    /// In thousandths; 1000 where there is none, or none that can be read: then it is part of the text.
+    weight: u16,
+}
+
+impl Weighted {
+    fn read(member: &[u8]) -> Weighted {
+        let text = |text: &[u8]| text.trim_ascii().to_ascii_lowercase();
+        let split = member.iter().rposition(|&byte| byte == b';').map(|at| (&member[..at], &member[at + 1..]));
+        match split.and_then(|(range, weight)| Some((range, thousandths(weight.trim_ascii())?))) {
+            Some((range, weight)) => Weighted { text: text(range), weight },
+            None => Weighted { text: text(member), weight: 1000 },
+        }
+    }
+
+    fn write(mut self) -> Vec<u8> {
+        if self.weight < 1000 {
+            self.text.extend_from_slice(format!(";q={}", self.weight).as_bytes());
+        }
+        self.text
+    }
+}
+
+/// `q=0.8`, with up to three digits.
+fn thousandths(weight: &[u8]) -> Option<u16> {
+    let (b"q=" | b"Q=", value) = weight.split_at_checked(2)? else { return None };
+    let (whole, digits) = match value {
+        [whole @ (b'0' | b'1')] => (whole, &b""[..]),
+        [whole @ (b'0' | b'1'), b'.', digits @ ..] => (whole, digits),
+        _ => return None,
+    };
+    if digits.len() > 3 || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let padded = digits.iter().chain(b"000").take(3);
+    let weight = u16::from(whole - b'0') * 1000 + padded.fold(0, |sum, digit| sum * 10 + u16::from(digit - b'0'));
+    (weight <= 1000).then_some(weight)
 }
 
 #[cfg(test)]
@@ -158,6 +237,30 @@ mod tests {
         assert!(some.matches(&fields(&[("accept", "x")])));
         assert!(!some.matches(&fields(&[("cookie", "")])));
         assert!(!variant("cookie", &fields(&[("cookie", "")])).matches(&fields(&[])));
+    }
+
+    #[test]
+    fn what_means_the_same_matches() {
+        for (name, stored, asked, expected) in [
+            ("accept-encoding", "gzip, br", "br,GZIP", true),
+            ("accept-encoding", "gzip, br", "br, gzip;q=1.0", true),
+            ("accept-encoding", "gzip, br;q=0.5", "br;Q=0.500 , gzip", true),
+            ("accept-encoding", "gzip, br", "gzip, br;q=0.9", false),
+            ("accept-encoding", "gzip;q=0", "gzip", false),
+            ("accept-encoding", "gzip", "", false),
+            ("accept-encoding", "gzip;q=2", "gzip", false),
+            ("accept-language", "en, de", "eN,  De", true),
+            ("accept-language", "en, de;q=0.8", "de;q=0.80, en", true),
+            // Of one weight, the first may be meant to come first.
+            ("accept-language", "en, de", "de, en", false),
+            ("accept-language", "en-GB", "en", false),
+            // Nothing is known of these.
+            ("x", "en, de", "EN, de", false),
+            ("accept", "a/b, c/d", "c/d, a/b", false),
+        ] {
+            let some = variant(name, &fields(&[(name, stored)]));
+            assert_eq!(some.matches(&fields(&[(name, asked)])), expected, "{name}: {stored} | {asked}");
+        }
     }
 
     #[test]

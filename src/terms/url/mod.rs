@@ -12,6 +12,7 @@
 
 mod fold;
 mod host;
+mod reference;
 mod steps;
 
 use std::collections::hash_map::RandomState;
