@@ -10,6 +10,7 @@ use cache::{Cache, Fill, Filled, Flight, Landed, Landing, Pass, ReplyHead, Stop,
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use origin::{Group, Handshake, Reply, ReplyBody};
+use terms::wire::range::Ranges;
 use terms::{Answer, Ask, Body, BodyError, CacheUse, Clock, Moment, Proof, Refusal, Ruling, Url};
 use tokio::sync::oneshot;
 
@@ -56,6 +57,10 @@ impl Fetcher {
         let mut request = forward::request(ask, url, fill.request_fields(ask), Body::Empty, site, self.witness.via());
         // What GET is answered with is stored, and HEAD is answered from it.
         *request.method_mut() = Method::GET;
+        // The digest is of the whole: with a rule that asks for it, no part is handed out unseen.
+        if self.blocks.index().has_digest_rules() {
+            fill.withhold_parts();
+        }
         let (starter, private) = oneshot::channel();
         let flight = fill.flight();
         let fetch = Fetch {
@@ -78,13 +83,9 @@ impl Fetcher {
         body: Body,
         pass: Pass,
     ) -> Result<Answer, Refusal> {
-        let mut fields = ask.fields.clone();
-        // The digest is of the whole: with a rule that asks for it, no part is handed out unseen.
-        if self.blocks.index().has_digest_rules() {
-            fields.remove(header::RANGE);
-            fields.remove(header::IF_RANGE);
-        }
+        let fields = self.passed_fields(ask);
         let request = forward::request(ask, url, fields, body, site, self.witness.via());
+        let asks_part = request.headers().contains_key(header::RANGE);
         let origins = site.group(url);
         let reply = match ask.present.tunnel {
             false => origins.exchange(request).await?,
@@ -99,6 +100,13 @@ impl Fetcher {
         if cache::policy::invalidates(&ask.method, reply.status) {
             self.invalidate(ask, url, &reply.fields);
         }
+        if reply.status == StatusCode::PARTIAL_CONTENT && !asks_part {
+            return Err(Refusal::OriginBroken(cache::UNASKED_PART.into()));
+        }
+        if pass.is_part() {
+            let head = ReplyHead { status: reply.status, fields: reply.fields.clone() };
+            self.cache.saw_part(ask, url, head, &site.caching, self.clock.now());
+        }
         let cache_status = pass.cache_status(reply.status);
         let to_head = ask.method == Method::HEAD;
         let passage = Passage { to_head, cache: CacheUse::Pass, fill: None, cache_status };
@@ -110,6 +118,18 @@ impl Fetcher {
         for other in cache::policy::also_invalidated(url, ask.client.scheme, fields) {
             self.cache.invalidate(&other);
         }
+    }
+
+    /// What is forwarded of a request's fields: `Range` only if it is one that counts (RFC 9110 section 14.2), and
+    /// not where a rule asks for a digest, which is of the whole.
+    fn passed_fields(&self, ask: &Ask) -> HeaderMap {
+        let mut fields = ask.fields.clone();
+        let counts = Ranges::read(&fields).is_some() && !self.blocks.index().has_digest_rules();
+        if ask.present.range && ask.method == Method::GET && !counts {
+            fields.remove(header::RANGE);
+            fields.remove(header::IF_RANGE);
+        }
+        fields
     }
 
     fn judge(&self, url: &Arc<Url>, clearance: Clearance) -> Judge {
@@ -189,6 +209,9 @@ impl Fetch {
                 None => break,
                 Some(Err(error)) => return Err(writer.fail(error)),
                 Some(Ok(frame)) => {
+                    if self.judge.blocks.index().has_digest_rules() {
+                        writer.withhold_parts();
+                    }
                     let Ok(chunk) = frame.into_data() else { continue };
                     writer.push(chunk).await?;
                 }

@@ -76,6 +76,10 @@ impl Gateway {
                 Lookup::Filling(flight) => Box::pin(flight.landed()).await?,
                 Lookup::Miss(fill) => Box::pin(self.fetcher.start(site, ask, url, fill, clearance).landed()).await?,
                 Lookup::Pass(pass) => Landed::Pass(pass),
+                Lookup::Beside(pass, whole) => {
+                    self.fetcher.start(site, ask, url, whole, clearance);
+                    Landed::Pass(pass)
+                }
             },
         };
         let (url, answer) = match landed {

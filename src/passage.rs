@@ -9,10 +9,10 @@ use std::time::Duration;
 use block::{Blocks, Clearance};
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::{CACHE_STATUS, CONTENT_RANGE, HeaderValue};
+use http::header::{CACHE_STATUS, HeaderMap, HeaderValue};
 use http_body::{Frame, SizeHint};
 use origin::{Agreed, Reply, ReplyBody};
-use terms::record::Part;
+use terms::wire::range::Parts;
 use terms::{Answer, Body, BodyError, CacheUse, Clock, Digest, Hasher, Proof, Ruling, Tunnel, Url};
 
 use crate::forward;
@@ -61,7 +61,9 @@ impl Passage {
         }
         // A part, and what has no content, tell nothing of the whole.
         if matches!(reply.status, StatusCode::PARTIAL_CONTENT | StatusCode::NOT_MODIFIED) {
-            answer.range = answer.fields.get(CONTENT_RANGE).and_then(part_of);
+            if reply.status == StatusCode::PARTIAL_CONTENT {
+                answer.range = enclosed(&answer.fields, &reply.body);
+            }
             answer.body = Body::stream(reply.body);
             return answer;
         }
@@ -89,11 +91,11 @@ pub fn tunnel(agreed: Agreed, idle: Duration, cache_status: HeaderValue, via: &s
     answer
 }
 
-/// `bytes first-last/length` (RFC 9110 section 14.4).
-fn part_of(value: &HeaderValue) -> Option<Part> {
-    let (range, length) = value.to_str().ok()?.strip_prefix("bytes ")?.split_once('/')?;
-    let (first, last) = range.split_once('-')?;
-    Some(Part { first: first.parse().ok()?, last: last.parse().ok()?, length: length.parse().ok()? })
+/// The part that a reply says it holds. One that contradicts its own length holds nobody knows what.
+fn enclosed(fields: &HeaderMap, body: &ReplyBody) -> Parts {
+    let declared = http_body::Body::size_hint(body).exact();
+    let parts = Parts::enclosed(fields).unwrap_or_default();
+    if declared.is_none_or(|bytes| bytes == parts.bytes()) { parts } else { Parts::default() }
 }
 
 /// A body whose digest is known when it has passed. Its end is handed on only if nothing forbids it: of a

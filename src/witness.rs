@@ -162,7 +162,7 @@ impl Witness {
             origin_digest: None,
             digest: None,
             departures: answer.departures,
-            range: answer.range,
+            range: std::mem::take(&mut answer.range),
             bytes: 0,
             complete: false,
             client: ask.client.address,

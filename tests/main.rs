@@ -24,6 +24,7 @@ mod live;
 mod origins;
 mod proxy;
 mod purge;
+mod ranges;
 mod reload;
 mod seen;
 mod smuggling;

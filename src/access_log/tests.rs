@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use proptest::prelude::*;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use terms::url::Scheme;
+use terms::wire::range::Parts;
 use terms::{Ask, CacheUse, Clock, Departures, Networks, Peer, RequestId, Timestamp, Verdict};
 
 use super::*;
@@ -47,7 +48,7 @@ fn record() -> Record {
         origin_digest: None,
         digest: None,
         departures: Departures::default(),
-        range: None,
+        range: Parts::default(),
         bytes: 7,
         complete: true,
         client: IpAddr::from([192, 0, 2, 7]),

@@ -168,10 +168,8 @@ impl Encoder {
         if !record.departures.is_empty() {
             field(out, "departures", |out| array(out, record.departures.names()));
         }
-        if let Some(part) = record.range {
-            field(out, "range", |out| {
-                text::plain(out, format_args!("{}-{}/{}", part.first, part.last, part.length));
-            });
+        if !record.range.is_empty() {
+            field(out, "range", |out| text::plain(out, &record.range));
         }
         field(out, "bytes", |out| text::number(out, record.bytes));
         field(out, "complete", |out| out.extend_from_slice(if record.complete { b"true" } else { b"false" }));

@@ -7,12 +7,13 @@ use http::header::{IF_MATCH, IF_UNMODIFIED_SINCE};
 use http::{HeaderValue, Method, StatusCode};
 use terms::{Ask, CacheUse, Moment, Refusal, Url};
 
-use crate::answer::Hit;
+use crate::answer::{Hit, range};
 use crate::answer::status::Forwarded;
 use crate::entry::{Entry, Growth};
 use crate::fill::Fill;
 use crate::flight::{Flights, Follower, Table, Underway};
 use crate::memory::Memory;
+use crate::parts::{Partly, Wholes};
 use crate::policy::directives::RequestDirectives;
 use crate::policy::{Forward, Reuse};
 use crate::purge::Purged;
@@ -28,6 +29,7 @@ pub(crate) struct Inner {
     max_object: AtomicU64,
     pub memory: Memory,
     pub flights: Flights,
+    pub wholes: Wholes,
     pub numbers: Arc<Numbers>,
     fetches: AtomicU64,
 }
@@ -39,6 +41,8 @@ pub enum Lookup {
     Miss(Fill),
     Filling(Follower),
     Pass(Pass),
+    /// The request passes, and the whole of which it asks for a part is fetched beside it.
+    Beside(Pass, Fill),
 }
 
 /// A request that goes past the cache.
@@ -46,15 +50,25 @@ pub enum Lookup {
 pub struct Pass {
     pub why: Forward,
     waited: bool,
+    part: bool,
 }
 
 impl Pass {
     fn at_once(why: Forward) -> Pass {
-        Pass { why, waited: false }
+        Pass { why, waited: false, part: false }
+    }
+
+    fn for_part(why: Forward) -> Pass {
+        Pass { part: true, ..Pass::at_once(why) }
+    }
+
+    /// Whether it is forwarded for a part of what could be stored.
+    pub fn is_part(&self) -> bool {
+        self.part
     }
 
     pub(crate) fn waited_in_vain(why: Forward) -> Pass {
-        Pass { why, waited: true }
+        Pass { waited: true, ..Pass::at_once(why) }
     }
 
     /// This cache's member of `Cache-Status`, to stand behind the origin's own.
@@ -86,6 +100,7 @@ impl Cache {
         Cache(Arc::new(Inner {
             memory: Memory::new(settings.memory, numbers.clone()),
             flights: Flights::new(numbers.clone()),
+            wholes: Wholes::new(),
             memory_size: settings.memory,
             max_object: AtomicU64::new(settings.max_object),
             numbers,
@@ -137,11 +152,24 @@ impl Cache {
                 !self.0.memory.is_apart(url.key(), now)
             }
         };
-        if ask.present.range || (!joinable && absent.validates.is_none() && is_better_passed(ask)) {
-            // A range on a miss is forwarded as a range.
-            return Ok(Lookup::Pass(Pass::at_once(absent.why)));
-        }
-        Ok(Lookup::Miss(self.start(&mut table, ask, url, caching, absent, joinable)))
+        Ok(match range::asked(ask).filter(|_| absent.validates.is_none()) {
+            None if !joinable && absent.validates.is_none() && is_better_passed(ask) => {
+                Lookup::Pass(Pass::at_once(absent.why))
+            }
+            None => Lookup::Miss(self.start(&mut table, ask, url, caching, absent, joinable)),
+            // Where answers are hardly ever stored, a whole is fetched for nothing.
+            Some(_) if !joinable => Lookup::Pass(Pass::for_part(absent.why)),
+            Some(ranges) => match self.0.wholes.decide(url.key(), &ranges, self.0.max_object(), now) {
+                Partly::Forwarded => Lookup::Pass(Pass::for_part(absent.why)),
+                Partly::FromWhole(room) => {
+                    Lookup::Miss(self.start(&mut table, ask, url, caching, absent, true).for_the_store(room))
+                }
+                Partly::Beside(room) => {
+                    let pass = Pass::for_part(absent.why);
+                    Lookup::Beside(pass, self.start(&mut table, ask, url, caching, absent, true).for_the_store(room))
+                }
+            },
+        })
     }
 
     fn start(

@@ -9,10 +9,12 @@ use http::header::{
     HeaderMap, HeaderValue, IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, RANGE,
 };
 use terms::{Ask, Moment, Refusal, Url};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::answer::status::Forwarded;
 use crate::entry::{Arrived, Entry, Halt, Seat};
 use crate::flight::{Flight, Outcome, Underway};
+use crate::parts::OwnSeat;
 use crate::policy::{Forward, Unstorable};
 use crate::writer::{Stop, Writer};
 use crate::{Caching, Inner};
@@ -24,6 +26,9 @@ pub struct ReplyHead {
     pub fields: HeaderMap,
 }
 
+/// What is wrong with a 206 to a request without a range.
+pub const UNASKED_PART: &str = "a 206 (Partial Content), though no range was asked for";
+
 /// A fetch to be made. Whatever becomes of it, those who wait are told: at the latest when this, or the
 /// [`Writer`] that comes of it, is dropped.
 pub struct Fill {
@@ -33,6 +38,7 @@ pub struct Fill {
     /// The stored entry that is asked about.
     validates: Option<Arc<Entry>>,
     conditions: HeaderMap,
+    own: Option<OwnSeat>,
     /// The duty to tell those who wait is still here.
     owed: bool,
 }
@@ -75,7 +81,18 @@ impl Fill {
         if let Some(entry) = &validates {
             entry.head().validators().ask(&mut conditions);
         }
-        Fill { underway, cache, caching, validates, conditions, owed: true }
+        Fill { underway, cache, caching, validates, conditions, own: None, owed: true }
+    }
+
+    /// It goes on whoever reads it, as long as it is to be stored.
+    pub(crate) fn for_the_store(mut self, room: OwnedSemaphorePermit) -> Fill {
+        self.own = Some(OwnSeat::take(&self.underway.growth, room));
+        self
+    }
+
+    /// No part is handed out before all of it was seen.
+    pub fn withhold_parts(&self) {
+        self.underway.growth.withhold_parts();
     }
 
     /// Unique within a run.
@@ -158,6 +175,12 @@ impl Fill {
 
     fn land_full(&mut self, arrived: Arrived, received: Moment) -> Landing {
         let (status, declared) = (arrived.status(), arrived.declared());
+        // RFC 9110 section 15.3.7: it answers a range, and none was asked for. Taken for the whole it would
+        // poison the store, handed on it would be taken for the whole elsewhere.
+        if status == StatusCode::PARTIAL_CONTENT {
+            self.settle(Outcome::Refused(Refusal::OriginBroken(UNASKED_PART.into())));
+            return Landing::Refused;
+        }
         let judged = arrived.storable(&self.underway.asked, &self.caching).and_then(|()| match declared {
             Some(length) if length > self.cache.max_object() => Err(Unstorable::TooLarge),
             _ => Ok(()),
@@ -176,7 +199,8 @@ impl Fill {
         self.set_apart_unless(for_many, received);
         let outcome = Outcome::Entry { entry: entry.clone(), status, for_many, alone };
         self.owed = false; // it is the writer's
-        Landing::Store(Writer::new(self.underway.clone(), self.cache.clone(), entry, outcome, received))
+        let (underway, cache, own) = (self.underway.clone(), self.cache.clone(), self.own.take());
+        Landing::Store(Writer::new(underway, cache, entry, outcome, own, received))
     }
 
     /// Nothing came of the fetch. All who wait get the same refusal, so that no stampede follows. What to

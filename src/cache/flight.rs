@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode};
 use parking_lot::{Mutex, MutexGuard};
+use terms::wire::range::Selected;
 use terms::{Ask, CacheUse, Refusal, Url, UrlKey};
 use tokio::sync::watch;
 
 use crate::answer::Hit;
-use crate::answer::range::Wanted;
+use crate::answer::range;
 use crate::entry::{Entry, Growth, Seat};
 use crate::memory::KeyHasher;
 use crate::policy::Forward;
@@ -93,18 +94,25 @@ impl Underway {
     /// its answers vary by is likely what this one's does.
     pub fn suits(&self, ask: &Ask, known: Option<&Entry>) -> bool {
         let Some(entry) = self.entry() else {
-            return !ask.present.range
-                && !known.is_some_and(|e| e.head().variant.tells_apart(&self.asked, &ask.fields));
-        };
-        // What lies far ahead comes sooner from the origin.
-        let reached = match Wanted::read(&ask.fields).zip(entry.length()) {
-            Some((wanted, length)) if ask.present.range => {
-                wanted.within(length).is_none_or(|part| part.first <= self.growth.length())
-            }
-            _ => !ask.present.range,
+            let differs = known.is_some_and(|e| e.head().variant.tells_apart(&self.asked, &ask.fields));
+            return range::asked(ask).is_none() && !differs;
         };
         let head = entry.head();
-        reached && head.stored.may_answer(ask.present.authorization) && head.variant.matches(&ask.fields)
+        self.has_reached(ask, &entry) && head.stored.may_answer(ask.present.authorization) && head.variant.matches(&ask.fields)
+    }
+
+    /// What lies far ahead comes sooner from the origin.
+    fn has_reached(&self, ask: &Ask, entry: &Entry) -> bool {
+        let Some(ranges) = range::asked_of(ask, entry.fields(), ask.began.wall) else { return true };
+        if !entry.has_parts() {
+            return true;
+        }
+        let Some(length) = entry.length() else { return false };
+        let reached = self.growth.length();
+        match ranges.within(length, 0) {
+            Selected::Whole | Selected::Unsatisfiable => true,
+            Selected::Parts(parts) => parts.parts.iter().all(|part| part.first <= reached),
+        }
     }
 }
 

@@ -5,12 +5,12 @@
 //! (`fill`, `writer`); [`Flight`] and [`Follower`] wait for the head (`flight`); an [`Entry`] is a head
 //! and a body that may still be growing (`entry`), and [`Hit::answer`] makes an answer of it (`answer`);
 //! `memory` holds what settled, `index` finds it by its `tags`, and [`Cache::purge`] takes it out
-//! (`purge`).
+//! (`purge`); `parts` says what becomes of ranges of what is not there.
 //!
 //! The cache knows no origin and opens no socket: whoever holds a fill feeds it.
 //!
 //! Left out on purpose, with a place kept for it: serving stale while revalidating, admission into a
-//! full memory, ranges fetched whole on the second ask, several ranges in one answer, a disk.
+//! full memory, a disk.
 
 mod answer;
 mod cache;
@@ -21,6 +21,7 @@ mod index;
 mod lease;
 mod memory;
 mod numbers;
+mod parts;
 pub mod policy;
 mod purge;
 mod settings;
@@ -32,7 +33,7 @@ mod writer;
 pub use answer::Hit;
 pub use cache::{Cache, Lookup, Pass};
 pub use entry::Entry;
-pub use fill::{Fill, Landing, Private, ReplyHead};
+pub use fill::{Fill, Landing, Private, ReplyHead, UNASKED_PART};
 pub use flight::{Flight, Follower, Landed};
 pub use lease::Lease;
 pub use numbers::Numbers;

@@ -10,6 +10,7 @@ use terms::{BodyError, Digest, Hasher, Moment, Refusal};
 use crate::entry::{Entry, Growth, Halt};
 use crate::fill::stop_of;
 use crate::flight::{Outcome, Underway};
+use crate::parts::OwnSeat;
 use crate::policy::Unstorable;
 use crate::{Inner, Numbers};
 
@@ -32,6 +33,8 @@ pub struct Writer {
     /// The last chunk of a body of declared length: it becomes readable in the step that stores the
     /// entry.
     last: Option<Bytes>,
+    /// Of the cache, where it wants the whole.
+    own: Option<OwnSeat>,
     orphaned: bool,
     landed: Moment,
     ended: bool,
@@ -64,6 +67,7 @@ impl Writer {
         cache: Arc<Inner>,
         entry: Arc<Entry>,
         outcome: Outcome,
+        own: Option<OwnSeat>,
         landed: Moment,
     ) -> Writer {
         let mut writer = Writer {
@@ -74,6 +78,7 @@ impl Writer {
             hasher: Hasher::new(),
             written: 0,
             last: None,
+            own,
             orphaned: false,
             landed,
             ended: false,
@@ -91,6 +96,11 @@ impl Writer {
 
     pub fn entry(&self) -> &Arc<Entry> {
         &self.entry
+    }
+
+    /// No part is handed out before all of it was seen.
+    pub fn withhold_parts(&self) {
+        self.growth().withhold_parts();
     }
 
     /// Adds a chunk; waits where the body is not kept and even its fastest reader is a window behind.
@@ -204,6 +214,8 @@ impl Writer {
 
     fn go_windowed(&mut self, for_good: Option<Unstorable>) {
         self.growth().go_windowed();
+        // What isn't kept is read by nobody but those who asked for it.
+        self.own = None;
         if let Some(reason) = for_good {
             self.cache.memory.set_apart(self.entry.url().key(), reason, self.landed);
         }

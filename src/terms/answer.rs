@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use http::{HeaderMap, StatusCode};
 
-use crate::record::Part;
+use crate::wire::range::Parts;
 use crate::{Body, CacheUse, Departures, Digest};
 
 /// The digest of the full representation behind an answer: known, or known once its last byte came.
@@ -36,7 +36,7 @@ pub struct Answer {
     pub fill: Option<u64>,
     pub origin_proof: Proof,
     pub departures: Departures,
-    pub range: Option<Part>,
+    pub range: Parts,
     /// The answer must be the last on its connection.
     pub close: bool,
 }
@@ -52,7 +52,7 @@ impl Answer {
             fill: None,
             origin_proof: Proof::None,
             departures: Departures::default(),
-            range: None,
+            range: Parts::default(),
             close: false,
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::{Method, StatusCode};
 
+use crate::wire::range::Parts;
 use crate::{Digest, RequestId, Ruling, Timestamp, Url};
 
 /// What came of an ask.
@@ -102,14 +103,6 @@ impl Departures {
     }
 }
 
-/// The part of a representation that was asked for and sent: `first-last/length`, inclusive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Part {
-    pub first: u64,
-    pub last: u64,
-    pub length: u64,
-}
-
 /// One answer on the edge, compact: the log's writer turns it into a line.
 #[derive(Debug, Clone)]
 pub struct Record {
@@ -131,7 +124,8 @@ pub struct Record {
     pub origin_digest: Option<Digest>,
     pub digest: Option<Digest>,
     pub departures: Departures,
-    pub range: Option<Part>,
+    /// What of the representation was asked for and sent.
+    pub range: Parts,
     /// Body bytes handed to the kernel; at a cut, less what it still held.
     pub bytes: u64,
     pub complete: bool,

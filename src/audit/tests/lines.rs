@@ -5,6 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use terms::ruling::RuleOrigin;
+use terms::wire::range::Part;
 use terms::{BlockStatus, Ruling};
 
 use super::*;
@@ -39,7 +40,7 @@ fn the_fields_stand_in_the_order_of_the_contract() {
     let mut record = record("http://photos.example:8080/a?b=1");
     record.ruling = Some(ruling("https://photos.example/a", &["N-1", "N-2"]));
     record.departures.add(Departures::REPR_DIGEST);
-    record.range = Some(terms::record::Part { first: 0, last: 99, length: 1000 });
+    record.range = Parts { parts: vec![Part { first: 0, last: 99 }], length: Some(1000) };
     let mut out = Vec::new();
     Encoder::new("N", 2, forms(ClientForm::Truncated, QueryForm::Full)).record(&mut out, 5, record.ended, &record);
     let digest = Digest::of(b"body");

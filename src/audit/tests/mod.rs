@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use http::{Method, StatusCode};
 use serde_json::Value;
+use terms::wire::range::Parts;
 use terms::{CacheUse, Clock, Departures, Digest, Record, RequestId, Timestamp, Url, Verdict};
 
 use crate::{ClientForm, Event, Filter, Log, OnPressure, QueryForm, Settings, Sync, query};
@@ -54,7 +55,7 @@ fn record(url: &str) -> Record {
         origin_digest: Some(Digest::of(b"body")),
         digest: Some(Digest::of(b"body")),
         departures: Departures::default(),
-        range: None,
+        range: Parts::default(),
         bytes: 4,
         complete: true,
         client: IpAddr::from([192, 0, 2, 77]),

@@ -32,7 +32,11 @@ pub(super) fn not_modified(asked: &HeaderMap, stored: &HeaderMap, now: Timestamp
 
 /// Whether `Range` counts (RFC 9110 section 13.1.5).
 pub(super) fn range_applies(asked: &HeaderMap, stored: &HeaderMap, now: Timestamp) -> bool {
-    let Some(condition) = asked.get(IF_RANGE) else { return true };
+    let mut lines = asked.get_all(IF_RANGE).iter();
+    let Some(condition) = lines.next() else { return true };
+    if lines.next().is_some() {
+        return false;
+    }
     let held = Validators::of(stored);
     if let Some(time) = date::parse(condition, now) {
         let date = FieldDate::read(stored, DATE, now).at();

@@ -1,20 +1,23 @@
-//! From an entry to an answer: conditionals, one range, `Age`, `Cache-Status`.
+//! From an entry to an answer: conditionals, ranges, `Age`, `Cache-Status`.
 
 pub(crate) mod conditional;
+mod multipart;
 pub(crate) mod range;
 pub(crate) mod status;
 
 use std::sync::Arc;
 
-use http::header::{AGE, CACHE_STATUS, CONTENT_LENGTH, CONTENT_RANGE, HeaderMap, HeaderName, HeaderValue};
+use http::header::{
+    AGE, CACHE_STATUS, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
+};
 use http::{Method, StatusCode};
-use terms::record::Part;
+use terms::wire::range::{Parts, Ranges, Selected, unsatisfied};
 use terms::{Answer, Ask, Body, CacheUse, Departures, Moment, Proof, Timestamp};
 
 use crate::Caching;
 use crate::entry::{Entry, Seat};
 use crate::policy::Forward;
-use range::Wanted;
+use multipart::Multipart;
 use status::Forwarded;
 
 static REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
@@ -33,7 +36,9 @@ pub struct Hit {
 enum Form {
     Whole,
     NotModified,
-    Part(Part),
+    /// One.
+    Part(Parts),
+    Several(Multipart),
     Unsatisfiable { length: u64 },
 }
 
@@ -67,7 +72,7 @@ impl Hit {
         if entry.head().sets_cookie {
             departures.add(Departures::STORED_SET_COOKIE);
         }
-        let status = shape(&form, entry.status(), &mut fields);
+        let status = shape(&form, &ask.fields, entry.status(), &mut fields);
         self.add_age(&mut fields, now);
         self.add_cache_status(&mut fields, now);
         Answer {
@@ -80,11 +85,12 @@ impl Hit {
                 _ => entry.proof(),
             },
             departures,
-            range: match form {
-                Form::Part(part) => Some(part),
-                _ => None,
+            range: match &form {
+                Form::Part(parts) => parts.clone(),
+                Form::Several(multipart) => multipart.parts.clone(),
+                _ => Parts::default(),
             },
-            body: self.body(&form, ask),
+            body: self.body(form, ask),
             close: false,
         }
     }
@@ -98,29 +104,43 @@ impl Hit {
         if ask.present.conditions && conditional::not_modified(&ask.fields, stored, now) {
             return Form::NotModified;
         }
-        // Section 14.2: GET alone has ranges. Of a windowed body the beginning may be gone.
-        if !ask.present.range || ask.method != Method::GET || self.entry.is_windowed() {
-            return Form::Whole;
+        // Where the length is not known, a part can't be named.
+        match (range::asked_of(ask, stored, now), self.entry.length()) {
+            (Some(ranges), Some(length)) if self.entry.has_parts() => self.select(&ranges, length),
+            _ => Form::Whole,
         }
-        let (Some(wanted), Some(length)) = (Wanted::read(&ask.fields), self.entry.length()) else { return Form::Whole };
-        if !conditional::range_applies(&ask.fields, stored, now) {
-            return Form::Whole;
-        }
-        wanted.within(length).map_or(Form::Unsatisfiable { length }, Form::Part)
     }
 
-    fn body(self, form: &Form, ask: &Ask) -> Body {
-        let (first, end) = match form {
-            Form::NotModified | Form::Unsatisfiable { .. } => return Body::Empty,
-            Form::Whole | Form::Part(_) if ask.method == Method::HEAD => return Body::Empty,
-            Form::Whole => (0, None),
-            Form::Part(part) => (part.first, Some(part.last + 1)),
+    fn select(&self, ranges: &Ranges, length: u64) -> Form {
+        let content_type = self.entry.fields().get(CONTENT_TYPE);
+        let mut parts = match ranges.within(length, multipart::overhead(content_type, length)) {
+            Selected::Whole => return Form::Whole,
+            Selected::Unsatisfiable => return Form::Unsatisfiable { length },
+            Selected::Parts(parts) if parts.parts.len() == 1 => return Form::Part(parts),
+            Selected::Parts(parts) => parts,
         };
-        self.entry.read(self.seat, first, end)
+        if self.entry.growth().settled().is_none() {
+            // They come in this order; while one is waited for, nothing need be kept for the others' sake.
+            parts.parts.sort_by_key(|part| part.first);
+        }
+        Form::Several(Multipart::new(parts, content_type, length))
+    }
+
+    fn body(self, form: Form, ask: &Ask) -> Body {
+        match form {
+            Form::NotModified | Form::Unsatisfiable { .. } => Body::Empty,
+            _ if ask.method == Method::HEAD => Body::Empty,
+            Form::Whole => self.entry.read(self.seat, 0, None),
+            Form::Part(Parts { parts, .. }) => match parts.first() {
+                Some(part) => self.entry.read(self.seat, part.first, Some(part.last + 1)),
+                None => Body::Empty,
+            },
+            Form::Several(multipart) => multipart.body(self.entry, self.seat),
+        }
     }
 
     fn add_repr_digest(&self, form: &Form, fields: &mut HeaderMap) -> bool {
-        let speaks_of_it = matches!(form, Form::Whole | Form::Part(_)) && self.entry.status() == StatusCode::OK;
+        let speaks_of_it = matches!(form, Form::Whole | Form::Part(_) | Form::Several(_)) && self.entry.status() == StatusCode::OK;
         match self.entry.growth().settled() {
             Some(settled) if speaks_of_it && !fields.contains_key(&REPR_DIGEST) => {
                 fields.insert(&REPR_DIGEST, settled.repr_digest.clone());
@@ -161,24 +181,27 @@ fn number(number: u64) -> HeaderValue {
 }
 
 /// Makes the fields of a stored answer those of the form; gives its status.
-fn shape(form: &Form, stored: StatusCode, fields: &mut HeaderMap) -> StatusCode {
+fn shape(form: &Form, asked: &HeaderMap, stored: StatusCode, fields: &mut HeaderMap) -> StatusCode {
     match form {
         Form::Whole => stored,
         Form::NotModified => {
             conditional::strip_for_304(fields);
             StatusCode::NOT_MODIFIED
         }
-        Form::Part(part) => {
-            if let Some(value) = range::content_range(*part) {
-                fields.insert(CONTENT_RANGE, value);
-            }
-            fields.insert(CONTENT_LENGTH, HeaderValue::from(part.last - part.first + 1));
+        Form::Part(parts) => {
+            range::strip_for_206(asked, fields);
+            fields.insert(CONTENT_RANGE, range::content_range(parts));
+            fields.insert(CONTENT_LENGTH, HeaderValue::from(parts.bytes()));
+            StatusCode::PARTIAL_CONTENT
+        }
+        Form::Several(multipart) => {
+            range::strip_for_206(asked, fields);
+            fields.insert(CONTENT_TYPE, multipart.content_type());
+            fields.insert(CONTENT_LENGTH, HeaderValue::from(multipart.length()));
             StatusCode::PARTIAL_CONTENT
         }
         Form::Unsatisfiable { length } => {
-            if let Some(value) = range::unsatisfied(*length) {
-                fields.insert(CONTENT_RANGE, value);
-            }
+            fields.insert(CONTENT_RANGE, unsatisfied(*length));
             fields.insert(CONTENT_LENGTH, HeaderValue::from(0));
             StatusCode::RANGE_NOT_SATISFIABLE
         }

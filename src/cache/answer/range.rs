@@ -1,120 +1,47 @@
-//! One range of bytes (RFC 9110 section 14). Several are answered with the whole, as section 14.2
-//! allows.
+//! Which part of a stored response a request asks for (RFC 9110 section 14.2).
 
-use http::header::{HeaderMap, HeaderValue, RANGE};
-use terms::record::Part;
+use http::Method;
+use http::header::{
+    CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
+    IF_RANGE, LAST_MODIFIED,
+};
+use terms::{Ask, Timestamp};
+use terms::wire::range::{Parts, Ranges};
 
-/// A range as it was asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Wanted {
-    From {
-        first: u64,
-    },
-    Between {
-        first: u64,
-        last: u64,
-    },
-    /// The last bytes, this many.
-    Suffix {
-        count: u64,
-    },
+use super::conditional;
+
+/// The ranges that count for `ask`: "GET is the only method for which range handling is defined".
+pub(crate) fn asked(ask: &Ask) -> Option<Ranges> {
+    if ask.present.range && ask.method == Method::GET { Ranges::read(&ask.fields) } else { None }
 }
 
-impl Wanted {
-    /// `None` where `Range` is absent, of another unit, malformed, or names several ranges: it is ignored
-    /// then.
-    pub fn read(fields: &HeaderMap) -> Option<Wanted> {
-        let mut lines = fields.get_all(RANGE).iter();
-        let line = lines.next()?;
-        if lines.next().is_some() {
-            return None;
-        }
-        let (unit, set) = line.to_str().ok()?.split_once('=')?;
-        if !unit.trim().eq_ignore_ascii_case("bytes") || set.contains(',') {
-            return None;
-        }
-        match set.trim().split_once('-')? {
-            ("", count) => Some(Wanted::Suffix { count: number(count)? }),
-            (first, "") => Some(Wanted::From { first: number(first)? }),
-            (first, last) => {
-                let (first, last) = (number(first)?, number(last)?);
-                (first <= last).then_some(Wanted::Between { first, last })
-            }
-        }
-    }
+/// The ranges that count for `ask` once it is clear what they are of: where `If-Range` does not hold, none.
+pub(crate) fn asked_of(ask: &Ask, stored: &HeaderMap, now: Timestamp) -> Option<Ranges> {
+    asked(ask).filter(|_| conditional::range_applies(&ask.fields, stored, now))
+}
 
-    /// The part of a body of `length` bytes; `None` if no byte of it is there (section 14.1.2).
-    pub fn within(self, length: u64) -> Option<Part> {
-        let end = length.checked_sub(1)?;
-        let (first, last) = match self {
-            Wanted::From { first } => (first, end),
-            Wanted::Between { first, last } => (first, last.min(end)),
-            Wanted::Suffix { count: 0 } => return None,
-            Wanted::Suffix { count } => (length.saturating_sub(count), end),
-        };
-        (first <= end).then_some(Part { first, last, length })
+/// What describes the content of the message that was stored, which a part is not (RFC 9530 section 2).
+static OF_THE_CONTENT: [HeaderName; 2] =
+    [HeaderName::from_static("content-digest"), HeaderName::from_static("content-md5")];
+
+/// Makes the fields of a 200 those of a 206 (RFC 9110 section 15.3.7); what frames the content is the form's.
+pub(super) fn strip_for_206(asked: &HeaderMap, fields: &mut HeaderMap) {
+    for name in &OF_THE_CONTENT {
+        fields.remove(name);
+    }
+    fields.remove(CONTENT_RANGE);
+    // "a sender that generates a 206 response to a request with an If-Range header field SHOULD NOT generate
+    // other representation header fields". By a date alone it is known which representation that is.
+    if asked.contains_key(IF_RANGE) {
+        for name in [CONTENT_TYPE, CONTENT_ENCODING, CONTENT_LANGUAGE] {
+            fields.remove(name);
+        }
+        if fields.contains_key(ETAG) {
+            fields.remove(LAST_MODIFIED);
+        }
     }
 }
 
-/// "recipients MUST anticipate potentially large decimal numerals": what overflows is beyond any end.
-fn number(digits: &str) -> Option<u64> {
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    Some(digits.parse().unwrap_or(u64::MAX))
-}
-
-pub(super) fn content_range(part: Part) -> Option<HeaderValue> {
-    HeaderValue::try_from(format!("bytes {}-{}/{}", part.first, part.last, part.length)).ok()
-}
-
-pub(super) fn unsatisfied(length: u64) -> Option<HeaderValue> {
-    HeaderValue::try_from(format!("bytes */{length}")).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::testing::fields;
-
-    fn part(text: &str, length: u64) -> Option<Option<(u64, u64)>> {
-        let wanted = Wanted::read(&fields(&[("range", text)]))?;
-        Some(wanted.within(length).map(|part| (part.first, part.last)))
-    }
-
-    #[test]
-    fn ranges_are_as_in_section_14_1_2() {
-        for (text, length, expected) in [
-            ("bytes=0-499", 10_000, Some(Some((0, 499)))),
-            ("bytes=500-999", 10_000, Some(Some((500, 999)))),
-            ("bytes=-500", 10_000, Some(Some((9_500, 9_999)))),
-            ("bytes=9500-", 10_000, Some(Some((9_500, 9_999)))),
-            ("bytes=-20000", 10_000, Some(Some((0, 9_999)))),
-            ("bytes=0-99999999999999999999999", 10, Some(Some((0, 9)))),
-            ("BYTES=0-0", 10, Some(Some((0, 0)))),
-            ("bytes=10-", 10, Some(None)),
-            ("bytes=-0", 10, Some(None)),
-            ("bytes=0-", 0, Some(None)),
-            ("bytes=5-4", 10, None),
-            ("bytes=0-1,3-4", 10, None),
-            ("bytes=a-b", 10, None),
-            ("bytes=", 10, None),
-            ("bytes=-", 10, None),
-            ("lines=0-1", 10, None),
-            ("0-1", 10, None),
-        ] {
-            assert_eq!(part(text, length), expected, "{text}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn a_part_lies_within_its_body(text in "bytes=[0-9]{0,3}-[0-9]{0,3}", length in 0..500_u64) {
-            if let Some(Some((first, last))) = part(&text, length) {
-                prop_assert!(first <= last && last < length);
-            }
-        }
-    }
+pub(super) fn content_range(parts: &Parts) -> HeaderValue {
+    HeaderValue::try_from(format!("bytes {parts}")).unwrap_or_else(|_| HeaderValue::from_static("bytes */*"))
 }

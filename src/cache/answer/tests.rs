@@ -86,20 +86,69 @@ async fn one_range_gets_206() {
         (vec![("range", "bytes=2-4"), ("if-range", "\"1\"")], Some("bytes 2-4/10")),
         (vec![("range", "bytes=2-4"), ("if-range", "\"2\"")], None),
         (vec![("range", "bytes=2-4"), ("if-none-match", "\"2\"")], Some("bytes 2-4/10")),
-        (vec![("range", "bytes=0-1,4-5")], None),
+        // They overlap or nearly do: one part is less than two with their heads.
+        (vec![("range", "bytes=0-1,4-5")], Some("bytes 0-5/10")),
+        (vec![("range", "bytes=8-,0-3,2-4")], Some("bytes 0-9/10")),
+        (vec![("range", "bytes=0-,0-,0-,0-")], None),
         (vec![("range", "lines=0-1")], None),
+        (vec![("range", "bytes=4-2")], None),
     ] {
         let some = answer("GET", &lines, &Caching::default());
         assert_eq!(some.status, if expected.is_some() { 206 } else { 200 }, "{lines:?}");
         assert_eq!(field(&some.fields, "content-range"), expected);
-        let part = some.range;
+        let parts = some.range.parts.clone();
+        assert_eq!(expected.is_some(), !parts.is_empty(), "the record tells the part");
         let length = field(&some.fields, "content-length").unwrap().to_owned();
         let got = bytes(some).await;
         assert_eq!(length, got.len().to_string());
-        match part {
+        match parts.first() {
             Some(part) => assert_eq!(got, &BODY[part.first as usize..=part.last as usize]),
             None => assert_eq!(got, BODY),
         }
+    }
+}
+
+/// RFC 9110 section 15.3.7, on what a 206 has in its head.
+#[tokio::test]
+async fn a_206_has_the_fields_of_the_whole_but_what_speaks_of_its_content() {
+    let lines = &[
+        ("cache-control", "max-age=60"),
+        ("etag", "\"1\""),
+        ("last-modified", MODIFIED),
+        ("content-type", "text/plain"),
+        ("content-encoding", "gzip"),
+        ("content-language", "de"),
+        ("content-location", "/a.txt"),
+        ("expires", MODIFIED),
+        ("vary", "accept"),
+        ("content-digest", "sha-256=:AA==:"),
+        ("content-range", "bytes 0-1/2"),
+        ("x-own", "1"),
+    ];
+    let cache = filled(200, lines, BODY);
+    let fields_of = |asked: &[(&'static str, &str)]| {
+        let (ask, url) = ask("GET", "/a", asked);
+        let Ok(Lookup::Fresh(hit)) = cache.look_up(&ask, &url, &Caching::default(), moment()) else { panic!() };
+        let some = hit.answer(&ask, &Caching::default(), moment());
+        assert_eq!(some.status, 206, "{asked:?}");
+        some.fields
+    };
+    // "MUST generate … Date, Cache-Control, ETag, Expires, Content-Location, and Vary".
+    let required = ["date", "cache-control", "etag", "expires", "content-location", "vary", "x-own"];
+    let others = ["content-type", "content-encoding", "content-language", "last-modified"];
+    let plain = fields_of(&[("range", "bytes=2-4")]);
+    for name in required.iter().chain(&others) {
+        assert!(plain.contains_key(*name), "{name}");
+    }
+    assert!(!plain.contains_key("content-digest"));
+    assert_eq!(plain.get_all("content-range").iter().collect::<Vec<_>>(), ["bytes 2-4/10"]);
+    // "to a request with an If-Range header field SHOULD NOT generate other representation header fields".
+    let resumed = fields_of(&[("range", "bytes=2-4"), ("if-range", "\"1\"")]);
+    for name in required {
+        assert!(resumed.contains_key(name), "{name}");
+    }
+    for name in others {
+        assert!(!resumed.contains_key(name), "{name}");
     }
 }
 

@@ -324,6 +324,20 @@ async fn a_304_makes_the_stored_answer_new() {
 }
 
 #[tokio::test]
+async fn a_part_that_nobody_asked_for_is_of_no_use() {
+    for lines in [vec![("content-range", "bytes 0-2/10")], vec![("content-length", "3")]] {
+        let cache = cache();
+        let (fill, flight) = start(&cache);
+        let (follower, _) = follow(&cache, &[]);
+        let lines: Vec<_> = [("cache-control", "max-age=60")].into_iter().chain(lines).collect();
+        assert!(matches!(fill.land(&head(206, &lines), moment(), moment()), Landing::Refused));
+        assert!(matches!(flight.landed().await, Err(Refusal::OriginBroken(_))));
+        assert!(matches!(follower.landed::<()>().await, Err(Refusal::OriginBroken(_))));
+        assert_eq!(look(&cache, "GET", &[]), "miss 0");
+    }
+}
+
+#[tokio::test]
 async fn a_304_that_speaks_of_something_else_is_of_no_use() {
     let cache = filled(200, &[("cache-control", "max-age=60"), ("etag", "\"1\"")], b"abc");
     let now = later(moment(), 100);
@@ -512,6 +526,10 @@ fn what_the_cache_has_no_part_in_passes() {
         ("GET", vec![("upgrade", "websocket"), ("connection", "upgrade")], "pass bypass", "pass bypass"),
         ("GET", vec![("if-match", "\"1\"")], "pass request", "pass request"),
         ("GET", vec![("range", "bytes=0-0")], "fresh hit", "pass uri-miss"),
+        // What doesn't count makes no difference.
+        ("GET", vec![("range", "bytes=1-0")], "fresh hit", "miss 0"),
+        ("GET", vec![("range", "lines=0-0")], "fresh hit", "miss 0"),
+        ("HEAD", vec![("range", "bytes=0-0")], "fresh hit", "miss 0"),
         ("GET", vec![("cache-control", "no-store")], "fresh hit", "pass uri-miss"),
         ("GET", vec![("cache-control", "no-cache")], "fresh hit", "miss 0"),
         ("GET", vec![("pragma", "no-cache")], "fresh hit", "miss 0"),

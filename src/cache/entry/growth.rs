@@ -29,6 +29,7 @@ pub(crate) struct Growth {
     /// Also of a body that is not kept: its last byte tells.
     digest: Arc<OnceLock<Digest>>,
     unstorable: AtomicBool,
+    whole_only: AtomicBool,
     growing: Mutex<Growing>,
     numbers: Arc<Numbers>,
 }
@@ -81,6 +82,7 @@ impl Growth {
             settled: OnceLock::new(),
             digest: Arc::new(OnceLock::new()),
             unstorable: AtomicBool::new(false),
+            whole_only: AtomicBool::new(false),
             growing: Mutex::new(Growing {
                 chunks: Chunks::default(),
                 state: State::Open,
@@ -110,6 +112,15 @@ impl Growth {
 
     pub fn forbid_storing(&self) {
         self.unstorable.store(true, Ordering::Release);
+    }
+
+    /// As long as it grows, it is handed out as a whole or not at all.
+    pub fn withhold_parts(&self) {
+        self.whole_only.store(true, Ordering::Release);
+    }
+
+    pub fn withholds_parts(&self) -> bool {
+        self.whole_only.load(Ordering::Acquire)
     }
 
     pub fn has_readers(&self) -> bool {

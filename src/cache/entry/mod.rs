@@ -101,9 +101,9 @@ impl Entry {
         &self.body
     }
 
-    /// It is not kept: its first bytes may be gone.
-    pub(crate) fn is_windowed(&self) -> bool {
-        self.body.settled().is_none() && self.body.is_windowed()
+    /// Whether parts can be read and may be handed out. What is not kept has lost its first bytes perhaps.
+    pub(crate) fn has_parts(&self) -> bool {
+        self.body.settled().is_some() || !(self.body.withholds_parts() || self.body.is_windowed())
     }
 
     pub(crate) fn proof(&self) -> Proof {

@@ -26,7 +26,7 @@ pub enum Unstorable {
     NothingExplicit,
     #[error("the response is stale on arrival and can't be validated")]
     NeverReusable,
-    #[error("it is part of a representation")]
+    #[error("it is a part, and no range was asked for")]
     Partial,
     #[error("the origin answered 304 to a question that it was not asked")]
     NotModifiedUnasked,

@@ -9,3 +9,4 @@ pub mod head;
 mod lines;
 mod octets;
 pub mod parsed;
+pub mod range;
