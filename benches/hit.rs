@@ -27,7 +27,7 @@ fn record() -> Record {
         origin_digest: Some(Digest::of(b"x")),
         digest: Some(Digest::of(b"x")),
         departures: Departures::default(),
-        range: None,
+        range: terms::wire::range::Parts::default(),
         bytes: 1024,
         complete: true,
         client: ask.client.address,

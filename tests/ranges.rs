@@ -39,7 +39,7 @@ fn part(body: &[u8], first: usize, last: usize) -> Page {
 
 const STORED: &[(&str, &str)] = &[("Cache-Control", "max-age=600"), ("ETag", "\"v1\""), ("Content-Type", "text/plain")];
 
-fn range<'a>(value: &'a str) -> [(&'static str, &'a str); 1] {
+fn range(value: &str) -> [(&'static str, &str); 1] {
     [("Range", value)]
 }
 

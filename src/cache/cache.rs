@@ -7,8 +7,8 @@ use http::header::{IF_MATCH, IF_UNMODIFIED_SINCE};
 use http::{HeaderValue, Method, StatusCode};
 use terms::{Ask, CacheUse, Moment, Refusal, Url};
 
-use crate::answer::{Hit, range};
 use crate::answer::status::Forwarded;
+use crate::answer::{Hit, range};
 use crate::entry::{Entry, Growth};
 use crate::fill::Fill;
 use crate::flight::{Flights, Follower, Table, Underway};
@@ -92,6 +92,8 @@ struct Absent {
     validates: Option<Arc<Entry>>,
     /// Any stored response of the URL: it shows by what answers vary.
     known: Option<Arc<Entry>>,
+    /// Others may wait for what is fetched in its place.
+    joinable: bool,
 }
 
 impl Cache {
@@ -131,7 +133,7 @@ impl Cache {
         if wishes.only_if_cached && ask.is_get_or_head() && !matches!(found, Found::Usable(_)) {
             return Err(Refusal::OnlyIfCached);
         }
-        let absent = match found {
+        let mut absent = match found {
             Found::Usable(hit) => return Ok(Lookup::Fresh(hit)),
             Found::Unfit(why) => return Ok(Lookup::Pass(Pass::at_once(why))),
             // Section 5.2.1.5: what is fetched for it is not stored, so others have no part in it.
@@ -139,7 +141,7 @@ impl Cache {
             Found::Absent(absent) => absent,
         };
         let mut table = self.0.flights.lock();
-        let joinable = match table.joinable(url.key()) {
+        absent.joinable = match table.joinable(url.key()) {
             Some(underway) if underway.suits(ask, absent.known.as_deref()) => {
                 return Ok(Lookup::Filling(Follower::new(underway.clone(), ask, absent.why)));
             }
@@ -152,35 +154,40 @@ impl Cache {
                 !self.0.memory.is_apart(url.key(), now)
             }
         };
-        Ok(match range::asked(ask).filter(|_| absent.validates.is_none()) {
-            None if !joinable && absent.validates.is_none() && is_better_passed(ask) => {
-                Lookup::Pass(Pass::at_once(absent.why))
-            }
-            None => Lookup::Miss(self.start(&mut table, ask, url, caching, absent, joinable)),
-            // Where answers are hardly ever stored, a whole is fetched for nothing.
-            Some(_) if !joinable => Lookup::Pass(Pass::for_part(absent.why)),
-            Some(ranges) => match self.0.wholes.decide(url.key(), &ranges, self.0.max_object(), now) {
-                Partly::Forwarded => Lookup::Pass(Pass::for_part(absent.why)),
-                Partly::FromWhole(room) => {
-                    Lookup::Miss(self.start(&mut table, ask, url, caching, absent, true).for_the_store(room))
-                }
-                Partly::Beside(room) => {
-                    let pass = Pass::for_part(absent.why);
-                    Lookup::Beside(pass, self.start(&mut table, ask, url, caching, absent, true).for_the_store(room))
-                }
-            },
-        })
+        Ok(self.begin(&mut table, ask, url, caching, absent, now))
     }
 
-    fn start(
+    /// A range on a miss is forwarded as a range, unless its whole is worth fetching.
+    fn begin(
         &self,
         table: &mut Table,
         ask: &Ask,
         url: &Arc<Url>,
         caching: &Caching,
         absent: Absent,
-        joinable: bool,
-    ) -> Fill {
+        now: Moment,
+    ) -> Lookup {
+        match range::asked(ask).filter(|_| absent.validates.is_none()) {
+            None if !absent.joinable && absent.validates.is_none() && is_better_passed(ask) => {
+                Lookup::Pass(Pass::at_once(absent.why))
+            }
+            None => Lookup::Miss(self.start(table, ask, url, caching, absent)),
+            // Where answers are hardly ever stored, a whole is fetched for nothing.
+            Some(_) if !absent.joinable => Lookup::Pass(Pass::for_part(absent.why)),
+            Some(ranges) => match self.0.wholes.decide(url.key(), &ranges, self.0.max_object(), now) {
+                Partly::Forwarded => Lookup::Pass(Pass::for_part(absent.why)),
+                Partly::FromWhole(room) => {
+                    Lookup::Miss(self.start(table, ask, url, caching, absent).for_the_store(room))
+                }
+                Partly::Beside(room) => {
+                    let pass = Pass::for_part(absent.why);
+                    Lookup::Beside(pass, self.start(table, ask, url, caching, absent).for_the_store(room))
+                }
+            },
+        }
+    }
+
+    fn start(&self, table: &mut Table, ask: &Ask, url: &Arc<Url>, caching: &Caching, absent: Absent) -> Fill {
         let number = self.0.fetches.fetch_add(1, Ordering::Relaxed) + 1;
         let growth = Arc::new(Growth::new(self.0.numbers.clone()));
         let outdated = caching.lease.has_ended();
@@ -188,7 +195,7 @@ impl Cache {
             growth.forbid_storing();
         }
         let underway = Arc::new(Underway::new(number, url.clone(), absent.why, ask.fields.clone(), growth));
-        self.0.flights.enter(table, &underway, joinable && !outdated);
+        self.0.flights.enter(table, &underway, absent.joinable && !outdated);
         Fill::new(underway, self.0.clone(), caching.clone(), absent.validates)
     }
 
@@ -213,7 +220,7 @@ impl Inner {
     }
 
     fn find(&self, ask: &Ask, url: &Url, wishes: &RequestDirectives, caching: &Caching, now: Moment) -> Found {
-        let absent = |why, validates, known| Found::Absent(Absent { why, validates, known });
+        let absent = |why, validates, known| Found::Absent(Absent { why, validates, known, joinable: false });
         let Some(variants) = self.memory.find(url.key()) else {
             return absent(Forward::UriMiss, None, None);
         };

@@ -98,7 +98,9 @@ impl Underway {
             return range::asked(ask).is_none() && !differs;
         };
         let head = entry.head();
-        self.has_reached(ask, &entry) && head.stored.may_answer(ask.present.authorization) && head.variant.matches(&ask.fields)
+        self.has_reached(ask, &entry)
+            && head.stored.may_answer(ask.present.authorization)
+            && head.variant.matches(&ask.fields)
     }
 
     /// What lies far ahead comes sooner from the origin.

@@ -39,7 +39,9 @@ enum Form {
     /// One.
     Part(Parts),
     Several(Multipart),
-    Unsatisfiable { length: u64 },
+    Unsatisfiable {
+        length: u64,
+    },
 }
 
 impl Hit {
@@ -140,7 +142,8 @@ impl Hit {
     }
 
     fn add_repr_digest(&self, form: &Form, fields: &mut HeaderMap) -> bool {
-        let speaks_of_it = matches!(form, Form::Whole | Form::Part(_) | Form::Several(_)) && self.entry.status() == StatusCode::OK;
+        let speaks_of_it =
+            matches!(form, Form::Whole | Form::Part(_) | Form::Several(_)) && self.entry.status() == StatusCode::OK;
         match self.entry.growth().settled() {
             Some(settled) if speaks_of_it && !fields.contains_key(&REPR_DIGEST) => {
                 fields.insert(&REPR_DIGEST, settled.repr_digest.clone());

@@ -69,7 +69,8 @@ fn several_parts_are_as_in_section_14_6() {
     assert_eq!(some.range.to_string(), "999-999,0-9,500-599/1000");
     let content_type = some.fields["content-type"].to_str().unwrap().to_owned();
     let got = parts(&content_type, &bytes(some), Some("text/plain"));
-    let expected = [("999-999/1000", &WHOLE[999..1000]), ("0-9/1000", &WHOLE[..10]), ("500-599/1000", &WHOLE[500..600])];
+    let expected =
+        [("999-999/1000", &WHOLE[999..1000]), ("0-9/1000", &WHOLE[..10]), ("500-599/1000", &WHOLE[500..600])];
     assert_eq!(got, expected.map(|(range, bytes)| (range.to_owned(), bytes.to_vec())));
 }
 

@@ -73,7 +73,8 @@ fn what_is_no_range_of_bytes_is_ignored() {
     ] {
         assert_eq!(selected(text, 10, 0), "whole", "{text}");
     }
-    let two: HeaderMap = ["bytes=0-1", "bytes=2-3"].map(|line| (RANGE, HeaderValue::from_static(line))).into_iter().collect();
+    let two: HeaderMap =
+        ["bytes=0-1", "bytes=2-3"].map(|line| (RANGE, HeaderValue::from_static(line))).into_iter().collect();
     assert_eq!(Ranges::read(&two), None);
     assert_eq!(Ranges::read(&HeaderMap::new()), None);
 }
@@ -144,8 +145,10 @@ fn content_range_is_read_as_section_14_4_has_it() {
         let fields = [(CONTENT_RANGE, HeaderValue::from_static(text))].into_iter().collect();
         assert_eq!(Parts::enclosed(&fields).map(|parts| parts.to_string()).as_deref(), expected, "{text}");
     }
-    let twice: HeaderMap =
-        ["bytes 0-1/10", "bytes 2-3/10"].map(|line| (CONTENT_RANGE, HeaderValue::from_static(line))).into_iter().collect();
+    let twice: HeaderMap = ["bytes 0-1/10", "bytes 2-3/10"]
+        .map(|line| (CONTENT_RANGE, HeaderValue::from_static(line)))
+        .into_iter()
+        .collect();
     assert_eq!(Parts::enclosed(&twice), None);
 }
 
