@@ -5,8 +5,8 @@ use http::header::{
     CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
     IF_RANGE, LAST_MODIFIED,
 };
-use terms::{Ask, Timestamp};
 use terms::wire::range::{Parts, Ranges};
+use terms::{Ask, Timestamp};
 
 use super::conditional;
 
