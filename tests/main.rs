@@ -21,6 +21,7 @@ mod hooks;
 mod http2;
 mod limits;
 mod live;
+mod memory;
 mod origins;
 mod proxy;
 mod purge;

@@ -83,7 +83,11 @@ impl Rooms {
         names.gauge("seawall_cache_objects", "Stored answers; each variant is one", read(&cache.objects))?;
         names.counter("seawall_cache_evictions", "Answers that made room for others", read(&cache.evictions))?;
         names.gauge("seawall_cache_fills", "Fetches under way", read(&cache.fills))?;
-        names.gauge("seawall_cache_bytes_in_flight", "Bytes of fetches under way", read(&cache.bytes_in_flight))
+        names.gauge(
+            "seawall_cache_bytes_in_flight",
+            "Bytes of bodies that arrive, or are read though they were taken out",
+            cache.in_flight(),
+        )
     }
 
     fn name_log(&self, names: &mut Names<'_>) -> fmt::Result {

@@ -143,6 +143,7 @@ impl Cache {
         let mut table = self.0.flights.lock();
         absent.joinable = match table.joinable(url.key()) {
             Some(underway) if underway.suits(ask, absent.known.as_deref()) => {
+                underway.growth.ask_again();
                 return Ok(Lookup::Filling(Follower::new(underway.clone(), ask, absent.why)));
             }
             Some(_) => false,
@@ -193,6 +194,9 @@ impl Cache {
         let outdated = caching.lease.has_ended();
         if outdated {
             growth.forbid_storing();
+        }
+        if self.0.memory.was_missed_before(url.key()) {
+            growth.ask_again();
         }
         let underway = Arc::new(Underway::new(number, url.clone(), absent.why, ask.fields.clone(), growth));
         self.0.flights.enter(table, &underway, absent.joinable && !outdated);
@@ -279,11 +283,11 @@ impl Inner {
         self.memory.remove(entry.url().key(), |other| std::ptr::eq(other, &**entry));
     }
 
-    /// Bodies in flight may take a quarter of what bodies at rest may, and one of the largest in any case.
-    /// Beyond that they are not kept.
+    /// Bodies in flight, and those that are read though they were taken out, may take a quarter of what bodies at
+    /// rest may, and one of the largest in any case. Beyond that they are not kept.
     pub fn exceeds_budget(&self, more: u64) -> bool {
         let budget = (self.memory_size / 4).max(self.max_object());
-        Numbers::read(&self.numbers.bytes_in_flight).saturating_add(more) > budget
+        self.numbers.in_flight().saturating_add(more) > budget
     }
 }
 

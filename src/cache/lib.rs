@@ -4,16 +4,17 @@
 //! RFC 9111 as pure functions; a [`Fill`] is the right and duty to fetch, a [`Writer`] takes the body
 //! (`fill`, `writer`); [`Flight`] and [`Follower`] wait for the head (`flight`); an [`Entry`] is a head
 //! and a body that may still be growing (`entry`), and [`Hit::answer`] makes an answer of it (`answer`);
-//! `memory` holds what settled, `index` finds it by its `tags`, and [`Cache::purge`] takes it out
-//! (`purge`); `parts` says what becomes of ranges of what is not there.
+//! `memory` holds what settled, `doorkeeper` says who is let in when it is full, `index` finds it by its
+//! `tags`, and [`Cache::purge`] takes it out (`purge`); `parts` says what becomes of ranges of what is not
+//! there.
 //!
 //! The cache knows no origin and opens no socket: whoever holds a fill feeds it.
 //!
-//! Left out on purpose, with a place kept for it: serving stale while revalidating, admission into a
-//! full memory, a disk.
+//! Left out on purpose, with a place kept for it: serving stale while revalidating, a disk.
 
 mod answer;
 mod cache;
+mod doorkeeper;
 mod entry;
 mod fill;
 mod flight;

@@ -12,6 +12,7 @@ use moka::policy::EvictionPolicy;
 use terms::{Moment, UrlKey};
 
 use crate::Numbers;
+use crate::doorkeeper::Doorkeeper;
 use crate::entry::Entry;
 use crate::index::Index;
 use crate::policy::Unstorable;
@@ -34,6 +35,8 @@ pub(crate) struct Memory {
     urls: moka::sync::Cache<UrlKey, Arc<Variants>, BuildHasherDefault<KeyHasher>>,
     apart: moka::sync::Cache<UrlKey, Moment, BuildHasherDefault<KeyHasher>>,
     pub index: Arc<Index>,
+    doorkeeper: Doorkeeper,
+    size: u64,
     most_per_url: u64,
     numbers: Arc<Numbers>,
 }
@@ -42,12 +45,15 @@ pub(crate) struct Memory {
 pub(crate) struct Variants {
     entries: Box<[Arc<Entry>]>,
     bytes: u64,
+    /// Those of the bodies alone.
+    bodies: u64,
 }
 
 impl Variants {
     fn new(entries: Vec<Arc<Entry>>) -> Arc<Variants> {
         let bytes = entries.iter().map(|entry| entry.bytes()).sum();
-        Arc::new(Variants { entries: entries.into(), bytes })
+        let bodies = entries.iter().filter_map(|entry| entry.length()).sum();
+        Arc::new(Variants { entries: entries.into(), bytes, bodies })
     }
 
     /// RFC 9111 section 4: of several that match, the most recent.
@@ -84,15 +90,33 @@ impl Memory {
             .max_capacity(MOST_APART)
             .eviction_policy(EvictionPolicy::lru())
             .build_with_hasher(BuildHasherDefault::default());
-        Memory { urls, apart, index, most_per_url: bytes / 16, numbers }
+        Memory {
+            urls,
+            apart,
+            index,
+            doorkeeper: Doorkeeper::new(bytes),
+            size: bytes,
+            most_per_url: bytes / 16,
+            numbers,
+        }
+    }
+
+    /// Whether this was asked for of late, and was not there. From now on it was.
+    pub fn was_missed_before(&self, key: UrlKey) -> bool {
+        self.doorkeeper.asked_before(key)
+    }
+
+    /// Whether `more` bytes of this URL can be stored without anything else having to leave for them that may
+    /// be worth more.
+    pub fn has_room(&self, key: UrlKey, more: u64) -> bool {
+        Numbers::read(&self.numbers.bytes).saturating_add(more) <= self.size || self.urls.contains_key(&key)
     }
 
     pub fn find(&self, key: UrlKey) -> Option<Arc<Variants>> {
         self.urls.get(&key)
     }
 
-    /// Stores an entry and drops those that its request would have been answered with. Whether an object
-    /// that was asked for once is let into a full memory is decided here, when that is built.
+    /// Stores an entry and drops those that its request would have been answered with.
     pub fn keep(&self, entry: Arc<Entry>, asked: &HeaderMap) {
         let key = entry.url().key();
         if entry.head().stored.is_for_many() {
@@ -127,6 +151,7 @@ impl Memory {
         }
         let variants = Variants::new(entries);
         Numbers::add(&self.numbers.bytes, variants.bytes);
+        Numbers::add(&self.numbers.bodies_at_rest, variants.bodies);
         Numbers::add(&self.numbers.objects, variants.entries.len() as u64);
         variants.tags().for_each(|tag| self.index.add(tag, key));
         self.urls.insert(key, variants);
@@ -188,6 +213,7 @@ impl Memory {
 fn left(numbers: &Numbers, variants: &Variants, cause: RemovalCause) {
     let objects = variants.entries.len() as u64;
     Numbers::subtract(&numbers.bytes, variants.bytes);
+    Numbers::subtract(&numbers.bodies_at_rest, variants.bodies);
     Numbers::subtract(&numbers.objects, objects);
     if cause == RemovalCause::Size {
         Numbers::add(&numbers.evictions, objects);
@@ -213,3 +239,6 @@ impl Hasher for KeyHasher {
         self.0 = word;
     }
 }
+
+#[cfg(test)]
+mod tests;

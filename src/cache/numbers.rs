@@ -11,8 +11,12 @@ pub struct Numbers {
     pub evictions: AtomicU64,
     /// Fetches under way.
     pub fills: AtomicU64,
-    /// Bytes of bodies that are still arriving.
-    pub bytes_in_flight: AtomicU64,
+    /// Bytes of bodies that are in memory for whatever reason: at rest, arriving, or taken out and still read.
+    pub bytes_of_bodies: AtomicU64,
+    /// Those of them that are at rest.
+    pub bodies_at_rest: AtomicU64,
+    /// Bytes that bodies under way have declared, and that have not come.
+    pub bytes_announced: AtomicU64,
     /// Fetches under way that nobody reads any more.
     pub orphans: AtomicU64,
 }
@@ -24,6 +28,12 @@ impl Numbers {
 
     pub(crate) fn subtract(number: &AtomicU64, amount: u64) {
         number.fetch_sub(amount, Ordering::Relaxed);
+    }
+
+    /// Bytes of bodies beside those at rest, those that are announced included.
+    pub fn in_flight(&self) -> u64 {
+        let beside = Numbers::read(&self.bytes_of_bodies).saturating_sub(Numbers::read(&self.bodies_at_rest));
+        beside.saturating_add(Numbers::read(&self.bytes_announced))
     }
 
     pub(crate) fn read(number: &AtomicU64) -> u64 {

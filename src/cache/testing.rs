@@ -12,7 +12,7 @@ use http::{Request, StatusCode};
 use terms::url::Scheme;
 use terms::{Ask, BodyError, Moment, Peer, Refusal, Timestamp, Url};
 
-use crate::{Cache, Caching, Fill, Landing, Lookup, ReplyHead, Settings, Writer};
+use crate::{Cache, Caching, Fill, Filled, Landing, Lookup, ReplyHead, Settings, Writer};
 
 pub const START: Timestamp = Timestamp::from_secs(1_790_000_000);
 
@@ -84,7 +84,7 @@ pub fn filled(status: u16, lines: &[(&'static str, &str)], body: &'static [u8]) 
     cache
 }
 
-/// Fetches `target` at once.
+/// Fetches `target` at once, and expects that it is stored.
 pub fn fill_with(
     cache: &Cache,
     target: &str,
@@ -93,6 +93,18 @@ pub fn fill_with(
     body: &'static [u8],
     now: Moment,
 ) {
+    assert!(fetch(cache, target, asked, head, body, now).stored);
+}
+
+/// Fetches `target` at once.
+pub fn fetch(
+    cache: &Cache,
+    target: &str,
+    asked: &[(&'static str, &str)],
+    head: &ReplyHead,
+    body: &'static [u8],
+    now: Moment,
+) -> Filled {
     let (ask, url) = ask("GET", target, asked);
     let fill = miss(cache, &ask, &url, now);
     let _flight = fill.flight();
@@ -101,7 +113,7 @@ pub fn fill_with(
     let mut writer = land(fill, &head, now);
     let pushed = std::pin::pin!(writer.push(Bytes::from_static(body))).poll(&mut Context::from_waker(Waker::noop()));
     assert!(matches!(pushed, Poll::Ready(Ok(()))));
-    assert!(writer.finish().unwrap().stored);
+    writer.finish().unwrap()
 }
 
 /// A rule came into force.

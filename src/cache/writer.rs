@@ -30,6 +30,7 @@ pub struct Writer {
     outcome: Option<Outcome>,
     hasher: Hasher,
     written: u64,
+    announced: Announced,
     /// The last chunk of a body of declared length: it becomes readable in the step that stores the
     /// entry.
     last: Option<Bytes>,
@@ -70,10 +71,12 @@ impl Writer {
         own: Option<OwnSeat>,
         landed: Moment,
     ) -> Writer {
+        let numbers = cache.numbers.clone();
         let mut writer = Writer {
             underway,
             cache,
             entry,
+            announced: Announced { bytes: 0, numbers },
             outcome: Some(outcome),
             hasher: Hasher::new(),
             written: 0,
@@ -84,8 +87,15 @@ impl Writer {
             ended: false,
         };
         let declared = writer.entry.length();
-        if declared.is_some_and(|length| writer.cache.exceeds_budget(length)) {
-            writer.go_windowed(None);
+        match declared {
+            Some(length) if writer.cache.exceeds_budget(length) => writer.go_windowed(None),
+            // Room is kept for all of it, so that what is said to be stored is.
+            Some(length) => writer.announced.set(length),
+            None => {}
+        }
+        let key = writer.entry.url().key();
+        if !writer.cache.memory.has_room(key, writer.entry.bytes()) {
+            writer.growth().turn_away();
         }
         // An empty body has no last chunk to hold back: the head is held back in its place.
         if declared != Some(0) {
@@ -117,8 +127,8 @@ impl Writer {
         self.written = total;
         self.hasher.update(&chunk);
         self.keep_within_bounds(chunk.len() as u64);
-        // A copy, because a slice would keep all of the connection's read buffer.
-        let chunk = Bytes::copy_from_slice(&chunk);
+        let chunk = self.growth().hold(&chunk);
+        self.announced.set(self.announced.bytes.saturating_sub(chunk.len() as u64));
         if declared == Some(total) {
             self.last = Some(chunk);
             return Ok(());
@@ -202,7 +212,7 @@ impl Writer {
 
     /// A body of unknown length may turn out too large, or many at once may.
     fn keep_within_bounds(&mut self, added: u64) {
-        if self.growth().is_windowed() {
+        if self.growth().is_windowed() || self.announced.bytes > 0 {
             return;
         }
         if self.written > self.cache.max_object() {
@@ -213,6 +223,7 @@ impl Writer {
     }
 
     fn go_windowed(&mut self, for_good: Option<Unstorable>) {
+        self.announced.set(0);
         self.growth().go_windowed();
         // What isn't kept is read by nobody but those who asked for it.
         self.own = None;
@@ -267,5 +278,28 @@ impl Drop for Writer {
         if !self.ended {
             self.break_off(BodyError::Incomplete);
         }
+    }
+}
+
+/// What is still to come of a declared body that is kept. It counts as if it were there.
+struct Announced {
+    bytes: u64,
+    numbers: Arc<Numbers>,
+}
+
+impl Announced {
+    fn set(&mut self, bytes: u64) {
+        let number = &self.numbers.bytes_announced;
+        match bytes.checked_sub(self.bytes) {
+            Some(more) => Numbers::add(number, more),
+            None => Numbers::subtract(number, self.bytes - bytes),
+        }
+        self.bytes = bytes;
+    }
+}
+
+impl Drop for Announced {
+    fn drop(&mut self) {
+        self.set(0);
     }
 }

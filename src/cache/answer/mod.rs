@@ -165,8 +165,10 @@ impl Hit {
         let member = match self.forward {
             None => status::hit(self.entry.head().stored.freshness.ttl(now)),
             Some(forward) => {
-                // A 304 stores nothing that was not stored before.
-                let stored = forward.status != StatusCode::NOT_MODIFIED && self.entry.growth().is_storable();
+                // A 304 stores nothing that was not stored before; a body of unknown length may turn out too large.
+                let stored = forward.status != StatusCode::NOT_MODIFIED
+                    && self.entry.length().is_some()
+                    && self.entry.growth().is_storable();
                 Forwarded { stored, ..forward }.value()
             }
         };

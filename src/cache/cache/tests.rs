@@ -95,7 +95,7 @@ async fn one_fetch_serves_all_and_the_next_is_a_hit() {
     let numbers = cache.numbers();
     assert_eq!(Numbers::read(&numbers.objects), 1);
     assert_eq!(Numbers::read(&numbers.fills), 0);
-    assert_eq!(Numbers::read(&numbers.bytes_in_flight), 0);
+    assert_eq!(numbers.in_flight(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -187,7 +187,7 @@ async fn a_writer_that_is_dropped_has_failed() {
     drop(writer);
     assert!(matches!(read(answer.body).await, Err(BodyError::Incomplete)));
     assert_eq!(look(&cache, "GET", &[]), "miss 0");
-    assert_eq!(Numbers::read(&cache.numbers().bytes_in_flight), 0);
+    assert_eq!(cache.numbers().in_flight(), 0);
 }
 
 #[tokio::test]
@@ -490,29 +490,13 @@ async fn beyond_the_budget_bodies_are_not_kept() {
         let fill = miss(&cache, &some, &url, moment());
         let flight = fill.flight();
         let mut writer = land(fill, &head(200, &[("cache-control", "max-age=60")]), moment());
+        // What is not kept waits for its reader, who reads nothing here.
         let pushed = tokio::time::timeout(Duration::from_millis(50), push(&mut writer, MIB * 3 / 4)).await;
-        assert!(pushed.is_ok());
+        assert_eq!(pushed.is_ok(), n == 0, "{n}");
         writers.push((flight, writer));
     }
     let stored: Vec<bool> = writers.into_iter().map(|(_flight, writer)| writer.finish().unwrap().stored).collect();
     assert_eq!(stored, [true, false, false, false]);
-}
-
-#[test]
-fn memory_is_bounded_and_the_least_recently_used_goes() {
-    let cache = cache_of(64 * 1024, 8 * 1024);
-    let reply = head(200, &[("cache-control", "max-age=60")]);
-    static BODY: [u8; 4096] = [7; 4096];
-    for n in 0..100 {
-        fill_with(&cache, &format!("/{n}"), &[], &reply, &BODY, moment());
-        assert!(Numbers::read(&cache.numbers().bytes) <= 64 * 1024);
-    }
-    let numbers = cache.numbers();
-    let (objects, evictions) = (Numbers::read(&numbers.objects), Numbers::read(&numbers.evictions));
-    assert!(objects >= 8, "{objects}");
-    assert_eq!(objects + evictions, 100);
-    let (last, url) = ask("GET", "/99", &[]);
-    assert_eq!(word(&cache.look_up(&last, &url, &caching(), moment())), "fresh hit");
 }
 
 #[test]

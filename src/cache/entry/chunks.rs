@@ -1,19 +1,22 @@
 //! The bytes of a body that grows: chunks in order, found by their offset.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
+
+use super::counted;
+use crate::Numbers;
 
 /// Chunks are merged up to this size, so that what an origin sends byte by byte does not cost a
 /// hundred bytes each.
 const MERGED: usize = 64 * 1024;
 
-#[derive(Default)]
 pub(super) struct Chunks {
     chunks: VecDeque<Chunk>,
     /// Bytes that ever came, those that were dropped included.
     length: u64,
-    held: u64,
+    numbers: Arc<Numbers>,
 }
 
 struct Chunk {
@@ -28,12 +31,12 @@ impl Chunk {
 }
 
 impl Chunks {
-    pub fn length(&self) -> u64 {
-        self.length
+    pub fn new(numbers: Arc<Numbers>) -> Chunks {
+        Chunks { chunks: VecDeque::new(), length: 0, numbers }
     }
 
-    pub fn held(&self) -> u64 {
-        self.held
+    pub fn length(&self) -> u64 {
+        self.length
     }
 
     /// The offset of the first byte that is still there.
@@ -41,17 +44,16 @@ impl Chunks {
         self.chunks.front().map_or(self.length, |chunk| chunk.start)
     }
 
-    /// `bytes` should be an allocation of its own: a slice would keep all of what it is a slice of.
+    /// `bytes` should come from [`Growth::hold`](super::Growth::hold).
     pub fn push(&mut self, bytes: Bytes) {
         let added = bytes.len() as u64;
         self.chunks.push_back(Chunk { start: self.length, bytes });
         self.length += added;
-        self.held += added;
         // A chunk merges into a neighbour that is no larger, as the digits of a counter carry: each byte
         // is copied a logarithmic number of times.
         while self.merges_at_end() {
             if let (Some(last), Some(before)) = (self.chunks.pop_back(), self.chunks.pop_back()) {
-                let bytes = joined(&[before.bytes, last.bytes]);
+                let bytes = self.joined(&[before.bytes, last.bytes]);
                 self.chunks.push_back(Chunk { start: before.start, bytes });
             }
         }
@@ -73,21 +75,16 @@ impl Chunks {
         (skip < chunk.bytes.len()).then(|| chunk.bytes.slice(skip..))
     }
 
-    /// Drops whole chunks that end at or before `offset`; says how many bytes that were.
-    pub fn drop_before(&mut self, offset: u64) -> u64 {
-        let before = self.held;
+    /// Drops whole chunks that end at or before `offset`.
+    pub fn drop_before(&mut self, offset: u64) {
         while self.chunks.front().is_some_and(|chunk| chunk.end() <= offset) {
-            if let Some(chunk) = self.chunks.pop_front() {
-                self.held -= chunk.bytes.len() as u64;
-            }
+            self.chunks.pop_front();
         }
-        before - self.held
     }
 
-    /// Drops all that is there; says how many bytes that were.
-    pub fn clear(&mut self) -> u64 {
+    /// Drops all that is there.
+    pub fn clear(&mut self) {
         self.chunks = VecDeque::new();
-        std::mem::take(&mut self.held)
     }
 
     /// All that is there and `last`, small neighbours merged.
@@ -97,7 +94,7 @@ impl Chunks {
         let mut size = 0;
         for bytes in self.chunks.iter().map(|chunk| chunk.bytes.clone()).chain(last) {
             if size + bytes.len() > MERGED && !group.is_empty() {
-                compact.push(joined(&group));
+                compact.push(self.joined(&group));
                 group.clear();
                 size = 0;
             }
@@ -105,19 +102,17 @@ impl Chunks {
             group.push(bytes);
         }
         if !group.is_empty() {
-            compact.push(joined(&group));
+            compact.push(self.joined(&group));
         }
         compact
     }
-}
 
-fn joined(parts: &[Bytes]) -> Bytes {
-    if let [only] = parts {
-        return only.clone();
+    fn joined(&self, parts: &[Bytes]) -> Bytes {
+        match parts {
+            [only] => only.clone(),
+            _ => counted::copy(parts, &self.numbers),
+        }
     }
-    let mut bytes = BytesMut::with_capacity(parts.iter().map(Bytes::len).sum());
-    parts.iter().for_each(|part| bytes.extend_from_slice(part));
-    bytes.freeze()
 }
 
 #[cfg(test)]
@@ -126,7 +121,7 @@ mod tests {
 
     #[test]
     fn bytes_that_come_one_by_one_stay_few_chunks() {
-        let mut chunks = Chunks::default();
+        let mut chunks = Chunks::new(Arc::default());
         let whole: Vec<u8> = (0..200_000_u32).map(|n| n as u8).collect();
         for byte in &whole {
             chunks.push(Bytes::copy_from_slice(&[*byte]));
@@ -139,12 +134,12 @@ mod tests {
 
     #[test]
     fn what_is_dropped_is_gone_and_the_rest_is_found() {
-        let mut chunks = Chunks::default();
+        let mut chunks = Chunks::new(Arc::default());
         for start in 0..4_u8 {
             chunks.push(Bytes::from(vec![start; MERGED]));
         }
-        assert_eq!(chunks.drop_before(MERGED as u64 + 1), MERGED as u64);
-        assert_eq!((chunks.first(), chunks.held()), (MERGED as u64, 3 * MERGED as u64));
+        chunks.drop_before(MERGED as u64 + 1);
+        assert_eq!((chunks.first(), chunks.chunks.len()), (MERGED as u64, 3));
         assert_eq!(chunks.at(0), None);
         assert_eq!(chunks.at(MERGED as u64 + 1).map(|bytes| (bytes[0], bytes.len())), Some((1, MERGED - 1)));
         assert_eq!(chunks.at(4 * MERGED as u64), None);

@@ -5,7 +5,7 @@
 //! Once settled they are shared without a lock. A body that is not to be stored goes over to a
 //! *window*: only the newest bytes are kept, and the writer waits for the fastest reader.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 
@@ -17,21 +17,44 @@ use parking_lot::Mutex;
 use terms::{BodyError, Digest, Proof};
 
 use super::chunks::Chunks;
+use super::counted;
 use super::places::Places;
 use crate::Numbers;
 
-/// How many bytes of a windowed body are kept behind its end: enough that readers of about the same
-/// speed stay together, little enough for some thousand such bodies at a time.
+/// How many bytes of a windowed body are kept behind its end for slower readers, if there are any: enough
+/// that readers of about the same speed stay together.
 pub(super) const WINDOW: u64 = 1024 * 1024;
+
+/// How far a windowed body may be ahead of its fastest reader: some thousand readers may stall at a time.
+pub(super) const AHEAD: u64 = 64 * 1024;
 
 pub(crate) struct Growth {
     settled: OnceLock<Settled>,
     /// Also of a body that is not kept: its last byte tells.
     digest: Arc<OnceLock<Digest>>,
-    unstorable: AtomicBool,
+    storing: Storing,
     whole_only: AtomicBool,
     growing: Mutex<Growing>,
     numbers: Arc<Numbers>,
+}
+
+/// What speaks for and against storing a body, as it becomes known.
+#[derive(Default)]
+struct Storing(AtomicU8);
+
+impl Storing {
+    const FORBIDDEN: u8 = 1;
+    const TURNED_AWAY: u8 = 2;
+    const ASKED_AGAIN: u8 = 4;
+
+    fn note(&self, what: u8) {
+        self.0.fetch_or(what, Ordering::AcqRel);
+    }
+
+    fn is_meant(&self) -> bool {
+        let known = self.0.load(Ordering::Acquire);
+        known & Self::FORBIDDEN == 0 && known & (Self::TURNED_AWAY | Self::ASKED_AGAIN) != Self::TURNED_AWAY
+    }
 }
 
 /// A whole body at rest.
@@ -81,10 +104,10 @@ impl Growth {
         Growth {
             settled: OnceLock::new(),
             digest: Arc::new(OnceLock::new()),
-            unstorable: AtomicBool::new(false),
+            storing: Storing::default(),
             whole_only: AtomicBool::new(false),
             growing: Mutex::new(Growing {
-                chunks: Chunks::default(),
+                chunks: Chunks::new(numbers.clone()),
                 state: State::Open,
                 windowed: false,
                 places: Places::default(),
@@ -107,11 +130,21 @@ impl Growth {
 
     /// Whether it will be stored when it settles.
     pub fn is_storable(&self) -> bool {
-        !self.unstorable.load(Ordering::Acquire)
+        self.storing.is_meant()
     }
 
     pub fn forbid_storing(&self) {
-        self.unstorable.store(true, Ordering::Release);
+        self.storing.note(Storing::FORBIDDEN);
+    }
+
+    /// There is no room for what is asked for once.
+    pub fn turn_away(&self) {
+        self.storing.note(Storing::TURNED_AWAY);
+    }
+
+    /// It is asked for more than once.
+    pub fn ask_again(&self) {
+        self.storing.note(Storing::ASKED_AGAIN);
     }
 
     /// As long as it grows, it is handed out as a whole or not at all.
@@ -132,20 +165,22 @@ impl Growth {
         self.growing.lock().chunks.length()
     }
 
+    /// A copy of bytes that arrived, to be pushed.
+    pub fn hold(&self, bytes: &[u8]) -> Bytes {
+        counted::copy(&[bytes], &self.numbers)
+    }
+
     /// Makes `bytes` readable. Says how many readers there are.
     pub fn extend(&self, bytes: Bytes) -> Result<usize, Halt> {
         let mut growing = self.growing.lock();
         if let State::Failed(error) = &growing.state {
             return Err(Halt::Aborted(error.clone()));
         }
-        let added = bytes.len() as u64;
         growing.chunks.push(bytes);
-        let dropped = growing.drop_passed();
+        growing.drop_passed();
         let readers = growing.places.taken();
         let wakers = growing.places.wakers();
         drop(growing);
-        Numbers::add(&self.numbers.bytes_in_flight, added);
-        Numbers::subtract(&self.numbers.bytes_in_flight, dropped);
         wake(wakers);
         Ok(readers)
     }
@@ -174,7 +209,7 @@ impl Growth {
             return Poll::Ready(Err(Halt::Deserted));
         }
         // A reader that waits ahead of the end (of a range) sets no pace.
-        if growing.places.fastest(length).is_none_or(|place| length - place < WINDOW) {
+        if growing.places.fastest(length).is_none_or(|place| length - place < AHEAD) {
             return Poll::Ready(Ok(()));
         }
         growing.writer = Some(cx.waker().clone());
@@ -234,15 +269,13 @@ impl Growth {
         if !matches!(growing.state, State::Open) {
             return;
         }
-        let dropped = match &state {
-            State::Settled | State::Failed(BodyError::Cut(_)) => growing.chunks.clear(),
-            _ => 0,
-        };
+        if matches!(state, State::Settled | State::Failed(BodyError::Cut(_))) {
+            growing.chunks.clear();
+        }
         growing.state = state;
         let wakers = growing.places.wakers();
         let writer = growing.writer.take();
         drop(growing);
-        Numbers::subtract(&self.numbers.bytes_in_flight, dropped);
         wake(wakers.into_iter().chain(writer));
     }
 
@@ -299,21 +332,15 @@ impl Growth {
 }
 
 impl Growing {
-    /// In a window: drops what the fastest reader has read and lies a window behind the end.
-    fn drop_passed(&mut self) -> u64 {
-        if !self.windowed {
-            return 0;
+    /// In a window: drops what all readers have read, and of what the fastest has, what lies a window behind
+    /// the end.
+    fn drop_passed(&mut self) {
+        if self.windowed {
+            let length = self.chunks.length();
+            let fastest = self.places.fastest(length).unwrap_or(length);
+            let slowest = self.places.slowest(length).unwrap_or(length);
+            self.chunks.drop_before(fastest.min(slowest.max(length.saturating_sub(WINDOW))));
         }
-        let length = self.chunks.length();
-        let fastest = self.places.fastest(length).unwrap_or(length);
-        self.chunks.drop_before(fastest.min(length.saturating_sub(WINDOW)))
-    }
-}
-
-impl Drop for Growth {
-    fn drop(&mut self) {
-        let held = self.growing.get_mut().chunks.held();
-        Numbers::subtract(&self.numbers.bytes_in_flight, held);
     }
 }
 

@@ -3,6 +3,7 @@
 //! A hit, a follower and the first asker read the same thing by the same code.
 
 mod chunks;
+mod counted;
 mod growth;
 mod head;
 mod places;

@@ -70,7 +70,16 @@ impl Places {
     }
 
     pub fn fastest(&self, length: u64) -> Option<u64> {
-        self.places.iter().flatten().map(|place| place.position).filter(|position| *position <= length).max()
+        self.within(length).max()
+    }
+
+    pub fn slowest(&self, length: u64) -> Option<u64> {
+        self.within(length).min()
+    }
+
+    /// Where those stand who don't wait ahead of the end.
+    fn within(&self, length: u64) -> impl Iterator<Item = u64> {
+        self.places.iter().flatten().map(|place| place.position).filter(move |position| *position <= length)
     }
 
     pub fn wakers(&mut self) -> Vec<Waker> {

@@ -9,7 +9,7 @@ use http_body::Body as _;
 use proptest::prelude::*;
 use terms::{BodyError, Digest};
 
-use super::growth::{Growth, Halt, WINDOW};
+use super::growth::{AHEAD, Growth, Halt, WINDOW};
 use super::places::Seat;
 use super::reader::Reader;
 use crate::Numbers;
@@ -83,7 +83,7 @@ proptest! {
         for (index, step) in steps.iter().enumerate() {
             match step {
                 Step::Grow(n) => {
-                    let chunk = Bytes::copy_from_slice(&whole[pushed..pushed + n]);
+                    let chunk = growth.hold(&whole[pushed..pushed + n]);
                     pushed += n;
                     if settles_early && Some(index) == last_grow {
                         last = Some(chunk);
@@ -105,7 +105,9 @@ proptest! {
         }
         let settled = growth.settled().unwrap();
         prop_assert_eq!(settled.chunks.concat(), whole);
-        prop_assert_eq!(Numbers::read(&numbers.bytes_in_flight), 0);
+        prop_assert_eq!(numbers.in_flight(), length as u64);
+        drop((readers, growth));
+        prop_assert_eq!(numbers.in_flight(), 0);
     }
 }
 
@@ -127,20 +129,20 @@ fn what_came_before_a_failure_is_still_handed_out_but_not_after_a_cut() {
     for (error, expected) in [(BodyError::Incomplete, b"abc".as_slice()), (cut(), b"")] {
         let (growth, numbers) = growth();
         let mut reader = reader(&growth, 0, None);
-        assert!(growth.extend(Bytes::from_static(b"abc")).is_ok());
+        assert!(growth.extend(growth.hold(b"abc")).is_ok());
         growth.fail(error.clone());
         let (got, end) = drain(&mut reader);
         assert_eq!(got, expected);
         assert_eq!(end.unwrap().unwrap_err().to_string(), error.to_string());
         assert!(matches!(growth.extend(Bytes::from_static(b"d")), Err(Halt::Aborted(_))));
         drop((reader, growth));
-        assert_eq!(Numbers::read(&numbers.bytes_in_flight), 0);
+        assert_eq!(numbers.in_flight(), 0);
     }
 }
 
 #[test]
 fn in_a_window_the_fastest_reader_sets_the_pace_and_the_slow_one_falls_out() {
-    const CHUNK: usize = 128 * 1024;
+    const CHUNK: usize = 16 * 1024;
     let (growth, numbers) = growth();
     let (mut fast, mut slow) = (reader(&growth, 0, None), reader(&growth, 0, None));
     growth.go_windowed();
@@ -148,18 +150,30 @@ fn in_a_window_the_fastest_reader_sets_the_pace_and_the_slow_one_falls_out() {
     let mut read: u64 = 0;
     while pushed < 8 * WINDOW {
         while matches!(room(&growth), Poll::Ready(Ok(()))) {
-            assert!(growth.extend(Bytes::from(vec![7; CHUNK])).is_ok());
+            assert!(growth.extend(growth.hold(&[7; CHUNK])).is_ok());
             pushed += CHUNK as u64;
-            assert!(pushed - read <= WINDOW + CHUNK as u64);
+            assert!(pushed - read <= AHEAD + CHUNK as u64);
         }
         read += drain(&mut fast).0.len() as u64;
-        assert!(Numbers::read(&numbers.bytes_in_flight) <= WINDOW + 2 * CHUNK as u64);
+        assert!(numbers.in_flight() <= WINDOW + 2 * CHUNK as u64);
     }
     assert!(growth.end(Some(Bytes::from_static(b"z")), Digest::ZERO).is_ok());
     let (rest, end) = drain(&mut fast);
     assert_eq!(read + rest.len() as u64, pushed + 1);
     assert!(matches!(end, Some(Ok(()))));
     assert!(matches!(drain(&mut slow), (got, Some(Err(BodyError::FellBehind))) if got.is_empty()));
+}
+
+#[test]
+fn in_a_window_nothing_is_kept_behind_a_lone_reader() {
+    let (growth, numbers) = growth();
+    let mut reader = reader(&growth, 0, None);
+    growth.go_windowed();
+    for _ in 0..100 {
+        assert!(growth.extend(growth.hold(&[7; 1024])).is_ok());
+        assert_eq!(drain(&mut reader).0.len(), 1024);
+        assert!(numbers.in_flight() <= 2048);
+    }
 }
 
 #[test]

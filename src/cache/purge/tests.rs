@@ -4,7 +4,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{ask, cache_of, fill_with, head, land, later, miss, moment, word};
+use crate::testing::{ask, cache_of, fetch, fill_with, head, land, later, miss, moment, word};
 use crate::{Caching, Fill, Flight, Landing, Numbers, ReplyHead};
 
 fn cache() -> Cache {
@@ -169,7 +169,7 @@ proptest! {
             let (some, url) = ask("GET", &target, &[("cookie", &cookie)]);
             match what {
                 0 if word(&cache.look_up(&some, &url, &Caching::default(), moment())).starts_with("miss") => {
-                    fill_with(&cache, &target, &[("cookie", &cookie)], &reply, &[1; 2048], moment());
+                    fetch(&cache, &target, &[("cookie", &cookie)], &reply, &[1; 2048], moment());
                 }
                 1 => { cache.invalidate(&url); }
                 2 => { purge_tag(&cache, &format!("a{}", n % 2), Force::Hard); }
