@@ -155,11 +155,14 @@ impl Fetch {
         let lane = blocks.lane(Load::Fill);
         let sent = clock.now();
         if let Err(ruling) = blocks.enter(&lane, *clearance, url, &Proof::None, sent.wall) {
-            return fill.fail(Refusal::Blocked(ruling));
+            return fill.fail(Refusal::Blocked(ruling), sent);
         }
         let reply = tokio::select! {
             biased;
-            blocked = lane.blocked() => return fill.fail(ruling_of(&blocked).map_or(Refusal::Internal, Refusal::Blocked)),
+            blocked = lane.blocked() => {
+                let refusal = ruling_of(&blocked).map_or(Refusal::Internal, Refusal::Blocked);
+                return fill.fail(refusal, clock.now());
+            }
             // Before its head is there, a fetch is worth nothing to nobody.
             _ = fill.stopped() => return,
             reply = origins.exchange(request) => reply,
@@ -168,7 +171,7 @@ impl Fetch {
         drop(origins);
         match reply {
             Ok(reply) => self.land(fill, reply, sent, &lane, starter).await,
-            Err(error) => fill.fail(error.into()),
+            Err(error) => fill.fail(error.into(), self.judge.clock.now()),
         }
     }
 

@@ -73,6 +73,12 @@ impl Gateway {
             None if asks_for_purge(&ask.method) => Landed::Private(Box::pin(self.purger.answer(ask, url)).await?),
             None => match self.cache.look_up(ask, url, &site.caching, ask.began)? {
                 Lookup::Fresh(hit) => Landed::Entry(hit),
+                Lookup::Stale(hit, fill) => {
+                    if let Some(fill) = fill {
+                        self.fetcher.start(site, ask, url, fill, clearance);
+                    }
+                    Landed::Entry(hit)
+                }
                 Lookup::Filling(flight) => Box::pin(flight.landed()).await?,
                 Lookup::Miss(fill) => Box::pin(self.fetcher.start(site, ask, url, fill, clearance).landed()).await?,
                 Lookup::Pass(pass) => Landed::Pass(pass),

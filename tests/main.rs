@@ -29,6 +29,7 @@ mod ranges;
 mod reload;
 mod seen;
 mod smuggling;
+mod stale;
 mod tidy;
 mod tls;
 mod tunnels;

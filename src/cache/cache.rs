@@ -34,10 +34,11 @@ pub(crate) struct Inner {
     fetches: AtomicU64,
 }
 
-/// What the cache makes of a request. An answer that is stale and revalidated behind the client's back
-/// will be one more.
+/// What the cache makes of a request.
 pub enum Lookup {
     Fresh(Hit),
+    /// Stale, and to be used; the fetch renews it behind the client's back, unless one is under way.
+    Stale(Hit, Option<Fill>),
     Miss(Fill),
     Filling(Follower),
     Pass(Pass),
@@ -74,26 +75,30 @@ impl Pass {
     /// This cache's member of `Cache-Status`, to stand behind the origin's own.
     pub fn cache_status(&self, status: StatusCode) -> HeaderValue {
         let collapsed = self.waited.then_some(false);
-        Forwarded { why: self.why, status, collapsed, stored: false }.value()
+        Forwarded { why: self.why, status, collapsed, stored: false }.value(None)
     }
 }
 
 /// What the store has for a request.
 enum Found {
     Usable(Hit),
+    /// It is stale, and used while it is renewed.
+    Meanwhile(Hit, Absent),
     Absent(Absent),
     /// What is stored, or could be, has nothing to do with this request.
     Unfit(Forward),
 }
 
-struct Absent {
+pub(crate) struct Absent {
     why: Forward,
     /// Stored, and to be validated first.
     validates: Option<Arc<Entry>>,
+    /// Stored and stale: it may stand in where the origin fails.
+    stale: Option<Arc<Entry>>,
     /// Any stored response of the URL: it shows by what answers vary.
     known: Option<Arc<Entry>>,
     /// Others may wait for what is fetched in its place.
-    joinable: bool,
+    pub joinable: bool,
 }
 
 impl Cache {
@@ -130,11 +135,14 @@ impl Cache {
             None => self.0.find(ask, url, &wishes, caching, now),
         };
         // RFC 9111 section 5.2.1.7.
-        if wishes.only_if_cached && ask.is_get_or_head() && !matches!(found, Found::Usable(_)) {
+        let is_stored = matches!(found, Found::Usable(_) | Found::Meanwhile(..));
+        if wishes.only_if_cached && ask.is_get_or_head() && !is_stored {
             return Err(Refusal::OnlyIfCached);
         }
         let mut absent = match found {
             Found::Usable(hit) => return Ok(Lookup::Fresh(hit)),
+            Found::Meanwhile(hit, _) if wishes.no_store => return Ok(Lookup::Stale(hit, None)),
+            Found::Meanwhile(hit, absent) => return Ok(self.meanwhile(ask, url, caching, hit, absent)),
             Found::Unfit(why) => return Ok(Lookup::Pass(Pass::at_once(why))),
             // Section 5.2.1.5: what is fetched for it is not stored, so others have no part in it.
             Found::Absent(absent) if wishes.no_store => return Ok(Lookup::Pass(Pass::at_once(absent.why))),
@@ -188,7 +196,14 @@ impl Cache {
         }
     }
 
-    fn start(&self, table: &mut Table, ask: &Ask, url: &Arc<Url>, caching: &Caching, absent: Absent) -> Fill {
+    pub(crate) fn start(
+        &self,
+        table: &mut Table,
+        ask: &Ask,
+        url: &Arc<Url>,
+        caching: &Caching,
+        absent: Absent,
+    ) -> Fill {
         let number = self.0.fetches.fetch_add(1, Ordering::Relaxed) + 1;
         let growth = Arc::new(Growth::new(self.0.numbers.clone()));
         let outdated = caching.lease.has_ended();
@@ -200,7 +215,7 @@ impl Cache {
         }
         let underway = Arc::new(Underway::new(number, url.clone(), absent.why, ask.fields.clone(), growth));
         self.0.flights.enter(table, &underway, absent.joinable && !outdated);
-        Fill::new(underway, self.0.clone(), caching.clone(), absent.validates)
+        Fill::new(underway, self.0.clone(), caching.clone(), absent.validates, absent.stale)
     }
 
     /// Takes out what is stored under this very URL (RFC 9111 section 4.4); see
@@ -224,23 +239,24 @@ impl Inner {
     }
 
     fn find(&self, ask: &Ask, url: &Url, wishes: &RequestDirectives, caching: &Caching, now: Moment) -> Found {
-        let absent = |why, validates, known| Found::Absent(Absent { why, validates, known, joinable: false });
+        let absent = |why| Absent { why, validates: None, stale: None, known: None, joinable: false };
         let Some(variants) = self.memory.find(url.key()) else {
-            return absent(Forward::UriMiss, None, None);
+            return Found::Absent(absent(Forward::UriMiss));
         };
-        let known = || variants.latest().cloned();
+        let absent = |why| Absent { known: variants.latest().cloned(), ..absent(why) };
         let Some(entry) = variants.select(&ask.fields) else {
-            return absent(Forward::VaryMiss, None, known());
+            return Found::Absent(absent(Forward::VaryMiss));
         };
+        // RFC 9110 section 13.2.1: only what was a 200 is answered with 304.
+        let validates = || (entry.status() == StatusCode::OK && entry.head().validators().any()).then(|| entry.clone());
+        let stale = || Absent { validates: validates(), stale: Some(entry.clone()), ..absent(Forward::Stale) };
         match entry.head().stored.reuse(wishes, ask.present.authorization, caching, now).unless(entry.is_softened()) {
             Reuse::Fresh => Found::Usable(Hit::stored(entry.clone(), CacheUse::Hit)),
             Reuse::Stale => Found::Usable(Hit::stored(entry.clone(), CacheUse::Stale)),
-            Reuse::Validate(why) => {
-                // RFC 9110 section 13.2.1: only what was a 200 is answered with 304.
-                let validates = entry.status() == StatusCode::OK && entry.head().validators().any();
-                absent(why, validates.then(|| entry.clone()), known())
-            }
-            Reuse::Replace(why) => absent(why, None, known()),
+            Reuse::Meanwhile => Found::Meanwhile(Hit::stored(entry.clone(), CacheUse::Stale), stale()),
+            Reuse::Validate(Forward::Stale) => Found::Absent(stale()),
+            Reuse::Validate(why) => Found::Absent(Absent { validates: validates(), ..absent(why) }),
+            Reuse::Replace(why) => Found::Absent(absent(why)),
             Reuse::Unfit(why) => Found::Unfit(why),
         }
     }

@@ -15,7 +15,7 @@ use crate::answer::status::Forwarded;
 use crate::entry::{Arrived, Entry, Halt, Seat};
 use crate::flight::{Flight, Outcome, Underway};
 use crate::parts::OwnSeat;
-use crate::policy::{Forward, Unstorable};
+use crate::policy::{Failure, Forward, Unstorable};
 use crate::writer::{Stop, Writer};
 use crate::{Caching, Inner};
 
@@ -37,6 +37,8 @@ pub struct Fill {
     caching: Caching,
     /// The stored entry that is asked about.
     validates: Option<Arc<Entry>>,
+    /// A stored entry that may stand in where the origin fails.
+    stale: Option<Arc<Entry>>,
     conditions: HeaderMap,
     own: Option<OwnSeat>,
     /// The duty to tell those who wait is still here.
@@ -66,7 +68,7 @@ pub struct Private {
 impl Private {
     /// This cache's member of `Cache-Status`, to stand behind the origin's own.
     pub fn cache_status(&self, status: StatusCode) -> HeaderValue {
-        Forwarded { why: self.why, status, collapsed: None, stored: false }.value()
+        Forwarded { why: self.why, status, collapsed: None, stored: false }.value(None)
     }
 }
 
@@ -76,12 +78,13 @@ impl Fill {
         cache: Arc<Inner>,
         caching: Caching,
         validates: Option<Arc<Entry>>,
+        stale: Option<Arc<Entry>>,
     ) -> Fill {
         let mut conditions = HeaderMap::new();
         if let Some(entry) = &validates {
             entry.head().validators().ask(&mut conditions);
         }
-        Fill { underway, cache, caching, validates, conditions, own: None, owed: true }
+        Fill { underway, cache, caching, validates, stale, conditions, own: None, owed: true }
     }
 
     /// It goes on whoever reads it, as long as it is to be stored.
@@ -181,11 +184,20 @@ impl Fill {
             self.settle(Outcome::Refused(Refusal::OriginBroken(UNASKED_PART.into())));
             return Landing::Refused;
         }
+        // RFC 9111 section 4.3.3: of a 5xx, "act as if the server failed to respond".
+        if let Some(entry) = is_failure(status).then(|| self.stand_in(Failure::Error, received)).flatten() {
+            self.settle(Outcome::InPlace { entry, status: Some(status) });
+            return Landing::Refused;
+        }
         let judged = arrived.storable(&self.underway.asked, &self.caching).and_then(|()| match declared {
             Some(length) if length > self.cache.max_object() => Err(Unstorable::TooLarge),
             _ => Ok(()),
         });
         if let Err(reason) = judged {
+            // What the origin has now is not stored; what it had must not be used any more.
+            if let Some(stale) = self.stale.take().filter(|_| reason.lasts() && !status.is_server_error()) {
+                self.cache.forget(&stale);
+            }
             self.cache.memory.set_apart(self.underway.url.key(), reason, received);
             self.settle(Outcome::Private);
             return Landing::Private(Private { reason, why: self.underway.why });
@@ -203,10 +215,19 @@ impl Fill {
         Landing::Store(Writer::new(underway, cache, entry, outcome, own, received))
     }
 
-    /// Nothing came of the fetch. All who wait get the same refusal, so that no stampede follows. What to
-    /// serve in its place, where an answer allows itself to be used stale on errors, is to be decided here.
-    pub fn fail(mut self, refusal: Refusal) {
-        self.settle(Outcome::Refused(refusal));
+    /// Nothing came of the fetch. All who wait get what is stored, if it may stand in, or the same refusal, so
+    /// that no stampede follows.
+    pub fn fail(mut self, refusal: Refusal, now: Moment) {
+        let stand_in = Failure::of(&refusal).and_then(|failure| self.stand_in(failure, now));
+        self.settle(match stand_in {
+            Some(entry) => Outcome::InPlace { entry, status: None },
+            None => Outcome::Refused(refusal),
+        });
+    }
+
+    fn stand_in(&self, failure: Failure, now: Moment) -> Option<Arc<Entry>> {
+        let stale = self.stale.as_ref().filter(|entry| self.cache.memory.holds(entry) && !entry.is_softened());
+        stale.filter(|entry| entry.head().stored.serves_on(failure, &self.caching, now)).cloned()
     }
 
     /// Where each asker needs the origin's word of its own, waiting would only make a queue.
@@ -222,6 +243,11 @@ impl Fill {
         self.cache.flights.leave(&mut self.cache.flights.lock(), &self.underway);
         self.underway.tell(outcome);
     }
+}
+
+/// RFC 5861 section 4.
+fn is_failure(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 500 | 502 | 503 | 504)
 }
 
 impl Drop for Fill {

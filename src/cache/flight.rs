@@ -41,6 +41,11 @@ pub(crate) enum Outcome {
         /// Fields for the starter alone.
         alone: Option<Arc<HeaderMap>>,
     },
+    /// The origin failed, and what is stored may stand in; its answer's status, if there was one.
+    InPlace {
+        entry: Arc<Entry>,
+        status: Option<StatusCode>,
+    },
     Private,
     Refused(Refusal),
 }
@@ -151,6 +156,9 @@ impl Flight {
                 let hit = Hit::fetched(entry, how, self.seat, self.underway.why, status);
                 Ok(Landed::Entry(Hit { alone, ..hit }))
             }
+            Outcome::InPlace { entry, status } => {
+                Ok(Landed::Entry(Hit::in_place(entry, self.underway.why, None, status)))
+            }
             Outcome::Private => Ok(Landed::Private(())),
             Outcome::Refused(refusal) => Err(refusal),
         }
@@ -185,6 +193,13 @@ impl Follower {
                 let head = entry.head();
                 if for_many && head.stored.may_answer(self.authorized) && head.variant.matches(&self.asked) {
                     return Ok(Landed::Entry(Hit::fetched(entry, CacheUse::Collapsed, seat, self.why, status)));
+                }
+                Ok(Landed::Pass(Pass::waited_in_vain(self.why)))
+            }
+            Outcome::InPlace { entry, status } => {
+                let head = entry.head();
+                if head.stored.may_answer(self.authorized) && head.variant.matches(&self.asked) {
+                    return Ok(Landed::Entry(Hit::in_place(entry, self.why, Some(true), status)));
                 }
                 Ok(Landed::Pass(Pass::waited_in_vain(self.why)))
             }

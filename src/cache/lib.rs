@@ -6,13 +6,14 @@
 //! and a body that may still be growing (`entry`), and [`Hit::answer`] makes an answer of it (`answer`);
 //! `memory` holds what settled, `doorkeeper` says who is let in when it is full, `index` finds it by its
 //! `tags`, and [`Cache::purge`] takes it out (`purge`); `parts` says what becomes of ranges of what is not
-//! there.
+//! there, `background` of what is stale and served all the same.
 //!
 //! The cache knows no origin and opens no socket: whoever holds a fill feeds it.
 //!
-//! Left out on purpose, with a place kept for it: serving stale while revalidating, a disk.
+//! Left out on purpose, with a place kept for it: a disk.
 
 mod answer;
+mod background;
 mod cache;
 mod doorkeeper;
 mod entry;
@@ -32,6 +33,7 @@ mod testing;
 mod writer;
 
 pub use answer::Hit;
+pub use background::Background;
 pub use cache::{Cache, Lookup, Pass};
 pub use entry::Entry;
 pub use fill::{Fill, Landing, Private, ReplyHead, UNASKED_PART};

@@ -1,4 +1,4 @@
-use crate::Lease;
+use crate::{Background, Lease};
 
 /// What the cache may take, for the whole node.
 #[derive(Clone, Debug)]
@@ -21,4 +21,6 @@ pub struct Caching {
     pub repr_digest: bool,
     /// Each site has one of its own.
     pub lease: Lease,
+    /// So has each of this.
+    pub background: Background,
 }

@@ -61,6 +61,7 @@ pub fn word(found: &Result<Lookup, Refusal>) -> String {
     match found {
         Ok(Lookup::Fresh(hit)) => format!("fresh {}", hit.how.as_str()),
         Ok(Lookup::Miss(fill)) => format!("miss {}", fill.conditions().len()),
+        Ok(Lookup::Stale(hit, fill)) => format!("{} {}", hit.how.as_str(), fill.is_some()),
         Ok(Lookup::Filling(_)) => "filling".to_owned(),
         Ok(Lookup::Pass(pass)) => format!("pass {}", pass.why.as_str()),
         Ok(Lookup::Beside(pass, _)) => format!("pass {} beside a fill", pass.why.as_str()),

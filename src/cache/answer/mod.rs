@@ -56,6 +56,17 @@ impl Hit {
         Hit { entry, how, seat: Some(seat), forward: Some(forward), alone: None }
     }
 
+    /// In place of what the origin failed to give; `status` is what it answered, if it did.
+    pub(crate) fn in_place(
+        entry: Arc<Entry>,
+        why: Forward,
+        collapsed: Option<bool>,
+        status: Option<StatusCode>,
+    ) -> Hit {
+        let forward = status.map(|status| Forwarded { why, status, collapsed, stored: false });
+        Hit { forward, ..Hit::stored(entry, CacheUse::Stale) }
+    }
+
     /// The answer to `ask`, for which this entry was looked up.
     pub fn answer(self, ask: &Ask, caching: &Caching, now: Moment) -> Answer {
         let form = self.form(ask, now.wall);
@@ -162,14 +173,17 @@ impl Hit {
     }
 
     fn add_cache_status(&self, fields: &mut HeaderMap, now: Moment) {
+        let ttl = self.entry.head().stored.freshness.ttl(now);
         let member = match self.forward {
-            None => status::hit(self.entry.head().stored.freshness.ttl(now)),
+            // RFC 9211 section 2.1: so is a stale one that is used because the origin can't be reached.
+            None => status::hit(ttl),
+            Some(forward) if self.how == CacheUse::Stale => forward.value(Some(ttl)),
             Some(forward) => {
                 // A 304 stores nothing that was not stored before; a body of unknown length may turn out too large.
                 let stored = forward.status != StatusCode::NOT_MODIFIED
                     && self.entry.length().is_some()
                     && self.entry.growth().is_storable();
-                Forwarded { stored, ..forward }.value()
+                Forwarded { stored, ..forward }.value(None)
             }
         };
         if self.entry.head().had_cache_status {

@@ -20,7 +20,8 @@ pub(crate) struct Forwarded {
 }
 
 impl Forwarded {
-    pub fn value(self) -> HeaderValue {
+    /// `ttl` is told of an answer that was stored before.
+    pub fn value(self, ttl: Option<i64>) -> HeaderValue {
         let collapsed = match self.collapsed {
             None => "",
             Some(true) => "; collapsed",
@@ -28,7 +29,10 @@ impl Forwarded {
         };
         let stored = if self.stored { "; stored" } else { "" };
         let (why, status) = (self.why.as_str(), self.status.as_u16());
-        value(format_args!("seawall; fwd={why}; fwd-status={status}{collapsed}{stored}"))
+        match ttl {
+            None => value(format_args!("seawall; fwd={why}; fwd-status={status}{collapsed}{stored}")),
+            Some(ttl) => value(format_args!("seawall; fwd={why}; fwd-status={status}; ttl={ttl}{collapsed}{stored}")),
+        }
     }
 }
 
@@ -66,12 +70,14 @@ mod tests {
     #[test]
     fn members_read_as_in_the_rfc() {
         let some = Forwarded { why: Forward::UriMiss, status: StatusCode::OK, collapsed: None, stored: true };
-        assert_eq!(some.value(), "seawall; fwd=uri-miss; fwd-status=200; stored");
+        assert_eq!(some.value(None), "seawall; fwd=uri-miss; fwd-status=200; stored");
         let some = Forwarded { collapsed: Some(true), ..some };
-        assert_eq!(some.value(), "seawall; fwd=uri-miss; fwd-status=200; collapsed; stored");
+        assert_eq!(some.value(None), "seawall; fwd=uri-miss; fwd-status=200; collapsed; stored");
         let some =
             Forwarded { why: Forward::Stale, status: StatusCode::NOT_MODIFIED, collapsed: Some(false), stored: false };
-        assert_eq!(some.value(), "seawall; fwd=stale; fwd-status=304; collapsed=?0");
+        assert_eq!(some.value(None), "seawall; fwd=stale; fwd-status=304; collapsed=?0");
+        let some = Forwarded { status: StatusCode::BAD_GATEWAY, collapsed: None, ..some };
+        assert_eq!(some.value(Some(-3)), "seawall; fwd=stale; fwd-status=502; ttl=-3");
         assert_eq!(hit(-412), "seawall; hit; ttl=-412");
     }
 

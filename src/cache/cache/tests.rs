@@ -149,7 +149,7 @@ async fn a_failure_is_told_once_to_all_who_wait() {
     let cache = cache();
     let (fill, flight) = start(&cache);
     let (follower, _) = follow(&cache, &[]);
-    fill.fail(Refusal::OriginTimeout);
+    fill.fail(Refusal::OriginTimeout, moment());
     assert!(matches!(flight.landed().await, Err(Refusal::OriginTimeout)));
     assert!(matches!(follower.landed::<()>().await, Err(Refusal::OriginTimeout)));
     let (fill, flight) = start(&cache);

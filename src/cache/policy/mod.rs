@@ -3,13 +3,13 @@
 //! Each branch stands under the clause that it obeys. Two questions are answered here: may this
 //! response be stored ([`storable`]), and may what is stored answer this request ([`Stored::reuse`]).
 //!
-//! Left out on purpose: partial responses (section 3.3), updating by HEAD (section 4.3.5), and serving
-//! stale while revalidating or on errors (RFC 5861).
+//! Left out on purpose: partial responses (section 3.3), and updating by HEAD (section 4.3.5).
 
 pub mod date;
 pub mod directives;
 pub mod freshness;
 mod invalidation;
+mod stale;
 mod storable;
 pub mod validators;
 pub mod vary;
@@ -21,8 +21,10 @@ use terms::Moment;
 use crate::Caching;
 use directives::{RequestDirectives, ResponseDirectives, Scope};
 use freshness::Freshness;
+use stale::Staleness;
 
 pub use invalidation::{also_invalidated, invalidates};
+pub use stale::Failure;
 pub use storable::{Unstorable, storable};
 
 /// Why a request goes on to the origin (RFC 9211 section 2.2).
@@ -59,8 +61,7 @@ pub struct Stored {
     validate_always: bool,
     /// It won't change while it is fresh (RFC 8246).
     immutable: bool,
-    /// Never stale, whoever asks for it.
-    never_stale: bool,
+    staleness: Staleness,
     /// It may answer requests with `Authorization`.
     for_authorized: bool,
     sets_cookie: bool,
@@ -72,6 +73,8 @@ pub enum Reuse {
     Fresh,
     /// Stale, and the client takes it.
     Stale,
+    /// Stale, and used while the origin is asked behind the client's back.
+    Meanwhile,
     /// Not before the origin was asked whether it still holds.
     Validate(Forward),
     /// The site would not store it any more: it is as if it were not there.
@@ -85,7 +88,7 @@ impl Reuse {
     #[must_use]
     pub fn unless(self, is_softened: bool) -> Reuse {
         match self {
-            Reuse::Fresh | Reuse::Stale if is_softened => Reuse::Validate(Forward::Stale),
+            Reuse::Fresh | Reuse::Stale | Reuse::Meanwhile if is_softened => Reuse::Validate(Forward::Stale),
             other => other,
         }
     }
@@ -97,8 +100,7 @@ impl Stored {
             freshness,
             validate_always: directives.no_cache == Scope::Everything,
             immutable: directives.immutable,
-            // Section 4.2.4: prohibited by must-revalidate, proxy-revalidate and s-maxage.
-            never_stale: directives.must_revalidate || directives.proxy_revalidate || directives.s_maxage.is_some(),
+            staleness: Staleness::of(directives),
             for_authorized: allows_authorized(directives),
             sets_cookie,
         }
@@ -122,10 +124,19 @@ impl Stored {
             let refreshes = caching.client_refresh && self.disappoints(wishes, now);
             return if refreshes { Reuse::Validate(Forward::Request) } else { Reuse::Fresh };
         }
+        if self.staleness.never {
+            return Reuse::Validate(Forward::Stale);
+        }
+        let staleness = self.freshness.staleness(now);
+        // RFC 5861 section 3.
+        let refreshes = caching.client_refresh && self.disappoints(wishes, now);
+        if staleness < self.staleness.meanwhile && !refreshes {
+            return Reuse::Meanwhile;
+        }
         // Sections 4.2.4 and 5.2.1.2.
         let refreshes = caching.client_refresh && wishes.no_cache;
         let accepted = wishes.max_stale.map(Duration::from_secs);
-        if !self.never_stale && !refreshes && accepted.is_some_and(|most| self.freshness.staleness(now) <= most) {
+        if !refreshes && accepted.is_some_and(|most| staleness <= most) {
             return Reuse::Stale;
         }
         Reuse::Validate(Forward::Stale)

@@ -1,0 +1,75 @@
+//! When a stale response may be used (RFC 9111 section 4.2.4, RFC 5861).
+
+use std::time::Duration;
+
+use terms::{Moment, Refusal};
+
+use super::Stored;
+use super::directives::ResponseDirectives;
+use crate::Caching;
+
+/// For how long a response is used beyond its lifetime while its origin gives no answer, where it says
+/// nothing of that: long enough for a night without anybody to mend it, and not for longer than people
+/// remember what they saw.
+const WITHOUT_AN_ANSWER: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What a response says of its use once it is stale.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Staleness {
+    /// Prohibited by must-revalidate, proxy-revalidate and s-maxage, whoever asks for it.
+    pub never: bool,
+    /// While it is validated behind the client's back.
+    pub meanwhile: Duration,
+    /// Where the origin fails.
+    if_error: Option<Duration>,
+}
+
+impl Staleness {
+    pub fn of(directives: &ResponseDirectives) -> Staleness {
+        Staleness {
+            never: directives.must_revalidate || directives.proxy_revalidate || directives.s_maxage.is_some(),
+            meanwhile: Duration::from_secs(directives.stale_while_revalidate.unwrap_or(0)),
+            if_error: directives.stale_if_error.map(Duration::from_secs),
+        }
+    }
+}
+
+/// How an origin fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// It says so itself: 500, 502, 503, 504.
+    Error,
+    /// No answer was to be had: the cache is disconnected from it.
+    NoAnswer,
+}
+
+impl Failure {
+    /// `None` for what has nothing to do with the origin, a block above all.
+    pub fn of(refusal: &Refusal) -> Option<Failure> {
+        match refusal {
+            Refusal::OriginUnreachable(_) | Refusal::OriginBroken(_) | Refusal::OriginTimeout => {
+                Some(Failure::NoAnswer)
+            }
+            // It may be well: too much was asked of it at a time.
+            Refusal::OriginBusy => Some(Failure::Error),
+            _ => None,
+        }
+    }
+}
+
+impl Stored {
+    /// Whether this response is used in place of an answer that the origin failed to give. What says how
+    /// long it holds on errors is used for no longer; the others are used where section 4.2.4 allows it to a
+    /// cache that is disconnected.
+    pub fn serves_on(&self, failure: Failure, caching: &Caching, now: Moment) -> bool {
+        if self.validate_always || self.staleness.never || (self.sets_cookie && !caching.store_set_cookie) {
+            return false;
+        }
+        let most = match (self.staleness.if_error, failure) {
+            (Some(most), _) => most,
+            (None, Failure::NoAnswer) => WITHOUT_AN_ANSWER,
+            (None, Failure::Error) => return false,
+        };
+        self.freshness.staleness(now) <= most
+    }
+}

@@ -1,0 +1,115 @@
+//! Stale answers: while they are renewed, and where the origin fails.
+
+use crate::harness::{Edge, Gate, Origin, Page, Reply, eventually};
+
+/// Stale when it arrives, and stored for its validator's sake.
+fn old(body: &str, directives: &str) -> Page {
+    Page::ok(body).field("Cache-Control", directives).field("Age", "100").field("ETag", "\"1\"")
+}
+
+/// Has `/a` stored.
+fn store(edge: &Edge, origin: &Origin) {
+    assert_eq!(edge.get("/a").status, 200);
+    assert_eq!(origin.count("/a"), 1);
+}
+
+#[test]
+fn what_is_stale_is_served_at_once_and_renewed_behind_the_clients_back() {
+    let gate = Gate::default();
+    let first = old("old", "max-age=1, stale-while-revalidate=3600");
+    let new = Page::stored("new").hold(0, &gate);
+    let origin = Origin::start();
+    origin.on_in_turn("/a", [first.into(), Reply::from(new)]);
+    let edge = Edge::plain(&origin);
+    store(&edge, &origin);
+    for _ in 0..5 {
+        let stale = edge.get("/a");
+        assert_eq!(stale.text(), "old", "nobody waits for the origin");
+        assert!(stale.field("Cache-Status").unwrap().starts_with("seawall; hit; ttl=-"), "{:?}", stale.fields);
+        assert_eq!(edge.record_of(&stale)["cache"], "stale");
+    }
+    origin.until_asked("/a", 2);
+    assert_eq!(origin.asked("/a")[1].field("If-None-Match"), Some("\"1\""));
+    gate.open();
+    eventually("the new one", || edge.get("/a").text() == "new");
+    assert_eq!(origin.count("/a"), 2, "one fetch for all");
+}
+
+#[test]
+fn the_shared_lifetime_forbids_it() {
+    let origin = Origin::with("/a", old("x", "s-maxage=1, stale-while-revalidate=3600"));
+    let edge = Edge::plain(&origin);
+    store(&edge, &origin);
+    assert!(!edge.get("/a").is_hit());
+    assert_eq!(origin.count("/a"), 2);
+}
+
+#[test]
+fn an_answer_stands_in_for_the_error_it_allows_for() {
+    let broken = Page::new("503 Service Unavailable", "down");
+    for (directives, status) in [("max-age=1, stale-if-error=3600", 200), ("max-age=1", 503)] {
+        let origin = Origin::start();
+        origin.on_in_turn("/a", [old("x", directives).into(), Reply::from(broken.clone())]);
+        let edge = Edge::plain(&origin);
+        store(&edge, &origin);
+        assert_eq!(edge.get("/a").status, status, "{directives}");
+    }
+}
+
+#[test]
+fn an_answer_stands_in_while_the_origin_is_away_unless_it_forbids_that() {
+    for (directives, status) in [("max-age=1", 200), ("max-age=1, must-revalidate", 502)] {
+        let origin = Origin::start();
+        origin.on_in_turn("/a", [old("x", directives).into(), Reply::raw("")]);
+        let edge = Edge::plain(&origin);
+        store(&edge, &origin);
+        assert_eq!(edge.get("/a").status, status, "{directives}");
+    }
+}
+
+#[test]
+fn what_is_blocked_stands_in_for_nothing() {
+    let origin = Origin::start();
+    let page = old("x", "max-age=1, stale-while-revalidate=3600, stale-if-error=3600");
+    origin.on_in_turn("/a", [page.into(), Reply::raw("")]);
+    let edge = Edge::plain(&origin);
+    store(&edge, &origin);
+    edge.block(&format!("https://{}/a", crate::harness::HOST), "N-1");
+    assert_eq!(edge.get("/a").status, 451);
+    assert_eq!(origin.count("/a"), 1, "nothing is fetched for it");
+}
+
+#[test]
+fn fields_for_the_asker_alone_are_handed_to_nobody_after() {
+    let page = Page::ok("x").field("Cache-Control", "max-age=60, private=\"Set-Cookie, X-Own\"");
+    let origin = Origin::with("/a", page.field("Set-Cookie", "a=b").field("X-Own", "1").field("X-All", "2"));
+    let edge = Edge::plain(&origin);
+    let first = edge.get("/a");
+    assert_eq!(
+        (first.field("Set-Cookie"), first.field("X-Own"), first.field("X-All")),
+        (Some("a=b"), Some("1"), Some("2"))
+    );
+    let second = edge.get("/a");
+    assert!(second.is_hit());
+    assert_eq!((second.field("Set-Cookie"), second.field("X-Own"), second.field("X-All")), (None, None, Some("2")));
+}
+
+#[test]
+fn a_change_invalidates_the_places_it_names_at_its_own_origin() {
+    let origin = Origin::start();
+    for target in ["/list", "/list/7", "/other"] {
+        origin.on(target, Page::stored("x"));
+    }
+    origin.on("/new", Page::new("201 Created", "").field("Location", "/list/7").field("Content-Location", "list"));
+    origin.on("/elsewhere", Page::new("201 Created", "").field("Location", "http://elsewhere.example/other"));
+    let edge = Edge::plain(&origin);
+    for target in ["/list", "/list/7", "/other"] {
+        edge.get(target);
+        assert!(edge.get(target).is_hit());
+    }
+    edge.ask("POST", "/elsewhere", &[("Content-Length", "0")]);
+    assert!(edge.get("/other").is_hit());
+    edge.ask("POST", "/new", &[("Content-Length", "0")]);
+    assert!(!edge.get("/list").is_hit() && !edge.get("/list/7").is_hit());
+    assert!(edge.get("/other").is_hit());
+}
