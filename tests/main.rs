@@ -13,6 +13,7 @@ mod blocklist;
 mod blocks_api;
 mod cache;
 mod cli;
+mod collapsing;
 mod config;
 mod crash;
 mod cut;

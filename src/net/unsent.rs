@@ -9,7 +9,7 @@ use rustix::ioctl::{Getter, Opcode, ioctl};
 const SIOCOUTQNSD: Opcode = 0x894B;
 
 /// Bytes that were written to a TCP socket and that the kernel still holds unsent: what closing it with a
-/// reset throws away for certain. A socket that is gone holds none.
+/// reset throws away for certain. Of a connection that the peer has reset it goes on to count what never left.
 ///
 /// Not `SIOCOUTQ`, which counts what is sent and not acknowledged too: a peer that delays its
 /// acknowledgements has had those bytes for tens of milliseconds.

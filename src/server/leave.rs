@@ -13,7 +13,8 @@ use super::accept::Stop;
 use super::progress::Progress;
 
 pub(super) enum Left {
-    /// The peer's kernel has it, or may take it from ours without us: the process ends.
+    /// The peer's kernel has it, or may take it from ours without us: the process ends. Or nobody will have it:
+    /// the peer is gone.
     Sent,
     /// A rule came into force that covers what is still here.
     Blocked(Vec<Blocked>),
@@ -36,7 +37,9 @@ pub(super) async fn leave(
     loop {
         let unsent = net::unsent(socket).unwrap_or(0);
         progress.arrived(unsent);
-        if unsent == 0 {
+        // Of a connection that the peer has reset, the kernel goes on to count what it will never send.
+        let is_gone = socket.peer_addr().is_err();
+        if unsent == 0 || is_gone {
             return Left::Sent;
         }
         if unsent < least {
