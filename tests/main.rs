@@ -30,6 +30,7 @@ mod ranges;
 mod reload;
 mod seen;
 mod smuggling;
+mod soak;
 mod stale;
 mod tidy;
 mod tls;
