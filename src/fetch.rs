@@ -97,9 +97,7 @@ impl Fetcher {
                 }
             },
         };
-        if cache::policy::invalidates(&ask.method, reply.status) {
-            self.invalidate(ask, url, &reply.fields);
-        }
+        self.invalidate(ask, url, reply.status, &reply.fields);
         if reply.status == StatusCode::PARTIAL_CONTENT && !asks_part {
             return Err(Refusal::OriginBroken(cache::UNASKED_PART.into()));
         }
@@ -113,10 +111,17 @@ impl Fetcher {
         Ok(passage.answer(reply, self.judge(url, clearance), self.witness.via()))
     }
 
-    fn invalidate(&self, ask: &Ask, url: &Url, fields: &HeaderMap) {
-        self.cache.invalidate(url);
-        for other in cache::policy::also_invalidated(url, ask.client.scheme, fields) {
-            self.cache.invalidate(&other);
+    /// What an unsafe method changed is taken out: RFC 9111 section 4.4, RFC 9875 section 3.
+    fn invalidate(&self, ask: &Ask, url: &Url, status: StatusCode, fields: &HeaderMap) {
+        if ask.method.is_safe() {
+            return;
+        }
+        self.cache.invalidate_groups(url, fields);
+        if cache::policy::invalidates(&ask.method, status) {
+            self.cache.invalidate(url);
+            for other in cache::policy::also_invalidated(url, ask.client.scheme, fields) {
+                self.cache.invalidate(&other);
+            }
         }
     }
 

@@ -20,6 +20,7 @@ mod cut;
 mod faults;
 mod hooks;
 mod http2;
+mod invalidation;
 mod limits;
 mod live;
 mod memory;

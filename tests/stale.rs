@@ -93,23 +93,3 @@ fn fields_for_the_asker_alone_are_handed_to_nobody_after() {
     assert!(second.is_hit());
     assert_eq!((second.field("Set-Cookie"), second.field("X-Own"), second.field("X-All")), (None, None, Some("2")));
 }
-
-#[test]
-fn a_change_invalidates_the_places_it_names_at_its_own_origin() {
-    let origin = Origin::start();
-    for target in ["/list", "/list/7", "/other"] {
-        origin.on(target, Page::stored("x"));
-    }
-    origin.on("/new", Page::new("201 Created", "").field("Location", "/list/7").field("Content-Location", "list"));
-    origin.on("/elsewhere", Page::new("201 Created", "").field("Location", "http://elsewhere.example/other"));
-    let edge = Edge::plain(&origin);
-    for target in ["/list", "/list/7", "/other"] {
-        edge.get(target);
-        assert!(edge.get(target).is_hit());
-    }
-    edge.ask("POST", "/elsewhere", &[("Content-Length", "0")]);
-    assert!(edge.get("/other").is_hit());
-    edge.ask("POST", "/new", &[("Content-Length", "0")]);
-    assert!(!edge.get("/list").is_hit() && !edge.get("/list/7").is_hit());
-    assert!(edge.get("/other").is_hit());
-}

@@ -161,9 +161,9 @@ impl Fill {
             return Landing::Refused;
         }
         let updated = arrived.update(stored.head(), &self.caching);
-        let storable = updated.storable(&self.underway.asked, &self.caching).is_ok();
+        let storable = updated.storable(&self.underway.url, &self.underway.asked, &self.caching).is_ok();
         let alone = updated.alone();
-        let entry = Arc::new(stored.with_head(updated.into_head(&self.underway.asked)));
+        let entry = Arc::new(stored.with_head(updated.into_head(&self.underway.url, &self.underway.asked)));
         self.underway.land(&entry.head().tags);
         let for_many = storable && entry.head().stored.is_for_many();
         if storable {
@@ -189,10 +189,11 @@ impl Fill {
             self.settle(Outcome::InPlace { entry, status: Some(status) });
             return Landing::Refused;
         }
-        let judged = arrived.storable(&self.underway.asked, &self.caching).and_then(|()| match declared {
-            Some(length) if length > self.cache.max_object() => Err(Unstorable::TooLarge),
-            _ => Ok(()),
-        });
+        let judged =
+            arrived.storable(&self.underway.url, &self.underway.asked, &self.caching).and_then(|()| match declared {
+                Some(length) if length > self.cache.max_object() => Err(Unstorable::TooLarge),
+                _ => Ok(()),
+            });
         if let Err(reason) = judged {
             // What the origin has now is not stored; what it had must not be used any more.
             if let Some(stale) = self.stale.take().filter(|_| reason.lasts() && !status.is_server_error()) {
@@ -203,7 +204,7 @@ impl Fill {
             return Landing::Private(Private { reason, why: self.underway.why });
         }
         let alone = arrived.alone();
-        let head = arrived.into_head(&self.underway.asked);
+        let head = arrived.into_head(&self.underway.url, &self.underway.asked);
         self.underway.land(&head.tags);
         let for_many = head.stored.is_for_many();
         let growth = self.underway.growth.clone();

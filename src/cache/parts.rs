@@ -92,14 +92,14 @@ impl Cache {
     /// Notes what an origin answered to a range that was forwarded ([`Pass::is_part`](crate::Pass::is_part)): who
     /// asks next may have the whole fetched.
     pub fn saw_part(&self, ask: &Ask, url: &Url, reply: ReplyHead, caching: &Caching, now: Moment) {
-        if let Some(length) = whole_length(ask, reply, caching, now) {
+        if let Some(length) = whole_length(ask, url, reply, caching, now) {
             self.0.wholes.once.insert(url.key(), Seen { length, at: now });
         }
     }
 }
 
 /// Of the whole, if it could be stored.
-fn whole_length(ask: &Ask, mut reply: ReplyHead, caching: &Caching, now: Moment) -> Option<u64> {
+fn whole_length(ask: &Ask, url: &Url, mut reply: ReplyHead, caching: &Caching, now: Moment) -> Option<u64> {
     let length = match reply.status {
         StatusCode::OK => None,
         StatusCode::PARTIAL_CONTENT => Some(length_of(ask, &Parts::enclosed(&reply.fields)?)?),
@@ -110,7 +110,7 @@ fn whole_length(ask: &Ask, mut reply: ReplyHead, caching: &Caching, now: Moment)
         reply.fields.remove(CONTENT_RANGE);
     }
     let whole = Arrived::read(&ReplyHead { status: StatusCode::OK, ..reply }, now, now);
-    whole.storable(&ask.fields, caching).ok()?;
+    whole.storable(url, &ask.fields, caching).ok()?;
     whole.declared()
 }
 

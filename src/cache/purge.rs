@@ -5,6 +5,7 @@
 //! was fetched before a purge answers nobody who asks after it, and no request waits for one that looks
 //! at a million entries.
 
+use http::HeaderMap;
 use terms::{Digest, Url, UrlKey};
 
 use crate::Cache;
@@ -79,6 +80,16 @@ impl Cache {
             }
         }
         memory.tidy();
+        purged
+    }
+
+    /// Takes out what belongs to the groups that an answer to `url` names as changed (RFC 9875 section 3). A
+    /// group's members take no others with them.
+    pub fn invalidate_groups(&self, url: &Url, fields: &HeaderMap) -> Purged {
+        let mut purged = Purged::default();
+        for group in Tag::invalidated_groups(url, fields) {
+            purged.add(self.purge(&Aim::Tagged(group), Force::Hard));
+        }
         purged
     }
 

@@ -7,8 +7,8 @@ use http::header::Entry;
 use http::header::{
     AGE, CACHE_STATUS, CONTENT_LENGTH, DATE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE, TRANSFER_ENCODING,
 };
-use terms::Moment;
 use terms::wire::fields::strip_hop_by_hop;
+use terms::{Moment, Url};
 
 use crate::Caching;
 use crate::ReplyHead;
@@ -95,9 +95,9 @@ impl Arrived {
         self.declared
     }
 
-    pub fn storable(&self, asked: &HeaderMap, caching: &Caching) -> Result<(), Unstorable> {
+    pub fn storable(&self, url: &Url, asked: &HeaderMap, caching: &Caching) -> Result<(), Unstorable> {
         storable(asked, self.status, &self.fields, &self.directives, &self.freshness, caching)?;
-        Tags::read(&self.fields).map(|_| ()).ok_or(Unstorable::TooManyTags)
+        Tags::read(url, &self.fields).map(|_| ()).ok_or(Unstorable::TooManyTags)
     }
 
     /// Whether this 304 speaks of that stored response.
@@ -123,7 +123,7 @@ impl Arrived {
         }
     }
 
-    pub fn into_head(mut self, asked: &HeaderMap) -> Head {
+    pub fn into_head(mut self, url: &Url, asked: &HeaderMap) -> Head {
         self.fields.reserve(ROOM);
         let variant = match Vary::read(&self.fields) {
             Vary::Fields(names) => Variant::of(&names, asked),
@@ -136,7 +136,7 @@ impl Arrived {
             stored: Stored::new(&self.directives, self.freshness, sets_cookie),
             variant,
             // Where there are too many, it is not storable.
-            tags: Tags::read(&self.fields).unwrap_or_default(),
+            tags: Tags::read(url, &self.fields).unwrap_or_default(),
             declared: self.declared,
             had_age: self.had_age,
             had_cache_status: self.fields.contains_key(CACHE_STATUS),

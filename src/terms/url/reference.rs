@@ -38,6 +38,11 @@ impl Url {
         Url::assemble(scheme, self.host().to_owned(), target.as_str(), self.authority()).map(Some)
     }
 
+    /// The port that was named with the host.
+    pub fn port(&self) -> Option<u16> {
+        host::host_and_port(self.authority()).ok().and_then(|(_, port)| port)
+    }
+
     /// The target of a reference without scheme and authority.
     fn merged(&self, reference: &str) -> String {
         let base = self.target();

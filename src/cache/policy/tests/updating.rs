@@ -6,15 +6,19 @@ use super::*;
 use crate::ReplyHead;
 use crate::entry::{Arrived, Head};
 
+fn url() -> terms::Url {
+    terms::Url::parse("http://h.example/a").unwrap()
+}
+
 fn stored(lines: Lines) -> Head {
     let (status, fields, ..) = reply(lines, 200);
-    Arrived::read(&ReplyHead { status, fields }, moment(), moment()).into_head(&HeaderMap::new())
+    Arrived::read(&ReplyHead { status, fields }, moment(), moment()).into_head(&url(), &HeaderMap::new())
 }
 
 fn updated(before: Lines, update: Lines) -> Head {
     let (status, fields, ..) = reply(update, 304);
     let arrived = Arrived::read(&ReplyHead { status, fields }, moment(), moment());
-    arrived.update(&stored(before), &Caching::default()).into_head(&HeaderMap::new())
+    arrived.update(&stored(before), &Caching::default()).into_head(&url(), &HeaderMap::new())
 }
 
 fn value<'a>(head: &'a Head, name: &str) -> Option<&'a HeaderValue> {
