@@ -12,6 +12,7 @@ mod bench;
 mod blocklist;
 mod blocks_api;
 mod cache;
+mod cache_attacks;
 mod cli;
 mod collapsing;
 mod config;
