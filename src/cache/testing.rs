@@ -112,9 +112,16 @@ pub fn fetch(
     let mut head = head.clone();
     head.fields.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
     let mut writer = land(fill, &head, now);
-    let pushed = std::pin::pin!(writer.push(Bytes::from_static(body))).poll(&mut Context::from_waker(Waker::noop()));
-    assert!(matches!(pushed, Poll::Ready(Ok(()))));
+    assert!(matches!(at_once(writer.push(Bytes::from_static(body))), Some(Ok(()))));
     writer.finish().unwrap()
+}
+
+/// What comes of it without a wait.
+pub fn at_once<T>(future: impl Future<Output = T>) -> Option<T> {
+    match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(outcome) => Some(outcome),
+        Poll::Pending => None,
+    }
 }
 
 /// A rule came into force.

@@ -166,14 +166,14 @@ impl Writer {
             self.leave();
             return Ok(Filled { digest, bytes, stored: false });
         }
-        self.growth().settle(last, digest).map_err(stop_of)?;
+        let whole = self.growth().whole(last, digest).map_err(stop_of)?;
         let entry = match self.entry.head().declared {
             Some(_) => self.entry.clone(),
             None => Arc::new(self.entry.with_head(self.entry.head().with_length(bytes))),
         };
         let stored = self.cache.keep(&self.underway, entry);
         self.leave();
-        self.growth().publish();
+        self.growth().publish(whole);
         Ok(Filled { digest, bytes, stored })
     }
 

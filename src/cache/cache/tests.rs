@@ -9,7 +9,7 @@ use terms::{Answer, Body, BodyError, CacheUse, Digest, Refusal};
 
 use super::*;
 use crate::purge::{Aim, Force};
-use crate::testing::{ask, cache_of, fill_with, filled, head, land, later, miss, moment, word};
+use crate::testing::{ask, at_once, cache_of, fill_with, filled, head, land, later, miss, moment, word};
 use crate::{Landed, Landing, Stop, Unstorable, Writer};
 
 const MIB: usize = 1 << 20;
@@ -96,6 +96,26 @@ async fn one_fetch_serves_all_and_the_next_is_a_hit() {
     assert_eq!(Numbers::read(&numbers.objects), 1);
     assert_eq!(Numbers::read(&numbers.fills), 0);
     assert_eq!(numbers.in_flight(), 0);
+}
+
+/// The thread that ends a fetch may be put to sleep at any step of it.
+#[test]
+fn who_has_read_the_last_byte_and_asks_again_meets_a_hit() {
+    for _ in 0..500 {
+        let cache = cache();
+        let (fill, _flight) = start(&cache);
+        let mut writer = land(fill, &head(200, &[("cache-control", "max-age=60"), ("content-length", "6")]), moment());
+        let entry = writer.entry().clone();
+        assert!(matches!(at_once(push(&mut writer, 6)), Some(Ok(()))));
+        let is_whole = || at_once(read(entry.read(None, 0, None))).is_some();
+        std::thread::scope(|scope| {
+            scope.spawn(|| writer.finish().unwrap());
+            while !is_whole() {
+                std::hint::spin_loop();
+            }
+            assert_eq!(look(&cache, "GET", &[]), "fresh hit");
+        });
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

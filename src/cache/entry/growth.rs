@@ -30,7 +30,8 @@ pub(super) const AHEAD: u64 = 64 * 1024;
 
 pub(crate) struct Growth {
     settled: OnceLock<Settled>,
-    /// Also of a body that is not kept: its last byte tells.
+    /// Known a little sooner, so that what is stored can be purged by it. Also of a body that is not kept:
+    /// its last byte tells.
     digest: Arc<OnceLock<Digest>>,
     storing: Storing,
     whole_only: AtomicBool,
@@ -119,6 +120,10 @@ impl Growth {
 
     pub fn settled(&self) -> Option<&Settled> {
         self.settled.get()
+    }
+
+    pub fn digest(&self) -> Option<Digest> {
+        self.digest.get().copied()
     }
 
     pub fn proof(&self) -> Proof {
@@ -226,9 +231,9 @@ impl Growth {
         if growing.places.taken() == 0 { Poll::Ready(Halt::Deserted) } else { Poll::Pending }
     }
 
-    /// Puts all bytes and `last` to rest, unseen by readers until [`Growth::publish`]: in between the
-    /// entry is stored, so that who reads the last byte and asks again meets it there.
-    pub fn settle(&self, last: Option<Bytes>, digest: Digest) -> Result<(), Halt> {
+    /// All bytes and `last`, as they are to rest. Readers see nothing of it until [`Growth::publish`]: in
+    /// between the entry is stored, so that who reads the last byte and asks again meets it there.
+    pub fn whole(&self, last: Option<Bytes>, digest: Digest) -> Result<Settled, Halt> {
         let growing = self.growing.lock();
         if let State::Failed(error) = &growing.state {
             return Err(Halt::Aborted(error.clone()));
@@ -237,13 +242,13 @@ impl Growth {
         drop(growing);
         let length = chunks.iter().map(|chunk| chunk.len() as u64).sum();
         let repr_digest = repr_digest(digest);
-        // There is one writer, and it settles once.
-        let _ = self.settled.set(Settled { chunks, length, digest, repr_digest });
         let _ = self.digest.set(digest);
-        Ok(())
+        Ok(Settled { chunks, length, digest, repr_digest })
     }
 
-    pub fn publish(&self) {
+    pub fn publish(&self, whole: Settled) {
+        // There is one writer, and it settles once.
+        let _ = self.settled.set(whole);
         self.close(State::Settled);
     }
 

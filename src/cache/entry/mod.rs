@@ -71,7 +71,7 @@ impl Entry {
 
     /// Of the full body; `None` while it grows.
     pub fn digest(&self) -> Option<Digest> {
-        self.body.settled().map(|settled| settled.digest)
+        self.body.digest()
     }
 
     pub fn status(&self) -> StatusCode {
