@@ -25,10 +25,11 @@ pub(super) fn follow(known: &Written) -> std::io::Result<(Option<Lookout>, Saves
     }
     let mut file = Followed::new(known);
     let lookout = disk::look_on("config", Arc::default(), Trail::of(&path).folders(), move |hints| {
+        let now = Instant::now();
         let trail = Trail::of(&path);
         let mut next = Next { folders: trail.folders(), again_in: None };
         let shown = Written::read(&file.path);
-        match file.see(&shown, trail.evidence(hints), Instant::now()) {
+        match file.see(&shown, trail.evidence(hints), now) {
             Settled::Same => {}
             Settled::NotYet(left) => next.again_in = Some(left),
             Settled::Changed => drop(sender.send_replace(Some(Arc::new(shown)))),

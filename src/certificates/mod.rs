@@ -149,11 +149,11 @@ impl Certificates {
     /// Looks at all files, and takes what has changed and settled. Returns when to look again for what
     /// has not settled. Waits for the disk.
     fn look(&self) -> Option<Duration> {
+        let now = self.clock.now();
         // Read without the lock: a disk that hangs must not hold up a reload.
         let files: Vec<PairFiles> = self.files();
         let shown: HashMap<PairFiles, Shown> =
             files.into_iter().map(|files| (files.clone(), Shown::of(&files))).collect();
-        let now = self.clock.now();
         let mut again: Option<Duration> = None;
         let mut is_changed = false;
         for (listener, secured) in self.listeners.lock().iter_mut() {

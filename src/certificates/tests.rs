@@ -49,7 +49,9 @@ struct Looked {
 impl Looked {
     fn at(pair: &Pair) -> Looked {
         let held = Held::load(&pair.files).unwrap();
-        Looked { held, now: Moment { wall: NOW, steady: std::time::Instant::now() } }
+        // These looks take no time.
+        let ahead = std::time::Instant::now() + Duration::from_secs(3600);
+        Looked { held, now: Moment { wall: NOW, steady: ahead } }
     }
 
     fn after(&mut self, millis: u64) -> Seen {

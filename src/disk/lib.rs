@@ -1,6 +1,7 @@
 //! Files that must survive: durable writes, locks, and watching for changes.
 
 pub mod durable;
+mod face;
 mod lock;
 mod lookout;
 mod settling;
@@ -9,5 +10,5 @@ pub mod watch;
 
 pub use lock::{Lock, LockError};
 pub use lookout::{Bell, FULL_LOOK, Lookout, Next, look_on};
-pub use settling::{SETTLING, Settled, Settling};
+pub use settling::{SETTLING, Settled, Settling, seen_by};
 pub use trail::{Evidence, Trail};

@@ -27,7 +27,7 @@ impl<M: PartialEq> Settling<M> {
         Settling { settled, waiting: None }
     }
 
-    /// Takes what is shown now. `whole`: there is evidence that it is no half of a save.
+    /// Takes what a look showed that began at `now`. `whole`: there is evidence that it is no half of a save.
     pub fn see(&mut self, shown: M, whole: bool, now: Instant) -> Settled {
         if shown == self.settled {
             self.waiting = None;
@@ -43,19 +43,30 @@ impl<M: PartialEq> Settling<M> {
             return Settled::Changed;
         }
         if age.is_zero() {
-            self.waiting = Some((shown, now));
+            self.waiting = Some((shown, seen_by(now)));
         }
         Settled::NotYet(SETTLING - age)
     }
+}
+
+/// When a look that began at `now` is over. A thread may be put to sleep amid it: only from here on is it known
+/// how long what was seen has lasted.
+pub fn seen_by(now: Instant) -> Instant {
+    now.max(Instant::now())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Looks made up, that take no time.
+    fn ahead() -> Instant {
+        Instant::now() + Duration::from_secs(3600)
+    }
+
     #[test]
     fn two_looks_that_agree_or_evidence_make_it_settled() {
-        let start = Instant::now();
+        let start = ahead();
         let at = |milliseconds| start + Duration::from_millis(milliseconds);
         let mut file = Settling::new("old");
         assert_eq!(file.see("old", false, at(0)), Settled::Same);
@@ -68,8 +79,18 @@ mod tests {
     }
 
     #[test]
+    fn a_look_that_took_long_saw_what_it_saw_at_its_end() {
+        let long_ago = Instant::now() - 2 * SETTLING;
+        let mut file = Settling::new("old");
+        assert_eq!(file.see("half", false, long_ago), Settled::NotYet(SETTLING));
+        let now = Instant::now();
+        assert!(matches!(file.see("half", false, now), Settled::NotYet(left) if left > Duration::ZERO));
+        assert_eq!(file.see("half", false, now + SETTLING), Settled::Changed);
+    }
+
+    #[test]
     fn what_came_back_meanwhile_was_no_change() {
-        let start = Instant::now();
+        let start = ahead();
         let mut file = Settling::new("old");
         assert_eq!(file.see("new", false, start), Settled::NotYet(SETTLING));
         assert_eq!(file.see("old", false, start + SETTLING / 2), Settled::Same);

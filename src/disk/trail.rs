@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-use crate::watch::Hint;
+use crate::watch::{Hint, Save};
 
 /// As many links as the kernel follows.
 const MAX_LINKS: usize = 40;
@@ -52,22 +52,25 @@ impl Trail {
         self.stations.iter().filter_map(folder).collect()
     }
 
-    /// What hints, in their order, say of the file at the end.
+    /// What hints, in their order, say of the file at the end, as it was read before this is asked. Hints come
+    /// after what they tell of, so that another writer may have been at it by then.
     pub fn evidence(&self, hints: &[Hint]) -> Evidence {
-        let is_end = |file: &PathBuf| self.stations.last() == Some(file);
+        let is_end = |file: &Path| self.stations.last().is_some_and(|end| end == file);
         let mut evidence = Evidence::None;
+        let mut save = None;
         for hint in hints {
             match hint {
                 // Of the file, of a link on the way, or of a folder above.
-                Hint::Renamed(name) if self.stations.iter().any(|station| station.starts_with(name)) => {
-                    evidence = Evidence::Renamed;
+                Hint::Renamed(name) if self.stations.iter().any(|station| station.starts_with(name.path())) => {
+                    (evidence, save) = (Evidence::Renamed, Some(name));
                 }
-                Hint::Closed(file) if is_end(file) => evidence = Evidence::Closed,
-                Hint::Written(file) if is_end(file) => evidence = Evidence::None,
+                Hint::Closed(file) if is_end(file.path()) => (evidence, save) = (Evidence::Closed, Some(file)),
+                Hint::Written(file) if is_end(file) => (evidence, save) = (Evidence::None, None),
                 _ => {}
             }
         }
-        evidence
+        let is_overwritten = |save: &Save| is_end(save.path()) && !save.stands();
+        if save.is_some_and(is_overwritten) { Evidence::None } else { evidence }
     }
 }
 
@@ -107,13 +110,13 @@ mod tests {
         let trail = Trail::of(&top.join("list.txt"));
         assert_eq!(trail.folders(), BTreeSet::from([top.clone(), top.join("..1")]));
         for name in ["list.txt", "..data", "..1", "..1/list.txt"] {
-            assert_eq!(trail.evidence(&[Hint::Renamed(top.join(name))]), Evidence::Renamed, "{name}");
+            assert_eq!(trail.evidence(&[Hint::renamed(top.join(name))]), Evidence::Renamed, "{name}");
         }
-        assert_eq!(trail.evidence(&[Hint::Renamed(top.join("other.txt"))]), Evidence::None);
-        assert_eq!(trail.evidence(&[Hint::Closed(top.join("..1/list.txt"))]), Evidence::Closed);
-        assert_eq!(trail.evidence(&[Hint::Closed(top.join("list.txt")), Hint::Look]), Evidence::None);
+        assert_eq!(trail.evidence(&[Hint::renamed(top.join("other.txt"))]), Evidence::None);
+        assert_eq!(trail.evidence(&[Hint::closed(top.join("..1/list.txt"))]), Evidence::Closed);
+        assert_eq!(trail.evidence(&[Hint::closed(top.join("list.txt")), Hint::Look]), Evidence::None);
         let written = Hint::Written(top.join("..1/list.txt"));
-        assert_eq!(trail.evidence(&[Hint::Renamed(top.join("..data")), Hint::Look, written]), Evidence::None);
+        assert_eq!(trail.evidence(&[Hint::renamed(top.join("..data")), Hint::Look, written]), Evidence::None);
     }
 
     #[test]

@@ -8,10 +8,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use notify::event::{AccessKind, AccessMode, Event, EventKind, ModifyKind, RenameMode};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
+
+use crate::face::Face;
 
 /// What an event says. Paths are those of the real folder (no links in it) and the name in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,9 +23,41 @@ pub enum Hint {
     /// Somebody wrote into this file, or cut it short.
     Written(PathBuf),
     /// A writer closed this file.
-    Closed(PathBuf),
+    Closed(Save),
     /// This name was put in place by a rename: whole, in one step.
-    Renamed(PathBuf),
+    Renamed(Save),
+}
+
+impl Hint {
+    pub fn closed(path: PathBuf) -> Hint {
+        Hint::Closed(Save::seen(path))
+    }
+
+    pub fn renamed(path: PathBuf) -> Hint {
+        Hint::Renamed(Save::seen(path))
+    }
+}
+
+/// What a save left behind, as it stood when the hint of it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Save {
+    path: PathBuf,
+    face: Option<Face>,
+}
+
+impl Save {
+    fn seen(path: PathBuf) -> Save {
+        Save { face: Face::of(&path), path }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether nothing was written there since.
+    pub fn stands(&self) -> bool {
+        self.face == Face::of(&self.path)
+    }
 }
 
 /// Watches on a set of folders, not on those inside them.
@@ -111,9 +145,9 @@ fn tell(event: notify::Result<Event>, hint: &impl Fn(Hint)) {
     match event.kind {
         // Our own reading opens and closes files: looking again at that would never end.
         EventKind::Access(AccessKind::Open(_) | AccessKind::Close(AccessMode::Read)) => {}
-        EventKind::Access(AccessKind::Close(AccessMode::Write)) => each(event, Hint::Closed),
+        EventKind::Access(AccessKind::Close(AccessMode::Write)) => each(event, Hint::closed),
         EventKind::Modify(ModifyKind::Data(_)) => each(event, Hint::Written),
-        EventKind::Modify(ModifyKind::Name(RenameMode::To)) => each(event, Hint::Renamed),
+        EventKind::Modify(ModifyKind::Name(RenameMode::To)) => each(event, Hint::renamed),
         // An overflow comes as `Other` with the flag `Rescan`, and names no path.
         _ => hint(Hint::Look),
     }
@@ -152,9 +186,9 @@ mod tests {
         let mut file = fs::File::create(real.join("new")).unwrap();
         file.write_all(b"x").unwrap();
         drop(file);
-        wait_for(&hints, &Hint::Closed(real.join("new")));
+        wait_for(&hints, &Hint::closed(real.join("new")));
         fs::rename(real.join("new"), real.join("list")).unwrap();
-        wait_for(&hints, &Hint::Renamed(real.join("list")));
+        wait_for(&hints, &Hint::renamed(real.join("list")));
     }
 
     #[test]
@@ -167,7 +201,7 @@ mod tests {
         // Events come in order: were there one for the reading, it would come before this one.
         fs::rename(real.join("list"), real.join("moved")).unwrap();
         assert_eq!(hints.recv_timeout(Duration::from_secs(10)).unwrap(), Hint::Look);
-        assert_eq!(hints.recv_timeout(Duration::from_secs(10)).unwrap(), Hint::Renamed(real.join("moved")));
+        assert_eq!(hints.recv_timeout(Duration::from_secs(10)).unwrap(), Hint::renamed(real.join("moved")));
     }
 
     #[test]
@@ -181,7 +215,7 @@ mod tests {
         assert!(watch.set_folders(BTreeSet::from([folder.clone()])));
         assert!(!watch.set_folders(BTreeSet::from([folder.clone()])), "nothing left to add");
         fs::write(folder.join("list"), b"x").unwrap();
-        wait_for(&hints, &Hint::Closed(folder.join("list")));
+        wait_for(&hints, &Hint::closed(folder.join("list")));
         assert!(watch.is_complete());
     }
 
@@ -195,7 +229,7 @@ mod tests {
         let (mut watch, hints) = watch_of(&[&folder, &link]);
         watch.set_folders(BTreeSet::from([link]));
         fs::write(folder.join("list"), b"x").unwrap();
-        wait_for(&hints, &Hint::Closed(folder.join("list")));
+        wait_for(&hints, &Hint::closed(folder.join("list")));
     }
 
     #[test]

@@ -106,8 +106,7 @@ impl Sources {
                 continue;
             }
             source.trail = Trail::of(&source.file);
-            let evidence = source.trail.evidence(hints);
-            match source.look(evidence, occasion) {
+            match source.look(hints, occasion) {
                 Seen::Nothing => {}
                 Seen::Unsettled(left) => look.again_in(left),
                 Seen::Settled(shown, evidence) => look.changes.extend(self.settle(&rank, shown, evidence, wall)),

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use disk::SETTLING;
+use disk::{SETTLING, seen_by};
 
 use super::board::SourceStatus;
 use super::change::Change;
@@ -52,7 +52,7 @@ impl Sources {
                 Survey::Absent => match root.state {
                     RootState::Vanished | RootState::Lifted | RootState::Missing => {}
                     RootState::Present | RootState::Refused(_) => {
-                        let since = *root.absent_since.get_or_insert(now);
+                        let since = *root.absent_since.get_or_insert_with(|| seen_by(now));
                         match SETTLING.checked_sub(now.duration_since(since)) {
                             None | Some(Duration::ZERO) => {
                                 root.state = RootState::Vanished;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use disk::{Evidence, SETTLING, Trail};
+use disk::watch::Hint;
+use disk::{Evidence, SETTLING, Trail, seen_by};
 use terms::Timestamp;
 
 use super::error::SourceError;
@@ -78,6 +79,7 @@ pub(super) enum Seen {
 /// The circumstances of a look.
 #[derive(Clone, Copy)]
 pub(super) struct Occasion {
+    /// Before anything was read.
     pub now: Instant,
     pub wall: Timestamp,
     /// Stamps are not believed.
@@ -90,11 +92,13 @@ impl Source {
         Source { file, in_force: None, trouble: None, judged: None, waiting: None, trail }
     }
 
-    pub fn look(&mut self, evidence: Evidence, occasion: Occasion) -> Seen {
-        if evidence == Evidence::None && self.waiting.is_none() && self.is_as_judged(occasion.is_full) {
+    pub fn look(&mut self, hints: &[Hint], occasion: Occasion) -> Seen {
+        let is_hinted = self.trail.evidence(hints) != Evidence::None;
+        if !is_hinted && self.waiting.is_none() && self.is_as_judged(occasion.is_full) {
             return Seen::Nothing;
         }
-        self.weigh(read(&self.file), evidence, occasion)
+        let shown = read(&self.file);
+        self.weigh(shown, self.trail.evidence(hints), occasion)
     }
 
     /// Whether the file's stamp tells, without reading it, that nothing happened.
@@ -120,7 +124,7 @@ impl Source {
         let age = match self.waiting {
             Some((waiting, since)) if waiting == mark && shown.is_steady() => occasion.now.duration_since(since),
             _ => {
-                self.waiting = Some((mark, occasion.now));
+                self.waiting = Some((mark, seen_by(occasion.now)));
                 Duration::ZERO
             }
         };
@@ -196,7 +200,7 @@ mod tests {
             judged.stamp = stamp(&file);
         }
         let occasion = Occasion { now: Instant::now(), wall, is_full: false };
-        assert!(matches!(source.look(Evidence::None, occasion), Seen::Nothing));
-        assert!(matches!(source.look(Evidence::None, Occasion { is_full: true, ..occasion }), Seen::Unsettled(_)));
+        assert!(matches!(source.look(&[], occasion), Seen::Nothing));
+        assert!(matches!(source.look(&[], Occasion { is_full: true, ..occasion }), Seen::Unsettled(_)));
     }
 }
