@@ -178,7 +178,7 @@ fn what_takes_no_more_lines_keeps_no_answer_waiting() {
     assert!(edge.metric("seawall_log_lines_total") < 401.0);
     // Nor does the end wait for it.
     edge.stop();
-    assert!(edge.stderr().contains("the access log takes no more"), "{}", edge.stderr());
+    edge.until_said(&["the access log takes no more"]);
 }
 
 #[test]

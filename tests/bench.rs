@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::harness::process::{Output, Running};
-use crate::harness::{Edge, Gate, HOST, Origin, Page, Reply, Step, always, noise, seawall, sha256_hex};
+use crate::harness::{Edge, Gate, HOST, Origin, Page, Port, Reply, Step, always, noise, seawall, sha256_hex};
 
 fn url(origin: &Origin, target: &str) -> String {
     format!("http://{}{target}", origin.address)
@@ -145,9 +145,8 @@ fn each_way_to_fail_has_its_count() {
 
 #[test]
 fn nobody_there_is_not_reachable() {
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = nobody.local_addr().unwrap();
-    drop(nobody);
+    let nobody = Port::reserve();
+    let address = nobody.address;
     let done = bench(&["--url", &format!("http://{address}/"), "--duration", "1s"]);
     assert_eq!(done.code, 69, "{}", done.all());
     assert!(done.stderr.contains(&address.to_string()), "{}", done.stderr);

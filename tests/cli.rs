@@ -90,14 +90,14 @@ fn block_unblock_and_blocks() {
 fn purge_and_status() {
     let origin = pages();
     let edge = Edge::plain(&origin);
-    edge.get("/a");
-    assert!(edge.get("/a").is_hit());
+    edge.get("/a").stored();
+    edge.get("/a").hit();
     let dry = edge.seawall(&["purge", "https://photos.example/a", "--dry-run"]);
     assert_eq!(dry.code, 0, "{}", dry.all());
-    assert!(edge.get("/a").is_hit(), "--dry-run destroys nothing");
+    edge.get("/a").hit(); // it destroys nothing
     let purged = edge.seawall(&["purge", "https://photos.example/a"]);
     assert_eq!(purged.code, 0, "{}", purged.all());
-    assert!(!edge.get("/a").is_hit());
+    edge.get("/a").fetched();
     let status = edge.seawall(&["status"]);
     assert_eq!(status.code, 0, "{}", status.all());
     assert!(status.stdout.contains(env!("CARGO_PKG_VERSION")), "{}", status.stdout);
@@ -179,8 +179,8 @@ fn proxy_works_with_no_config_file() {
     let address = proxy.printed("edge http://").parse().unwrap();
     let admin = proxy.printed("admin http://").parse().unwrap();
     let mut client = Client::connect(address);
-    assert_eq!(client.get("any.example", "/a").text(), "hello");
-    assert!(client.get("any.example", "/a").is_hit());
+    assert_eq!(client.get("any.example", "/a").stored().text(), "hello");
+    client.get("any.example", "/a").hit();
     assert_eq!(client.get("any.example", "/blocked").status, 451);
     assert_eq!(Client::connect(admin).get(&admin_host(admin), "/livez").status, 200);
     proxy.signal(Signal::INT);
@@ -222,8 +222,8 @@ fn demo_needs_nothing_and_leaves_nothing() {
     let admin: std::net::SocketAddr = demo.printed("admin http://").parse().unwrap();
     let mut client = Client::connect(address);
     let host = address.to_string();
-    assert_eq!(client.get(&host, "/").status, 200);
-    assert!(client.get(&host, "/").is_hit());
+    assert_eq!(client.get(&host, "/").stored().status, 200);
+    client.get(&host, "/").hit();
     assert_eq!(Client::connect(admin).get(&admin_host(admin), "/livez").status, 200);
     eventually("the tour is printed", || {
         let tour = demo.lines().join("\n");

@@ -28,12 +28,12 @@ fn gets_heads_and_posts_are_answered() {
     origin.on("/up", Page::ok("taken"));
     let edge = edge(&origin);
     let mut client = Http2::connect(edge.address);
-    let first = client.get("/a");
+    let first = client.get("/a").stored();
     assert_eq!((first.status, first.text().as_str(), first.end), (200, "stored", End::Whole));
     for name in ["date", "via", "x-request-id", "content-length"] {
         assert!(first.field(name).is_some(), "{name} of {first:?}");
     }
-    assert!(client.get("/a").is_hit());
+    client.get("/a").hit();
     let head = client.ask("HEAD", "/a", &[]);
     let head = client.answer(head);
     assert_eq!((head.status, head.text().as_str(), head.field("content-length")), (200, "", Some("6")));
@@ -60,10 +60,10 @@ fn a_get_with_a_body_is_no_hit_and_cookies_are_one_field() {
     let origin = Origin::with("/a", Page::stored("stored"));
     let edge = edge(&origin);
     let mut client = Http2::connect(edge.address);
-    client.get("/a");
+    client.get("/a").stored();
     let stream = client.open(&request("GET", "/a", &[("cookie", "a=1"), ("cookie", "b=2")]), false);
     client.data(stream, b"body", true);
-    assert!(!client.answer(stream).is_hit());
+    client.answer(stream).fetched();
     let asked = &origin.asked("/a")[1];
     assert_eq!((asked.all("Cookie"), &asked.body[..]), (vec!["a=1; b=2"], &b"body"[..]));
 }

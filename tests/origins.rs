@@ -1,11 +1,10 @@
 //! Several origins: who is asked, who is left alone, and what is changed on the way.
 
-use std::net::TcpListener;
 use std::time::Instant;
 
 use crate::harness::edge::Builder;
 use crate::harness::tls_front::TlsFront;
-use crate::harness::{Edge, HOST, Origin, Page, Reply, Step, eventually};
+use crate::harness::{Edge, HOST, Origin, Page, Port, Reply, Step, eventually};
 
 /// An edge before these origins, each with the rest of its table.
 fn before(origins: &[(&Origin, &str)]) -> Builder {
@@ -23,12 +22,6 @@ fn named(name: &str) -> Origin {
 /// Takes a request and closes the connection.
 fn silent() -> Origin {
     Origin::with("*", Reply::script([Step::Close]))
-}
-
-/// An address at which nobody listens.
-fn nobody() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().to_string()
 }
 
 /// The rows that `status` has of the origin.
@@ -59,7 +52,8 @@ fn requests_are_shared_out_by_weight() {
 #[test]
 fn a_backup_is_asked_when_the_others_are_gone() {
     let backup = named("backup");
-    let list = format!("[\"http://{}\", {{ url = \"http://{}\", backup = true }}]", nobody(), backup.address);
+    let nobody = Port::reserve();
+    let list = format!("[\"http://{}\", {{ url = \"http://{}\", backup = true }}]", nobody.address, backup.address);
     let edge = Edge::before(&backup).origins(&list).start();
     assert_eq!(edge.get("/x").text(), "backup");
 }
@@ -67,7 +61,8 @@ fn a_backup_is_asked_when_the_others_are_gone() {
 #[test]
 fn what_was_sent_to_nobody_goes_to_another_whatever_the_method() {
     let b = named("b");
-    let list = format!("[\"http://{}\", \"http://{}\"]", nobody(), b.address);
+    let nobody = Port::reserve();
+    let list = format!("[\"http://{}\", \"http://{}\"]", nobody.address, b.address);
     let edge = Edge::before(&b).origins(&list).start();
     for number in 1..=4 {
         let mut client = edge.connect();
@@ -157,7 +152,7 @@ fn who_fails_in_a_row_is_left_alone() {
     assert_eq!(a.count("/x"), 2);
     assert!(!is_up(&edge, &a) && is_up(&edge, &b));
     assert_eq!((&status_of(&edge, &a)["health"], &status_of(&edge, &a)["ejections"]), (&"ejected".into(), &1.into()));
-    assert!(edge.stderr().contains("ejected for a while"), "{}", edge.stderr());
+    edge.until_said(&["ejected for a while"]);
 
     // It is known over a reload that changes something else.
     edge.set_config(&edge.config().replace("failures = 2", "failures = 3"));
@@ -301,9 +296,8 @@ fn fields_are_changed_on_their_way() {
              add = [\"Link: </b>\"]\n[[site.header]]\nto = \"origin\"\nremove = \"Cookie\"\nset = \"X-Edge: seawall\"\n",
         )
         .start();
-    let first = edge.ask("GET", "/x", &[("Cookie", "a=b"), ("X-Edge", "forged")]);
-    let hit = edge.get("/x");
-    assert!(hit.is_hit());
+    let first = edge.ask("GET", "/x", &[("Cookie", "a=b"), ("X-Edge", "forged")]).stored();
+    let hit = edge.get("/x").hit();
     for answer in [&first, &hit] {
         assert_eq!(answer.field("Server"), None);
         assert_eq!(answer.all("X-Frame-Options"), ["DENY"]);
@@ -333,11 +327,10 @@ fn a_rule_that_changes_nothing_is_no_departure() {
 fn a_new_rule_holds_for_what_was_stored_before() {
     let origin = Origin::with("/x", Page::stored("x").field("Server", "inner"));
     let edge = Edge::before(&origin).start();
-    assert_eq!(edge.get("/x").field("Server"), Some("inner"));
+    assert_eq!(edge.get("/x").stored().field("Server"), Some("inner"));
     edge.set_config(&(edge.config() + "\n[[site.header]]\nto = \"client\"\nremove = \"Server\"\n"));
     assert_eq!(edge.seawall(&["reload"]).code, 0);
-    let hit = edge.get("/x");
-    assert!(hit.is_hit());
+    let hit = edge.get("/x").hit();
     assert_eq!(hit.field("Server"), None);
 }
 

@@ -244,7 +244,7 @@ fn malformed_answers() -> Vec<(String, Vec<u8>, bool)> {
 fn is_mended(edge: &Edge, what: &str, target: &str) {
     let again = edge.get(target);
     assert_eq!((again.status, again.text().as_str()), (200, "mended"), "{what}: the next answer");
-    assert!(!again.is_hit(), "{what}: something was stored");
+    assert!(!again.is_hit(), "{what}: something was stored: {again:#?}");
 }
 
 #[test]

@@ -6,60 +6,7 @@ use std::time::Duration;
 
 use tokio_rustls::rustls::{ClientConnection, Stream};
 
-/// How what was read came to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// As its framing says.
-    Whole,
-    /// The connection was closed before that.
-    Closed,
-    Reset,
-    /// Nothing came for so long that it must be a fault.
-    Silent,
-}
-
-#[derive(Clone, Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub fields: Vec<(String, String)>,
-    pub body: Vec<u8>,
-    pub end: End,
-    /// The statuses of interim answers before it.
-    pub interim: Vec<u16>,
-}
-
-impl Answer {
-    pub fn field(&self, name: &str) -> Option<&str> {
-        self.all(name).first().copied()
-    }
-
-    pub fn all(&self, name: &str) -> Vec<&str> {
-        let named = self.fields.iter().filter(|(field, _)| field.eq_ignore_ascii_case(name));
-        named.map(|(_, value)| value.as_str()).collect()
-    }
-
-    pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.body).into_owned()
-    }
-
-    pub fn json(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
-    }
-
-    /// `hit`, or `fwd=…` and what follows: `Cache-Status` behind the cache's name.
-    pub fn cache(&self) -> &str {
-        let status = self.field("Cache-Status").unwrap_or_default();
-        status.strip_prefix("seawall; ").unwrap_or(status)
-    }
-
-    pub fn is_hit(&self) -> bool {
-        self.cache().split("; ").any(|part| part == "hit")
-    }
-
-    pub fn id(&self) -> &str {
-        self.field("X-Request-Id").unwrap_or_default()
-    }
-}
+pub use super::answer::{Answer, End};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -226,8 +226,9 @@ impl Edge {
         List::at(self.path("blocklist.d/list.txt"))
     }
 
+    /// Saves it in one step.
     pub fn set_config(&self, text: &str) {
-        fs::write(self.path("seawall.toml"), text).unwrap();
+        List::at(self.path("seawall.toml")).replace(text);
     }
 
     pub fn config(&self) -> String {
@@ -392,6 +393,13 @@ impl Edge {
         self.stderr_before.clone() + &self.running.stderr()
     }
 
+    /// Waits until a line of its stderr holds all these words, and returns it. What it said may still be in the
+    /// pipe when what it did can be seen.
+    pub fn until_said(&self, words: &[&str]) -> String {
+        let holds = |line: &&str| words.iter().all(|word| line.contains(word));
+        until(&format!("{words:?} on stderr"), || self.stderr().lines().find(holds).map(str::to_owned))
+    }
+
     /// TERM, and waits for the end.
     pub fn stop(&mut self) {
         if !self.stopped {
@@ -450,6 +458,9 @@ impl Drop for Edge {
             let tail: Vec<&str> = stderr.lines().rev().take(30).collect();
             eprintln!("--- the edge's stderr, its end ---");
             tail.iter().rev().for_each(|line| eprintln!("{line}"));
+            eprintln!("--- its evidence, the end ---");
+            let log = self.log();
+            log.iter().skip(log.len().saturating_sub(10)).for_each(|line| eprintln!("{line}"));
             return;
         }
         self.stop();

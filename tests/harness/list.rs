@@ -8,6 +8,9 @@ use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+/// Pieces of one save that are further apart may be taken for saves of their own.
+const TOO_LONG: Duration = Duration::from_millis(200);
+
 #[derive(Clone)]
 pub struct List {
     pub path: PathBuf,
@@ -35,9 +38,12 @@ impl List {
         fs::rename(&beside, &self.path).unwrap();
     }
 
-    /// Truncated and written anew in one go, as `>` and some editors do it.
-    pub fn rewrite(&self, text: &str) {
+    /// Truncated and written anew in one go, as `>` and some editors do it. Says whether the machine was so busy
+    /// that it did count as finished while it was empty.
+    pub fn rewrite(&self, text: &str) -> bool {
+        let began = Instant::now();
         fs::write(&self.path, text).unwrap();
+        began.elapsed() > TOO_LONG
     }
 
     /// As [`List::rewrite`], but in many pieces, over a second in all. Each piece is far sooner than the
@@ -85,6 +91,6 @@ impl Writer {
     /// Whether the machine was so busy that one piece came too long behind another: then the file did
     /// count as finished in between.
     pub fn was_held_up(&self) -> bool {
-        self.longest.load(SeqCst) > 200
+        self.longest.load(SeqCst) > TOO_LONG.as_millis() as u64
     }
 }

@@ -3,6 +3,7 @@
 //! Nothing here knows the product's insides. When an [`Edge`] goes out of scope, [`check`] verifies
 //! everything that must hold whatever the test was about.
 
+pub mod answer;
 pub mod bytes;
 pub mod check;
 pub mod client;
@@ -11,18 +12,21 @@ pub mod evidence;
 pub mod http2;
 pub mod list;
 pub mod origin;
+pub mod port;
 pub mod process;
 pub mod secured;
 pub mod tls_front;
 
 use std::time::{Duration, Instant};
 
+pub use answer::Answer;
 pub use bytes::{hmac_sha256, noise, sha256_hex};
-pub use client::{Answer, Client};
+pub use client::Client;
 pub use edge::{Edge, HOST};
 pub use http2::Http2;
 pub use list::List;
 pub use origin::{Gate, Origin, Page, Reply, Step};
+pub use port::Port;
 pub use process::seawall;
 pub use secured::{Pair, Trusting};
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use super::bytes::sha256_hex;
-use super::until;
+use super::{Port, until};
 
 /// Holds a script until the test opens it.
 #[derive(Clone, Default)]
@@ -254,7 +254,7 @@ struct Shared {
     scripts: Mutex<HashMap<String, Script>>,
     asked: Mutex<Vec<Asked>>,
     connections: AtomicUsize,
-    open: Mutex<Vec<TcpStream>>,
+    open: Mutex<Vec<Arc<TcpStream>>>,
     served: Served,
     stopping: AtomicBool,
 }
@@ -262,12 +262,14 @@ struct Shared {
 pub struct Origin {
     pub address: SocketAddr,
     shared: Arc<Shared>,
+    /// `None`: it was given away.
+    port: Option<Port>,
 }
 
 impl Origin {
     pub fn start() -> Origin {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
+        let port = Port::reserve();
+        let (listener, address) = (port.listen(), port.address);
         let shared = Arc::new(Shared {
             scripts: Mutex::default(),
             asked: Mutex::default(),
@@ -278,7 +280,16 @@ impl Origin {
         });
         let ours = shared.clone();
         std::thread::spawn(move || accept(&listener, &ours));
-        Origin { address, shared }
+        Origin { address, shared, port: Some(port) }
+    }
+
+    /// It goes, with all its connections. Nobody else comes to its address while the port is held.
+    pub fn leave(mut self) -> Port {
+        let port = self.port.take().unwrap();
+        drop(self);
+        // The kernel takes the listener down when its thread has let go of it.
+        until("that nobody listens", || TcpStream::connect(port.address).is_err().then_some(()));
+        port
     }
 
     /// An origin with one page.
@@ -342,32 +353,34 @@ impl Drop for Origin {
         for stream in self.shared.open.lock().unwrap().drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }
-        // Wakes the one that waits for the next connection.
+        // Wakes the one that waits for the next connection; while the port is ours, nobody else can be there.
         let _ = TcpStream::connect(self.address);
     }
 }
 
 fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
-    while let Ok((stream, _)) = listener.accept() {
-        if shared.stopping.load(SeqCst) {
-            return;
-        }
+    while !shared.stopping.load(SeqCst) {
+        let Ok((stream, _)) = listener.accept() else {
+            // One that is lost before it is accepted, or a lack of descriptors, is not the end of the origin.
+            std::thread::sleep(Duration::from_millis(5));
+            continue;
+        };
         shared.connections.fetch_add(1, SeqCst);
         let _ = stream.set_nodelay(true);
-        shared.open.lock().unwrap().extend(stream.try_clone());
+        let stream = Arc::new(stream);
+        shared.open.lock().unwrap().push(stream.clone());
         let shared = shared.clone();
-        std::thread::spawn(move || converse(&shared, stream));
+        std::thread::spawn(move || converse(&shared, &stream));
     }
 }
 
-fn converse(shared: &Shared, mut stream: TcpStream) {
-    let Ok(ours) = stream.try_clone() else { return };
-    let mut reader = BufReader::new(ours);
+fn converse(shared: &Shared, stream: &Arc<TcpStream>) {
+    let mut reader = BufReader::new(&**stream);
     while let Some(mut asked) = read_head(&mut reader) {
         let script = shared.script(&asked.target);
         let reply = script(&asked);
         if !reply.leaves_body_unread {
-            asked.is_whole = read_body(&mut reader, &mut stream, &mut asked).is_some();
+            asked.is_whole = read_body(&mut reader, stream, &mut asked).is_some();
         }
         let (is_head, is_whole) = (asked.method == "HEAD", asked.is_whole);
         shared.asked.lock().unwrap().push(asked.clone());
@@ -377,8 +390,8 @@ fn converse(shared: &Shared, mut stream: TcpStream) {
         if let Some(whole) = &reply.whole {
             shared.served.add(&asked, whole);
         }
-        if perform(&reply, &mut stream, &mut reader, is_head).is_none() {
-            shared.let_go(&stream);
+        if perform(&reply, stream, &mut reader, is_head).is_none() {
+            shared.let_go(stream);
             return;
         }
     }
@@ -386,10 +399,9 @@ fn converse(shared: &Shared, mut stream: TcpStream) {
 
 impl Shared {
     /// Closes a connection: with a reset if it lingers for no time, which a shutdown would forestall.
-    fn let_go(&self, stream: &TcpStream) {
-        let peer = stream.peer_addr().ok();
-        self.open.lock().unwrap().retain(|one| one.peer_addr().ok() != peer);
-        if socket2::SockRef::from(stream).linger().ok().flatten() != Some(Duration::ZERO) {
+    fn let_go(&self, stream: &Arc<TcpStream>) {
+        self.open.lock().unwrap().retain(|one| !Arc::ptr_eq(one, stream));
+        if socket2::SockRef::from(&**stream).linger().ok().flatten() != Some(Duration::ZERO) {
             let _ = stream.shutdown(Shutdown::Both);
         }
     }
@@ -403,7 +415,7 @@ impl Shared {
 }
 
 /// `None` when the connection is over.
-fn perform(reply: &Reply, stream: &mut TcpStream, reader: &mut impl Read, is_head: bool) -> Option<()> {
+fn perform(reply: &Reply, mut stream: &TcpStream, reader: &mut impl Read, is_head: bool) -> Option<()> {
     for step in reply.steps.iter() {
         match step {
             Step::SendBody(_) if is_head => {}
@@ -414,13 +426,13 @@ fn perform(reply: &Reply, stream: &mut TcpStream, reader: &mut impl Read, is_hea
                 return None;
             }
             Step::Echo => {
-                let _ = std::io::copy(reader, stream);
+                let _ = std::io::copy(reader, &mut stream);
                 return None;
             }
             Step::ReadOne => reader.read_exact(&mut [0]).ok()?,
             Step::Close => return None,
             Step::Reset => {
-                let _ = socket2::SockRef::from(&*stream).set_linger(Some(Duration::ZERO));
+                let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
                 return None;
             }
         }
@@ -446,7 +458,7 @@ fn read_head(reader: &mut impl BufRead) -> Option<Asked> {
     Some(Asked { method, target, fields, body: Vec::new(), is_whole: false, head })
 }
 
-fn read_body(reader: &mut impl BufRead, stream: &mut TcpStream, asked: &mut Asked) -> Option<()> {
+fn read_body(reader: &mut impl BufRead, mut stream: &TcpStream, asked: &mut Asked) -> Option<()> {
     if asked.field("Expect").is_some() {
         stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").ok()?;
     }
