@@ -25,8 +25,8 @@ fn stored(targets: &[&str]) -> (Origin, Edge) {
     }
     let edge = Edge::plain(&origin);
     for target in targets {
-        edge.get(target);
-        assert!(edge.get(target).is_hit(), "{target}");
+        edge.get(target).stored();
+        edge.get(target).hit();
     }
     (origin, edge)
 }
@@ -90,12 +90,12 @@ fn what_is_purged_softly_is_validated_when_it_is_asked_for() {
     let edge = Edge::plain(&origin);
     for body in [json!({"url": "https://photos.example/a", "soft": true}), json!({"tag": "k", "soft": true})] {
         edge.get("/a");
-        assert!(edge.get("/a").is_hit());
+        edge.get("/a").hit();
         assert_eq!(purged(&edge, body.clone()), 1);
         assert_eq!(edge.metric("seawall_cache_objects"), 1.0, "it is still there");
         let stale = edge.ask("GET", "/a", &[("Cache-Control", "max-stale")]);
         assert_eq!(edge.record_of(&stale)["cache"], "revalidated", "{body}: whatever the client would take");
-        assert!(edge.get("/a").is_hit(), "{body}");
+        edge.get("/a").hit();
     }
     assert_eq!(origin.count("/a"), 3);
 }
@@ -199,7 +199,7 @@ fn nobody_purges_on_the_edge_unless_the_config_says_who() {
     let answer = edge.ask("PURGE", "/a", &[("Authorization", "Bearer x")]);
     assert_eq!((answer.status, answer.field("Allow")), (405, Some("GET, HEAD")));
     assert_eq!(origin.count("/a"), 1, "nor does it go on to the origin, which may trust this edge");
-    assert!(edge.get("/a").is_hit());
+    edge.get("/a").hit();
 }
 
 #[test]
@@ -241,7 +241,8 @@ fn who_knows_a_token_may_purge_and_none_is_written_anywhere() {
         let answer = edge.ask("PURGE", "/a", &fields);
         assert_eq!(answer.status, status, "{authorization:?}");
         assert_eq!(answer.field("WWW-Authenticate"), (status == 401).then_some("Bearer"));
-        assert_eq!(edge.get("/a").is_hit(), status != 200, "{authorization:?}");
+        let after = edge.get("/a");
+        assert_eq!(after.is_hit(), status != 200, "{authorization:?}: {after:#?}");
     }
     // A token that is taken out of the file is worth nothing after a reload.
     std::fs::write(edge.path("purge.tokens"), format!("{new}\n")).unwrap();

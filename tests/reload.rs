@@ -15,7 +15,8 @@ use crate::harness::{Client, Edge, Gate, HOST, List, Origin, Page, Port, always,
 /// A second site, before `origin`.
 fn other_site(origin: &Origin, lines: &str) -> String {
     format!(
-        "[[site]]\nname = \"other\"\nhosts = [\"other.example\"]\norigin = \"http://{}\"\n{lines}\n",
+        "[[site]]\nname = \"other\"\nhosts = [\"other.example\"]\norigin = \"http://{}\"\n\
+         between_bytes_timeout = \"5m\"\n{lines}\n",
         origin.address
     )
 }
@@ -343,7 +344,7 @@ fn a_port_that_can_not_be_bound_refuses_the_reload_whole() {
     assert_eq!(edge.metric("seawall_reload_failed"), 1.0);
     assert!(edge.readyz().text().contains(&taken.to_string()), "{}", edge.readyz().text());
 
-    drop(held);
+    held.close();
     put(&edge, &wanted);
     assert_eq!(Client::connect(taken).get(HOST, "/").status, 200);
     assert_eq!(edge.record_of(&edge.get("/"))["site"], "renamed");

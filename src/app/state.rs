@@ -3,10 +3,14 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use disk::{Lock, LockError, durable};
 
 use crate::config::Meant;
+
+/// How long a run that was killed may take to be gone, with the programs that it was starting for hooks.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The folder, held for as long as this lives.
 pub(super) struct State {
@@ -35,7 +39,7 @@ impl State {
     pub(super) fn open(folder: &Path) -> Result<State, StateError> {
         let unusable = |source| StateError::Unusable { path: folder.to_owned(), source };
         durable::private_folder(folder).map_err(unusable)?;
-        let lock = Lock::take(&folder.join("lock")).map_err(|error| match error {
+        let lock = Lock::take(&folder.join("lock"), PATIENCE).map_err(|error| match error {
             LockError::Held => StateError::Locked(folder.to_owned()),
             LockError::Io(source) => unusable(source),
         })?;

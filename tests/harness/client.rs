@@ -2,13 +2,11 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::time::Duration;
 
 use tokio_rustls::rustls::{ClientConnection, Stream};
 
+use super::SOON;
 pub use super::answer::{Answer, End};
-
-const PATIENCE: Duration = Duration::from_secs(20);
 
 pub struct Client {
     stream: TcpStream,
@@ -36,8 +34,8 @@ impl Client {
     }
 
     fn over(stream: TcpStream) -> Client {
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(SOON)).unwrap();
+        stream.set_write_timeout(Some(SOON)).unwrap();
         let _ = stream.set_nodelay(true);
         Client { stream, tls: None, ahead: Vec::new() }
     }

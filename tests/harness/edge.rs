@@ -15,7 +15,7 @@ use super::client::{Answer, Client};
 use super::list::List;
 use super::origin::{Origin, Served};
 use super::process::{Output, Running};
-use super::{eventually, evidence, seawall, until};
+use super::{SOON, eventually, evidence, seawall, until};
 
 /// The host that tests ask for unless they say otherwise.
 pub const HOST: &str = "photos.example";
@@ -122,7 +122,7 @@ impl Builder {
              [takedown]\nlists = {}\n{}\n[state]\ndir = \"state\"\n[audit]\n{}\n\
              [[site]]\nname = \"photos\"\nhosts = {}\norigin = {}\n{}\n{}",
             self.listen,
-            self.edge,
+            unless_said(&self.edge, &[("head_timeout", "5m")]) + &self.edge,
             self.admin,
             self.cache,
             self.lists,
@@ -130,7 +130,7 @@ impl Builder {
             self.audit,
             self.hosts,
             self.origin,
-            self.site,
+            unless_said(&self.site, &PATIENT) + &self.site,
             self.rest
         )
     }
@@ -409,14 +409,14 @@ impl Edge {
     }
 
     pub fn wait_for_end(&mut self) {
-        let status = self.running.ended(Duration::from_secs(40));
+        let status = self.running.ended(SOON);
         self.stopped = true;
         assert_eq!(status.code(), Some(0), "it ended with {status}:\n{}", self.stderr());
     }
 
     /// It was told to leave at once; with which code is its own affair.
     pub fn leaves_at_once(&mut self) {
-        self.running.ended(Duration::from_secs(5));
+        self.running.ended(Duration::from_secs(20));
         self.stopped = true;
     }
 
@@ -438,6 +438,17 @@ impl Edge {
         self.stop();
         self.start_again();
     }
+}
+
+/// How long a site waits for its origin: the thread that plays it may be held up for longer than one would wait in
+/// life.
+const PATIENT: [(&str, &str); 3] =
+    [("connect_timeout", "1m"), ("first_byte_timeout", "5m"), ("between_bytes_timeout", "5m")];
+
+/// Lines for the keys that the table's own lines don't have.
+fn unless_said(lines: &str, keys: &[(&str, &str)]) -> String {
+    let left = keys.iter().filter(|(key, _)| !lines.contains(key));
+    left.map(|(key, value)| format!("{key} = \"{value}\"\n")).collect()
 }
 
 fn launch(folder: &Path) -> (Running, SocketAddr, SocketAddr) {

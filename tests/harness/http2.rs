@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
 
+use super::SOON;
 use super::client::{Answer, End};
 use super::edge::HOST;
 
@@ -30,7 +30,6 @@ pub const CANCEL: u32 = 0x8;
 pub const ENHANCE_YOUR_CALM: u32 = 0xb;
 
 const LARGEST_WINDOW: u32 = (1 << 31) - 1;
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What came on a stream so far.
 #[derive(Default)]
@@ -77,8 +76,8 @@ impl Http2 {
     }
 
     fn over(socket: TcpStream, window: u32) -> Http2 {
-        socket.set_read_timeout(Some(PATIENCE)).unwrap();
-        socket.set_write_timeout(Some(PATIENCE)).unwrap();
+        socket.set_read_timeout(Some(SOON)).unwrap();
+        socket.set_write_timeout(Some(SOON)).unwrap();
         let _ = socket.set_nodelay(true);
         let decoder = loona_hpack::Decoder::new();
         let mut client = Http2 { socket, ahead: Vec::new(), decoder, streams: HashMap::new(), next: 1, goaway: None };

@@ -31,7 +31,7 @@ pub use process::seawall;
 pub use secured::{Pair, Trusting};
 
 /// For whatever should happen soon, on a machine that is busy with other tests.
-pub const SOON: Duration = Duration::from_secs(15);
+pub const SOON: Duration = Duration::from_secs(60);
 
 /// Looks until `look` finds something. The only place where tests wait for time to pass.
 pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use super::bytes::sha256_hex;
-use super::{Port, until};
+use super::port::{Listener, Port};
+use super::until;
 
 /// Holds a script until the test opens it.
 #[derive(Clone, Default)]
@@ -24,7 +25,7 @@ impl Gate {
     pub fn pass(&self) {
         let open = self.0.0.lock().unwrap();
         // A test that failed opens nothing; its origin doesn't wait for ever.
-        let _ = self.0.1.wait_timeout_while(open, Duration::from_secs(60), |open| !*open);
+        let _ = self.0.1.wait_timeout_while(open, Duration::from_secs(600), |open| !*open);
     }
 }
 
@@ -262,6 +263,7 @@ struct Shared {
 pub struct Origin {
     pub address: SocketAddr,
     shared: Arc<Shared>,
+    listener: Arc<Listener>,
     /// `None`: it was given away.
     port: Option<Port>,
 }
@@ -269,7 +271,7 @@ pub struct Origin {
 impl Origin {
     pub fn start() -> Origin {
         let port = Port::reserve();
-        let (listener, address) = (port.listen(), port.address);
+        let (listener, address) = (Arc::new(port.listen()), port.address);
         let shared = Arc::new(Shared {
             scripts: Mutex::default(),
             asked: Mutex::default(),
@@ -278,18 +280,14 @@ impl Origin {
             served: Served::default(),
             stopping: AtomicBool::new(false),
         });
-        let ours = shared.clone();
-        std::thread::spawn(move || accept(&listener, &ours));
-        Origin { address, shared, port: Some(port) }
+        let ours = (listener.clone(), shared.clone());
+        std::thread::spawn(move || accept(&ours.0, &ours.1));
+        Origin { address, shared, listener, port: Some(port) }
     }
 
     /// It goes, with all its connections. Nobody else comes to its address while the port is held.
     pub fn leave(mut self) -> Port {
-        let port = self.port.take().unwrap();
-        drop(self);
-        // The kernel takes the listener down when its thread has let go of it.
-        until("that nobody listens", || TcpStream::connect(port.address).is_err().then_some(()));
-        port
+        self.port.take().unwrap()
     }
 
     /// An origin with one page.
@@ -350,17 +348,16 @@ impl Origin {
 impl Drop for Origin {
     fn drop(&mut self) {
         self.shared.stopping.store(true, SeqCst);
+        self.listener.close();
         for stream in self.shared.open.lock().unwrap().drain(..) {
             let _ = stream.shutdown(Shutdown::Both);
         }
-        // Wakes the one that waits for the next connection; while the port is ours, nobody else can be there.
-        let _ = TcpStream::connect(self.address);
     }
 }
 
-fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+fn accept(listener: &Listener, shared: &Arc<Shared>) {
     while !shared.stopping.load(SeqCst) {
-        let Ok((stream, _)) = listener.accept() else {
+        let Ok(stream) = listener.accept() else {
             // One that is lost before it is accepted, or a lack of descriptors, is not the end of the origin.
             std::thread::sleep(Duration::from_millis(5));
             continue;
@@ -368,7 +365,12 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
         shared.connections.fetch_add(1, SeqCst);
         let _ = stream.set_nodelay(true);
         let stream = Arc::new(stream);
-        shared.open.lock().unwrap().push(stream.clone());
+        let mut open = shared.open.lock().unwrap();
+        // Under the lock: whoever stops it closes what is open, and nothing comes after.
+        if shared.stopping.load(SeqCst) {
+            return;
+        }
+        open.push(stream.clone());
         let shared = shared.clone();
         std::thread::spawn(move || converse(&shared, &stream));
     }

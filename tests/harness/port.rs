@@ -3,9 +3,9 @@
 //! Hundreds of tests in several processes ask the system for ports at the same time: one that a test has let go
 //! of may be another's a moment later.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 
 /// A port of loopback that is ours while this lives. Who connects is refused; who names it can listen there,
 /// if he sets `SO_REUSEADDR`, as servers do.
@@ -24,8 +24,22 @@ impl Port {
         Port { address, _bound: socket }
     }
 
-    /// Takes it: until the listener is dropped, nobody else can listen there.
-    pub fn listen(&self) -> TcpListener {
-        TcpListener::bind(self.address).unwrap()
+    /// Takes it: until the listener is closed, nobody else can listen there.
+    pub fn listen(&self) -> Listener {
+        Listener(TcpListener::bind(self.address).unwrap())
+    }
+}
+
+pub struct Listener(TcpListener);
+
+impl Listener {
+    pub fn accept(&self) -> std::io::Result<TcpStream> {
+        self.0.accept().map(|(stream, _)| stream)
+    }
+
+    /// Nobody is let in any more, and who waits in [`Listener::accept`] gets an error. Dropping it does not do: a
+    /// process that another test starts at that moment has a copy of it, until it runs its own program.
+    pub fn close(&self) {
+        let _ = SockRef::from(&self.0).shutdown(Shutdown::Both);
     }
 }

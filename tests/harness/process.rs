@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::until;
+use super::{SOON, until};
 
 pub const SEAWALL: &str = env!("CARGO_BIN_EXE_seawall");
 
@@ -113,7 +113,7 @@ impl Output {
 /// Runs a command to its end, in `folder`.
 pub fn seawall(arguments: &[&str], folder: &Path) -> Output {
     let mut running = Running::start(arguments, folder);
-    let status = running.ended(Duration::from_secs(20));
+    let status = running.ended(SOON);
     // The pipes may hold the last words for a moment longer.
     let (lines, stderr) = (running.lines.clone(), running.stderr.clone());
     drop(running);
