@@ -252,7 +252,7 @@ fn a_stale_whole_is_revalidated_for_a_part() {
     let answer = edge.ask("GET", "/a", &range("bytes=2-4"));
     assert_eq!((answer.status, answer.text().as_str()), (206, "234"));
     assert_eq!(asked(&origin, "/a"), ["whole", "whole"]);
-    assert!(edge.ask("GET", "/a", &range("bytes=-1")).is_hit());
+    edge.ask("GET", "/a", &range("bytes=-1")).hit();
 }
 
 #[test]
