@@ -6,12 +6,13 @@
 use std::sync::Arc;
 
 use block::{Blocks, Clearance, Lane, Load};
-use cache::{Cache, Fill, Filled, Flight, Landed, Landing, Pass, ReplyHead, Stop, Writer};
+use cache::{Aim, Cache, Fill, Filled, Flight, Force, KeyRules, Landed, Landing, Pass, ReplyHead, Stop, Writer};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use origin::{Group, Handshake, Reply, ReplyBody};
+use terms::url::Scheme;
 use terms::wire::range::Ranges;
-use terms::{Answer, Ask, Body, BodyError, CacheUse, Clock, Moment, Proof, Refusal, Ruling, Url};
+use terms::{Answer, Ask, Body, BodyError, CacheUse, Clock, Departures, Moment, Proof, Refusal, Ruling, Url};
 use tokio::sync::oneshot;
 
 use crate::forward;
@@ -52,9 +53,10 @@ impl Fetcher {
         Fetcher { cache, blocks, witness, clock }
     }
 
-    /// Starts the fetch that `fill` asks for.
-    pub fn start(&self, site: &Arc<Site>, ask: &Ask, url: &Arc<Url>, fill: Fill, clearance: Clearance) -> Started {
-        let mut request = forward::request(ask, url, fill.request_fields(ask), Body::Empty, site, self.witness.via());
+    /// Starts the fetch that `fill` asks for. The origin is asked for what is stored, by its `name`.
+    pub fn start(&self, site: &Arc<Site>, ask: &Ask, name: &Arc<Url>, fill: Fill, clearance: Clearance) -> Started {
+        let renamed = ask.url.as_ref().is_ok_and(|asked| asked.target() != name.target());
+        let mut request = forward::request(ask, name, fill.request_fields(ask), Body::Empty, site, self.witness.via());
         // What GET is answered with is stored, and HEAD is answered from it.
         *request.method_mut() = Method::GET;
         // The digest is of the whole: with a rule that asks for it, no part is handed out unseen.
@@ -66,10 +68,11 @@ impl Fetcher {
         let fetch = Fetch {
             witness: self.witness.clone(),
             to_head: ask.method == Method::HEAD,
-            judge: self.judge(url, clearance),
+            judge: self.judge(name, clearance),
+            departures: if renamed { Departures::KEY_RULE } else { Departures::default() },
         };
         // Boxed, because a task's future is moved several times before it is first polled.
-        tokio::spawn(Box::pin(fetch.run(fill, site.group(url).clone(), request, starter)));
+        tokio::spawn(Box::pin(fetch.run(fill, site.group(name).clone(), request, starter)));
         Started { flight, private }
     }
 
@@ -97,30 +100,34 @@ impl Fetcher {
                 }
             },
         };
-        self.invalidate(ask, url, reply.status, &reply.fields);
+        self.invalidate(site, ask, url, reply.status, &reply.fields);
         if reply.status == StatusCode::PARTIAL_CONTENT && !asks_part {
             return Err(Refusal::OriginBroken(cache::UNASKED_PART.into()));
         }
         if pass.is_part() {
             let head = ReplyHead { status: reply.status, fields: reply.fields.clone() };
-            self.cache.saw_part(ask, url, head, &site.caching, self.clock.now());
+            let name = site.caching.rules.key.name(ask, url);
+            self.cache.saw_part(ask, &name, head, &site.caching, self.clock.now());
         }
         let cache_status = pass.cache_status(reply.status);
         let to_head = ask.method == Method::HEAD;
         let passage = Passage { to_head, cache: CacheUse::Pass, fill: None, cache_status };
-        Ok(passage.answer(reply, self.judge(url, clearance), self.witness.via()))
+        let mut answer = passage.answer(reply, self.judge(url, clearance), self.witness.via());
+        answer.departures.add(pass.departures());
+        Ok(answer)
     }
 
     /// What an unsafe method changed is taken out: RFC 9111 section 4.4, RFC 9875 section 3.
-    fn invalidate(&self, ask: &Ask, url: &Url, status: StatusCode, fields: &HeaderMap) {
+    fn invalidate(&self, site: &Site, ask: &Ask, url: &Arc<Url>, status: StatusCode, fields: &HeaderMap) {
         if ask.method.is_safe() {
             return;
         }
         self.cache.invalidate_groups(url, fields);
         if cache::policy::invalidates(&ask.method, status) {
-            self.cache.invalidate(url);
-            for other in cache::policy::also_invalidated(url, ask.client.scheme, fields) {
-                self.cache.invalidate(&other);
+            let (key, scheme) = (&site.caching.rules.key, ask.client.scheme);
+            self.forget(key, scheme, url);
+            for other in cache::policy::also_invalidated(url, scheme, fields) {
+                self.forget(key, scheme, &Arc::new(other));
             }
         }
     }
@@ -137,6 +144,15 @@ impl Fetcher {
         fields
     }
 
+    /// Takes out what is stored of a URL, whatever else tells it apart.
+    fn forget(&self, key: &KeyRules, scheme: Scheme, url: &Arc<Url>) {
+        let name = key.named(scheme, url);
+        match key.cookies.is_empty() {
+            true => self.cache.invalidate(&name),
+            false => self.cache.purge(&Aim::Same(&name, &|one, other| one == other), Force::Hard),
+        };
+    }
+
     fn judge(&self, url: &Arc<Url>, clearance: Clearance) -> Judge {
         Judge { blocks: self.blocks.clone(), url: url.clone(), clearance, clock: self.clock.clone() }
     }
@@ -148,6 +164,8 @@ struct Fetch {
     /// The one who started it asked with HEAD.
     to_head: bool,
     judge: Judge,
+    /// What rules of the site's made of the request.
+    departures: Departures,
 }
 
 impl Fetch {
@@ -194,7 +212,8 @@ impl Fetch {
                 let cache_status = private.cache_status(reply.status);
                 let passage =
                     Passage { to_head: self.to_head, cache: CacheUse::Miss, fill: Some(number), cache_status };
-                let answer = passage.answer(reply, self.judge, self.witness.via());
+                let mut answer = passage.answer(reply, self.judge, self.witness.via());
+                answer.departures.add(self.departures);
                 // A starter that left takes its reply with it.
                 let _ = starter.send(answer);
             }

@@ -67,11 +67,12 @@ impl Gateway {
         let place = site.admit(ask, self.witness.via())?; // 403, 429, 501, 508, 417
         let clearance = judged?; // 451
         self.witness.room().await?; // 503: no answer without evidence
+        let name = self.named(site, ask, url)?;
         // What waits is boxed: a hit's future stays small, and is moved for little.
         let landed = match site.redirect(ask, url) {
             Some(elsewhere) => Landed::Private(elsewhere),
-            None if asks_for_purge(&ask.method) => Landed::Private(Box::pin(self.purger.answer(ask, url)).await?),
-            None => match self.cache.look_up(ask, url, &site.caching, ask.began)? {
+            None if asks_for_purge(&ask.method) => Landed::Private(Box::pin(self.purger.answer(ask, &name)).await?),
+            None => match self.cache.look_up(ask, &name, &site.caching, ask.began)? {
                 Lookup::Fresh(hit) => Landed::Entry(hit),
                 Lookup::Stale(hit, fill) => {
                     if let Some(fill) = fill {
@@ -80,16 +81,16 @@ impl Gateway {
                     Landed::Entry(hit)
                 }
                 Lookup::Filling(flight) => Box::pin(flight.landed()).await?,
-                Lookup::Miss(fill) => Box::pin(self.fetcher.start(site, ask, url, fill, clearance).landed()).await?,
+                Lookup::Miss(fill) => Box::pin(self.fetcher.start(site, ask, &name, fill, clearance).landed()).await?,
                 Lookup::Pass(pass) => Landed::Pass(pass),
                 Lookup::Beside(pass, whole) => {
-                    self.fetcher.start(site, ask, url, whole, clearance);
+                    self.fetcher.start(site, ask, &name, whole, clearance);
                     Landed::Pass(pass)
                 }
             },
         };
         let (url, answer) = match landed {
-            Landed::Entry(hit) => (hit.entry.url().clone(), hit.answer(ask, &site.caching, self.clock.now())),
+            Landed::Entry(hit) => (hit.url(url), hit.answer(ask, &site.caching, self.clock.now())),
             Landed::Private(answer) => (url.clone(), answer),
             Landed::Pass(pass) => {
                 (url.clone(), Box::pin(self.fetcher.pass(site, ask, url, clearance, body, pass)).await?)
@@ -97,6 +98,16 @@ impl Gateway {
         };
         let cleared = self.guard(clearance, url, site.adjust(answer), lane)?;
         Ok(Cleared { place, ..cleared })
+    }
+
+    /// Under which name the answer is stored, and asked for. Rules judge that, too: what one blocks with just its
+    /// query is not to be had by a parameter that is ignored.
+    fn named(&self, site: &Site, ask: &Ask, url: &Arc<Url>) -> Result<Arc<Url>, Refusal> {
+        let name = site.caching.rules.key.name(ask, url);
+        if !Arc::ptr_eq(&name, url) {
+            self.blocks.judge(&name, ask.began.wall).map_err(Refusal::Blocked)?;
+        }
+        Ok(name)
     }
 
     fn judge(&self, ask: &Ask) -> Result<Clearance, Refusal> {

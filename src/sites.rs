@@ -2,7 +2,6 @@
 
 mod admission;
 mod field_rules;
-mod paths;
 mod purging;
 mod redirect;
 
@@ -22,10 +21,10 @@ use crate::telemetry::SiteNumbers;
 
 pub use admission::Admission;
 pub use field_rules::FieldRule;
-pub use paths::{ByPath, PathPattern};
 pub use purging::{Purging, asks_for_purge};
 pub use redirect::{Redirect, Redirects};
 pub use terms::hosts::{ByHost, HostPattern};
+pub use terms::paths::{ByPath, PathPattern};
 
 /// One site: its rules, and the ways to its origins.
 pub struct Site {
@@ -101,7 +100,7 @@ impl Site {
             && groups.all(|((_, one), (_, other))| one.asks_as(other))
             && self.group.asks_as(&other.group)
             && self.host_header == other.host_header
-            && self.caching.store_set_cookie == other.caching.store_set_cookie
+            && self.caching.stores_as(&other.caching)
     }
 
     /// Changes what the site wants changed in a request to an origin.

@@ -13,6 +13,7 @@ mod blocklist;
 mod blocks_api;
 mod cache;
 mod cache_attacks;
+mod cache_rules;
 mod cli;
 mod collapsing;
 mod config;

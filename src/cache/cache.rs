@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::header::{IF_MATCH, IF_UNMODIFIED_SINCE};
 use http::{HeaderValue, Method, StatusCode};
-use terms::{Ask, CacheUse, Moment, Refusal, Url};
+use terms::{Ask, CacheUse, Departures, Moment, Refusal, Url};
 
 use crate::answer::status::Forwarded;
 use crate::answer::{Hit, range};
@@ -52,11 +52,12 @@ pub struct Pass {
     pub why: Forward,
     waited: bool,
     part: bool,
+    is_bypassed: bool,
 }
 
 impl Pass {
     fn at_once(why: Forward) -> Pass {
-        Pass { why, waited: false, part: false }
+        Pass { why, waited: false, part: false, is_bypassed: false }
     }
 
     fn for_part(why: Forward) -> Pass {
@@ -66,6 +67,11 @@ impl Pass {
     /// Whether it is forwarded for a part of what could be stored.
     pub fn is_part(&self) -> bool {
         self.part
+    }
+
+    /// What a rule of the site's has to do with it.
+    pub fn departures(&self) -> Departures {
+        if self.is_bypassed { Departures::BYPASS_RULE } else { Departures::default() }
     }
 
     pub(crate) fn waited_in_vain(why: Forward) -> Pass {
@@ -130,8 +136,11 @@ impl Cache {
             true => RequestDirectives::read(&ask.fields),
             false => RequestDirectives::default(),
         };
-        let found = match passes(ask) {
+        let passes = passes(ask);
+        let is_bypassed = passes.is_none() && caching.rules.bypass.covers(ask, url);
+        let found = match passes {
             Some(why) => Found::Unfit(why),
+            None if is_bypassed => Found::Unfit(Forward::Bypass),
             None => self.0.find(ask, url, &wishes, caching, now),
         };
         // RFC 9111 section 5.2.1.7.
@@ -143,13 +152,14 @@ impl Cache {
             Found::Usable(hit) => return Ok(Lookup::Fresh(hit)),
             Found::Meanwhile(hit, _) if wishes.no_store => return Ok(Lookup::Stale(hit, None)),
             Found::Meanwhile(hit, absent) => return Ok(self.meanwhile(ask, url, caching, hit, absent)),
-            Found::Unfit(why) => return Ok(Lookup::Pass(Pass::at_once(why))),
+            Found::Unfit(why) => return Ok(Lookup::Pass(Pass { is_bypassed, ..Pass::at_once(why) })),
             // Section 5.2.1.5: what is fetched for it is not stored, so others have no part in it.
             Found::Absent(absent) if wishes.no_store => return Ok(Lookup::Pass(Pass::at_once(absent.why))),
             Found::Absent(absent) => absent,
         };
         let mut table = self.0.flights.lock();
         absent.joinable = match table.joinable(url.key()) {
+            Some(_) if caching.rules.no_collapse => false,
             Some(underway) if underway.suits(ask, absent.known.as_deref()) => {
                 underway.growth.ask_again();
                 return Ok(Lookup::Filling(Follower::new(underway.clone(), ask, absent.why)));

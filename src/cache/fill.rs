@@ -141,7 +141,7 @@ impl Fill {
     /// Says what the origin's head makes of this fetch. `sent` is when the request went out, `received`
     /// when the head was there.
     pub fn land(mut self, head: &ReplyHead, sent: Moment, received: Moment) -> Landing {
-        let arrived = Arrived::read(head, sent, received);
+        let arrived = Arrived::read(head, sent, received, &self.caching);
         match &self.validates {
             Some(stored) if arrived.status() == StatusCode::NOT_MODIFIED => {
                 let stored = stored.clone();

@@ -6,7 +6,8 @@
 //! and a body that may still be growing (`entry`), and [`Hit::answer`] makes an answer of it (`answer`);
 //! `memory` holds what settled, `doorkeeper` says who is let in when it is full, `index` finds it by its
 //! `tags`, and [`Cache::purge`] takes it out (`purge`); `parts` says what becomes of ranges of what is not
-//! there, `background` of what is stale and served all the same.
+//! there, `background` of what is stale and served all the same. What a site wants otherwise than the standard are
+//! its `rules`.
 //!
 //! The cache knows no origin and opens no socket: whoever holds a fill feeds it.
 //!
@@ -26,6 +27,7 @@ mod numbers;
 mod parts;
 pub mod policy;
 mod purge;
+mod rules;
 mod settings;
 mod tags;
 #[cfg(test)]
@@ -42,6 +44,7 @@ pub use lease::Lease;
 pub use numbers::Numbers;
 pub use policy::{Forward, Unstorable};
 pub use purge::{Aim, Force, Purged};
+pub use rules::{Bypass, KeyRules, Lifetimes, Negative, Rules};
 pub use settings::*;
 pub use tags::Tag;
 pub use writer::{Filled, Stop, Writer};

@@ -109,7 +109,7 @@ fn whole_length(ask: &Ask, url: &Url, mut reply: ReplyHead, caching: &Caching, n
         reply.fields.insert(CONTENT_LENGTH, length.into());
         reply.fields.remove(CONTENT_RANGE);
     }
-    let whole = Arrived::read(&ReplyHead { status: StatusCode::OK, ..reply }, now, now);
+    let whole = Arrived::read(&ReplyHead { status: StatusCode::OK, ..reply }, now, now, caching);
     whole.storable(url, &ask.fields, caching).ok()?;
     whole.declared()
 }

@@ -1,3 +1,6 @@
+use std::sync::Arc;
+
+use crate::rules::Rules;
 use crate::{Background, Lease};
 
 /// What the cache may take, for the whole node.
@@ -19,8 +22,20 @@ pub struct Caching {
     pub client_refresh: bool,
     /// Add `Repr-Digest` (RFC 9530) where the digest is known.
     pub repr_digest: bool,
+    /// What it wants otherwise.
+    pub rules: Arc<Rules>,
     /// Each site has one of its own.
     pub lease: Lease,
     /// So has each of this.
     pub background: Background,
+}
+
+impl Caching {
+    /// Whether it stores the same under the same names, for as long.
+    pub fn stores_as(&self, other: &Caching) -> bool {
+        let (one, other_rules) = (&self.rules, &other.rules);
+        self.store_set_cookie == other.store_set_cookie
+            && one.lifetimes == other_rules.lifetimes
+            && one.key == other_rules.key
+    }
 }

@@ -11,7 +11,7 @@ use super::listeners::SELF_SIGNED;
 use super::meant::{Admin, Audit, Edge, Listener, Meant, Site, Takedown};
 use super::purging::{self, Purging};
 use super::units::{show_byte_rate, show_duration, show_size};
-use super::{limits, ways};
+use super::{limits, rules, ways};
 use crate::access_log::{self, Destination};
 use crate::certificates::Wanted;
 use crate::quota;
@@ -216,6 +216,7 @@ pub(super) fn site(site: &Site) -> Vec<Row> {
                 true => "those of all sites alone",
                 false => "429",
             }),
+            row("cache", rules::value(&site.caching.rules)),
             row("purge", purging::value(&site.purging)).remark(match site.purging == Purging::default() {
                 true => "nobody may PURGE: 405",
                 false => "",

@@ -20,6 +20,7 @@ mod origins;
 mod paths;
 mod purging;
 mod reader;
+mod rules;
 mod schema;
 mod site;
 mod surprises;

@@ -67,7 +67,11 @@ impl Judge<'_, '_> {
         written.value
     }
 
-    fn path_pattern(&mut self, text: At<String>, taken: &mut HashMap<PathPattern, Span>) -> Option<PathPattern> {
+    pub(super) fn path_pattern(
+        &mut self,
+        text: At<String>,
+        taken: &mut HashMap<PathPattern, Span>,
+    ) -> Option<PathPattern> {
         let at = text.at.clone();
         let pattern = self.checked(text, pattern)?;
         if let Some(other) = taken.get(&pattern) {

@@ -1,6 +1,7 @@
 //! Judges the sites: each by itself, and that no two take the same host.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::errors::{Span, Wrong, quoted};
 use super::header::field_name;
@@ -147,6 +148,7 @@ impl Judge<'_, '_> {
             repr_digest: on(site.repr_digest),
             ..cache::Caching::default()
         };
+        meant.caching.rules = site.cache.map(|rules| Arc::new(self.cache_rules(rules))).unwrap_or_default();
         meant.same_content = self.same_content(site.same_content, &meant.hosts);
         meant.redirect_to_https = site.redirect_to_https.is_some_and(|redirect| self.redirect_to_https(redirect, edge));
         meant.forwarded = on(site.forwarded);

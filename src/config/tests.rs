@@ -76,6 +76,7 @@ forwarded = true
 allow = ["192.0.2.0/24"]
 deny = "192.0.2.7"
 limits = { connections_per_address = 1, requests_per_address = "2/s", burst = 3, requests = "4/s" }
+cache = { ttl = "1m", max_ttl = "2m", heuristics = false, negative = { ttl = "3s", statuses = [404] }, ignore_query = ["utm_*"], sort_query = true, key_cookies = ["lang"], bypass = { paths = ["/admin/*"], cookies = ["session"], fields = ["X-Preview"] }, collapse = false, stale_with_s_maxage = true }
 purge = { allow = ["192.0.2.0/24"], token_file = "purge.tokens" }
 same_content = true
 redirect_to_https = true
@@ -272,6 +273,21 @@ fn reads_every_key() {
     assert_eq!(site.pass_fields, ["x-forwarded-for"]);
     assert!(site.forwarded);
     assert_eq!((&site.allow[..], &site.deny[..]), (&[network("192.0.2.0/24")][..], &[network("192.0.2.7")][..]));
+    let lifetimes = &site.caching.rules.lifetimes;
+    assert_eq!((lifetimes.ttl, lifetimes.max_ttl), (Some(Duration::from_secs(60)), Some(Duration::from_secs(120))));
+    let negative = cache::Negative { ttl: Duration::from_secs(3), statuses: vec![404] };
+    assert_eq!((&lifetimes.negative, lifetimes.no_heuristics), (&Some(negative), true));
+    let key = &site.caching.rules.key;
+    assert_eq!(
+        (&key.ignored[..], key.sorted, &key.cookies[..]),
+        (&["utm_*".to_owned()][..], true, &["lang".to_owned()][..])
+    );
+    let bypass = &site.caching.rules.bypass;
+    assert_eq!(
+        (bypass.paths[0].to_string(), &*bypass.cookies[0], bypass.fields[0].as_str()),
+        ("/admin/*".to_owned(), "session", "x-preview")
+    );
+    assert!(site.caching.rules.no_collapse && site.caching.rules.stale_with_s_maxage);
     let purging = &site.purging;
     assert_eq!((&purging.allow[..], purging.tokens.len()), (&[network("192.0.2.0/24")][..], 1));
     let rate = |count, seconds| Some(Rate { count, per: Duration::from_secs(seconds) });
@@ -443,6 +459,30 @@ fn names_the_place_of_each_fault_of_a_site() {
         (format!("{origin}\nhosts = [\"x.example\"]\nname = \"a\\u001b\""), 4, 8, "can't be the name"),
         (format!("{origin}\nhosts = [\"x.example\"]\nallow = []"), 4, 9, "allows nobody"),
         (format!("{origin}\nhosts = [\"x.example\"]\npurge = {{}}"), 4, 9, "lets nobody purge"),
+        (format!("{origin}\nhosts = [\"x.example\"]\ncache = {{ ttl = \"0s\" }}"), 4, 17, "is too little"),
+        (format!("{origin}\nhosts = [\"x.example\"]\ncache = {{ ttl = 60 }}"), 4, 17, "for seconds write"),
+        (format!("{origin}\nhosts = [\"x.example\"]\ncache = {{ ttls = \"1s\" }}"), 4, 11, "did you mean `ttl`"),
+        (format!("{origin}\nhosts = [\"x.example\"]\ncache = {{ negative = {{}} }}"), 4, 22, "has no `ttl`"),
+        (
+            format!("{origin}\nhosts = [\"x.example\"]\ncache = {{ negative = {{ ttl = \"1s\", statuses = [200] }} }}"),
+            4,
+            48,
+            "no status of an error",
+        ),
+        (
+            format!("{origin}\nhosts = [\"x.example\"]\ncache = {{ ignore_query = [\"a=b\"] }}"),
+            4,
+            27,
+            "name of a parameter",
+        ),
+        (
+            format!("{origin}\nhosts = [\"x.example\"]\ncache = {{ key_cookies = [\"a b\"] }}"),
+            4,
+            26,
+            "name of a cookie",
+        ),
+        (format!("{origin}\nhosts = [\"x.example\"]\ncache = {{ bypass = {{}} }}"), 4, 20, "nothing goes past"),
+        (format!("{origin}\nhosts = [\"x.example\"]\ncache = {{ bypass = {{ paths = [\"a\"] }} }}"), 4, 31, "path"),
         (format!("{origin}\nhosts = [\"x.example\"]\npurge = {{ allow = [\"::/0\"] }}"), 4, 19, "any stranger"),
         (format!("{origin}\nhosts = [\"x.example\"]\npurge = {{ token_file = \"none\" }}"), 4, 24, "can't be read"),
         (format!("{origin}\nhosts = [\"x.example\"]\npass_fields = [\"a b\"]"), 4, 16, "not the name of a field"),

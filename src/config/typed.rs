@@ -1,5 +1,6 @@
 //! The config as it is written: every key with its type, nothing checked beyond that, no defaults.
 
+mod rules;
 mod site;
 
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::access_log::Format;
 use crate::quota::Rate;
 use terms::ruling::Disclose;
 
+pub(super) use rules::{Bypass, Negative, Rules};
 pub(super) use site::{Check, Eject, Header, ORIGIN_HELP, Origin, Purging, Redirect, Route};
 
 pub(super) const SITE_HELP: &str =
@@ -142,6 +144,7 @@ pub(super) struct Site {
     pub(super) allow: Option<At<Vec<At<String>>>>,
     pub(super) deny: Option<At<Vec<At<String>>>>,
     pub(super) limits: Option<Limits>,
+    pub(super) cache: Option<Rules>,
     pub(super) purge: Option<Purging>,
     pub(super) same_content: Option<At<bool>>,
     pub(super) redirect_to_https: Option<At<bool>>,
@@ -366,6 +369,7 @@ impl Site {
             allow: site.texts("allow"),
             deny: site.texts("deny"),
             limits: site.inner("limits", "site.limits", |limits| Some(Limits::read(limits))),
+            cache: site.inner("cache", "site.cache", Rules::read),
             purge: site.inner("purge", "site.purge", Purging::read),
             same_content: site.flag("same_content"),
             redirect_to_https: site.flag("redirect_to_https"),

@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use terms::{Answer, Ask, Body, Url};
 
-use super::paths::{ByPath, PathPattern};
+use super::{ByPath, PathPattern};
 
 /// Where clients are sent to. What it says is fit to stand in `Location`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -15,6 +15,7 @@ pub mod digest;
 pub mod durations;
 pub mod hosts;
 pub mod network;
+pub mod paths;
 pub mod record;
 pub mod refusal;
 pub mod ruling;

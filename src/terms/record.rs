@@ -73,7 +73,7 @@ impl CacheUse {
 
 /// How an answer differs from the origin's word: a small set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Departures(u8);
+pub struct Departures(u16);
 
 impl Departures {
     /// `Repr-Digest` was added.
@@ -84,10 +84,27 @@ impl Departures {
     /// A rule of the site changed its fields.
     pub const HEADER_RULE: Departures = Departures(4);
 
-    const NAMES: [(Departures, &'static str); 3] = [
+    /// How long it holds is a rule of the site's.
+    pub const TTL_OVERRIDE: Departures = Departures(8);
+    /// An error that holds for as long as a rule of the site's says.
+    pub const NEGATIVE_TTL: Departures = Departures(16);
+    /// It is what the origin has for another query: a rule of the site's takes the two as one.
+    pub const KEY_RULE: Departures = Departures(32);
+    /// A rule of the site's made it go past the cache.
+    pub const BYPASS_RULE: Departures = Departures(64);
+
+    /// A rule of the site's let it be used once it was stale.
+    pub const STALE_RULE: Departures = Departures(128);
+
+    const NAMES: [(Departures, &'static str); 8] = [
         (Departures::REPR_DIGEST, "repr-digest"),
         (Departures::STORED_SET_COOKIE, "stored-set-cookie"),
         (Departures::HEADER_RULE, "header-rule"),
+        (Departures::TTL_OVERRIDE, "ttl-override"),
+        (Departures::NEGATIVE_TTL, "negative-ttl"),
+        (Departures::KEY_RULE, "key-rule"),
+        (Departures::BYPASS_RULE, "bypass-rule"),
+        (Departures::STALE_RULE, "stale-rule"),
     ];
 
     pub fn add(&mut self, other: Departures) {

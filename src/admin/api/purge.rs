@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::StatusCode;
 use serde::Deserialize;
+use terms::url::Scheme;
 
 use super::super::problem::Problem;
 use super::super::{Admin, Page, json};
@@ -29,7 +30,7 @@ impl Asked {
     fn wish(self, admin: &Admin) -> Result<Wish, Problem> {
         let (all, soft) = (self.all, self.soft);
         let mut targets = [
-            self.url.map(|text| named(Target::url(&text))),
+            self.url.map(|text| url(admin, &text)),
             self.prefix.map(|text| named(Target::prefix(&text))),
             self.pattern.map(|text| named(Target::pattern(&text))),
             self.tag.map(|text| named(Target::tag(&text))),
@@ -49,6 +50,18 @@ impl Asked {
 
 fn named(target: Result<Target, BadTarget>) -> Result<Target, Problem> {
     target.map_err(|error| Problem::unprocessable(error.to_string()))
+}
+
+/// By the name under which its site stores it.
+fn url(admin: &Admin, text: &str) -> Result<Target, Problem> {
+    match named(Target::url(text))? {
+        Target::Url(url) => {
+            let sites = admin.gateway.sites();
+            let site = sites.of_host(url.host());
+            Ok(Target::Url(site.map_or_else(|| url.clone(), |site| site.caching.rules.key.named(Scheme::Https, &url))))
+        }
+        other => Ok(other),
+    }
 }
 
 fn site(admin: &Admin, name: &str) -> Result<Target, Problem> {

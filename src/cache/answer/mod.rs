@@ -12,7 +12,7 @@ use http::header::{
 };
 use http::{Method, StatusCode};
 use terms::wire::range::{Parts, Ranges, Selected, unsatisfied};
-use terms::{Answer, Ask, Body, CacheUse, Departures, Moment, Proof, Timestamp};
+use terms::{Answer, Ask, Body, CacheUse, Departures, Moment, Proof, Timestamp, Url};
 
 use crate::Caching;
 use crate::entry::{Entry, Seat};
@@ -67,6 +67,11 @@ impl Hit {
         Hit { forward, ..Hit::stored(entry, CacheUse::Stale) }
     }
 
+    /// By which name its records know it: the store's own where that is what was asked for, so that all share one.
+    pub fn url(&self, asked: &Arc<Url>) -> Arc<Url> {
+        if self.entry.url().key() == asked.key() { self.entry.url().clone() } else { asked.clone() }
+    }
+
     /// The answer to `ask`, for which this entry was looked up.
     pub fn answer(self, ask: &Ask, caching: &Caching, now: Moment) -> Answer {
         let form = self.form(ask, now.wall);
@@ -78,12 +83,9 @@ impl Hit {
         if let Some(alone) = &self.alone {
             fields.extend(HeaderMap::clone(alone));
         }
-        let mut departures = Departures::default();
+        let mut departures = self.departures(ask);
         if caching.repr_digest && self.add_repr_digest(&form, &mut fields) {
             departures.add(Departures::REPR_DIGEST);
-        }
-        if entry.head().sets_cookie {
-            departures.add(Departures::STORED_SET_COOKIE);
         }
         let status = shape(&form, &ask.fields, entry.status(), &mut fields);
         self.add_age(&mut fields, now);
@@ -106,6 +108,22 @@ impl Hit {
             body: self.body(form, ask),
             close: false,
         }
+    }
+
+    /// What the site wants otherwise than the standard has to do with it.
+    fn departures(&self, ask: &Ask) -> Departures {
+        let head = self.entry.head();
+        let mut departures = head.departures;
+        if ask.url.as_ref().is_ok_and(|asked| asked.target() != self.entry.url().target()) {
+            departures.add(Departures::KEY_RULE);
+        }
+        if self.how == CacheUse::Stale && head.stored.is_never_stale() {
+            departures.add(Departures::STALE_RULE);
+        }
+        if head.sets_cookie {
+            departures.add(Departures::STORED_SET_COOKIE);
+        }
+        departures
     }
 
     fn form(&self, ask: &Ask, now: Timestamp) -> Form {

@@ -1,6 +1,7 @@
 //! The head of an entry: everything that is made once, when the response comes in.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::StatusCode;
 use http::header::Entry;
@@ -8,16 +9,17 @@ use http::header::{
     AGE, CACHE_STATUS, CONTENT_LENGTH, DATE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE, TRANSFER_ENCODING,
 };
 use terms::wire::fields::strip_hop_by_hop;
-use terms::{Moment, Url};
+use terms::{Departures, Moment, Url};
 
 use crate::Caching;
 use crate::ReplyHead;
 use crate::policy::date::{self, FieldDate};
 use crate::policy::directives::ResponseDirectives;
-use crate::policy::freshness::Freshness;
+use crate::policy::freshness::{self, Freshness};
 use crate::policy::validators::{self, Validators};
 use crate::policy::vary::{Variant, Vary};
 use crate::policy::{Stored, Unstorable, storable};
+use crate::rules::Lifetimes;
 use crate::tags::Tags;
 
 pub(crate) struct Head {
@@ -35,6 +37,8 @@ pub(crate) struct Head {
     /// Caches before this one left their word.
     pub had_cache_status: bool,
     pub sets_cookie: bool,
+    /// What rules of the site's made of it.
+    pub departures: Departures,
 }
 
 /// A response as it arrived, ready to be judged.
@@ -47,6 +51,7 @@ pub(crate) struct Arrived {
     freshness: Freshness,
     declared: Option<u64>,
     had_age: bool,
+    departures: Departures,
 }
 
 /// How many fields an answer gets beside the stored ones: `Age`, `Cache-Status`, the request's id, a few
@@ -58,7 +63,7 @@ const ROOM: usize = 8;
 static NEVER_STORED: HeaderName = HeaderName::from_static("proxy-authentication-info");
 
 impl Arrived {
-    pub fn read(head: &ReplyHead, sent: Moment, received: Moment) -> Arrived {
+    pub fn read(head: &ReplyHead, sent: Moment, received: Moment, caching: &Caching) -> Arrived {
         let mut fields = head.fields.clone();
         let framed_by_chunks = fields.contains_key(TRANSFER_ENCODING);
         strip_hop_by_hop(&mut fields);
@@ -79,7 +84,10 @@ impl Arrived {
             fields.remove(CONTENT_LENGTH);
         }
         let had_age = fields.remove(AGE).is_some();
-        Arrived { status: head.status, fields, alone, directives, freshness, declared, had_age }
+        let departures = Departures::default();
+        let arrived =
+            Arrived { status: head.status, fields, alone, directives, freshness, declared, had_age, departures };
+        arrived.by_rules(&caching.rules.lifetimes)
     }
 
     pub fn status(&self) -> StatusCode {
@@ -112,7 +120,7 @@ impl Arrived {
         // The 304 may repeat fields without repeating whom they are for.
         let alone = take_out(&mut fields, &directives).or(self.alone);
         let freshness = self.freshness.for_fields(stored.status, &fields, &directives);
-        Arrived {
+        let updated = Arrived {
             status: stored.status,
             fields,
             alone,
@@ -120,7 +128,28 @@ impl Arrived {
             freshness,
             declared: stored.declared,
             had_age: self.had_age,
+            departures: Departures::default(),
+        };
+        updated.by_rules(&caching.rules.lifetimes)
+    }
+
+    /// With the time left that the site's rules give it.
+    fn by_rules(mut self, lifetimes: &Lifetimes) -> Arrived {
+        let (by_origin, status) = (self.freshness.left_on_arrival(), self.status.as_u16());
+        let is_explicit = freshness::is_explicit(&self.fields, &self.directives);
+        let error = lifetimes.of_error(status).filter(|_| !is_explicit);
+        let left = match (error, lifetimes.ttl) {
+            (Some(ttl), _) => ttl,
+            (None, Some(ttl)) if status < 400 => ttl,
+            _ if lifetimes.no_heuristics && !is_explicit => Duration::ZERO,
+            _ => by_origin,
+        };
+        let left = lifetimes.max_ttl.map_or(left, |most| left.min(most));
+        if left != by_origin {
+            self.freshness = self.freshness.with_left(left);
+            self.departures = if error.is_some() { Departures::NEGATIVE_TTL } else { Departures::TTL_OVERRIDE };
         }
+        self
     }
 
     pub fn into_head(mut self, url: &Url, asked: &HeaderMap) -> Head {
@@ -141,6 +170,7 @@ impl Arrived {
             had_age: self.had_age,
             had_cache_status: self.fields.contains_key(CACHE_STATUS),
             sets_cookie,
+            departures: self.departures,
             fields: self.fields,
         }
     }
@@ -161,6 +191,7 @@ impl Head {
             had_age: self.had_age,
             had_cache_status: self.had_cache_status,
             sets_cookie: self.sets_cookie,
+            departures: self.departures,
         }
     }
 

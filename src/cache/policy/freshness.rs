@@ -59,6 +59,17 @@ impl Freshness {
         self.lifetime > self.age(now)
     }
 
+    /// How much time it came with.
+    pub fn left_on_arrival(&self) -> Duration {
+        self.lifetime.saturating_sub(self.initial_age)
+    }
+
+    /// The same response, with so much time left on its arrival.
+    #[must_use]
+    pub fn with_left(self, left: Duration) -> Freshness {
+        Freshness { lifetime: self.initial_age.saturating_add(left), ..self }
+    }
+
     /// Whether it came with any time left.
     pub fn is_fresh_on_arrival(&self) -> bool {
         self.lifetime > self.initial_age

@@ -124,14 +124,16 @@ impl Stored {
             let refreshes = caching.client_refresh && self.disappoints(wishes, now);
             return if refreshes { Reuse::Validate(Forward::Request) } else { Reuse::Fresh };
         }
+        let staleness = self.freshness.staleness(now);
+        // RFC 5861 section 3. That s-maxage prohibits it too is what many who send both don't mean.
+        let is_prohibited =
+            self.staleness.never && !(self.staleness.never_by_s_maxage && caching.rules.stale_with_s_maxage);
+        let refreshes = caching.client_refresh && self.disappoints(wishes, now);
+        if staleness < self.staleness.meanwhile && !refreshes && !is_prohibited {
+            return Reuse::Meanwhile;
+        }
         if self.staleness.never {
             return Reuse::Validate(Forward::Stale);
-        }
-        let staleness = self.freshness.staleness(now);
-        // RFC 5861 section 3.
-        let refreshes = caching.client_refresh && self.disappoints(wishes, now);
-        if staleness < self.staleness.meanwhile && !refreshes {
-            return Reuse::Meanwhile;
         }
         // Sections 4.2.4 and 5.2.1.2.
         let refreshes = caching.client_refresh && wishes.no_cache;
@@ -140,6 +142,11 @@ impl Stored {
             return Reuse::Stale;
         }
         Reuse::Validate(Forward::Stale)
+    }
+
+    /// Whether the response prohibits its use once it is stale.
+    pub fn is_never_stale(&self) -> bool {
+        self.staleness.never
     }
 
     fn disappoints(&self, wishes: &RequestDirectives, now: Moment) -> bool {

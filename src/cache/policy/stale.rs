@@ -18,6 +18,8 @@ const WITHOUT_AN_ANSWER: Duration = Duration::from_secs(24 * 60 * 60);
 pub(super) struct Staleness {
     /// Prohibited by must-revalidate, proxy-revalidate and s-maxage, whoever asks for it.
     pub never: bool,
+    /// It is s-maxage alone that prohibits it.
+    pub never_by_s_maxage: bool,
     /// While it is validated behind the client's back.
     pub meanwhile: Duration,
     /// Where the origin fails.
@@ -26,8 +28,10 @@ pub(super) struct Staleness {
 
 impl Staleness {
     pub fn of(directives: &ResponseDirectives) -> Staleness {
+        let revalidates = directives.must_revalidate || directives.proxy_revalidate;
         Staleness {
-            never: directives.must_revalidate || directives.proxy_revalidate || directives.s_maxage.is_some(),
+            never: revalidates || directives.s_maxage.is_some(),
+            never_by_s_maxage: !revalidates && directives.s_maxage.is_some(),
             meanwhile: Duration::from_secs(directives.stale_while_revalidate.unwrap_or(0)),
             if_error: directives.stale_if_error.map(Duration::from_secs),
         }

@@ -79,7 +79,8 @@ pub fn storable(
     // "at least one of the following".
     let allowed = directives.public
         || freshness::is_explicit(fields, directives)
-        || freshness::is_heuristically_cacheable(status);
+        || freshness::is_heuristically_cacheable(status)
+        || caching.rules.lifetimes.of_error(status.as_u16()).is_some();
     if !allowed {
         return Err(Unstorable::NothingExplicit);
     }

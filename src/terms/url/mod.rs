@@ -194,6 +194,20 @@ impl Url {
         Ok(Url { key, folded, others, target, authority })
     }
 
+    /// Another target of the same authority.
+    pub fn with_target(&self, scheme: Scheme, target: &str) -> Result<Url, UrlError> {
+        Url::assemble(scheme, self.host().to_owned(), target, self.authority())
+    }
+
+    /// The same URL, and another resource in the cache: whatever else tells them apart is in `salt`.
+    #[must_use]
+    pub fn apart(self, salt: &[u8]) -> Url {
+        let mut hasher = keyed_hasher();
+        hasher.write_u128(self.key.0);
+        hasher.write(salt);
+        Url { key: UrlKey(hasher.finish128().as_u128()), ..self }
+    }
+
     pub fn key(&self) -> UrlKey {
         self.key
     }

@@ -12,12 +12,13 @@ fn url() -> terms::Url {
 
 fn stored(lines: Lines) -> Head {
     let (status, fields, ..) = reply(lines, 200);
-    Arrived::read(&ReplyHead { status, fields }, moment(), moment()).into_head(&url(), &HeaderMap::new())
+    Arrived::read(&ReplyHead { status, fields }, moment(), moment(), &Caching::default())
+        .into_head(&url(), &HeaderMap::new())
 }
 
 fn updated(before: Lines, update: Lines) -> Head {
     let (status, fields, ..) = reply(update, 304);
-    let arrived = Arrived::read(&ReplyHead { status, fields }, moment(), moment());
+    let arrived = Arrived::read(&ReplyHead { status, fields }, moment(), moment(), &Caching::default());
     arrived.update(&stored(before), &Caching::default()).into_head(&url(), &HeaderMap::new())
 }
 

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::fmt;
 
-/// Paths in canonical form, as [`terms::url::Folded::path`] has them: so no spelling of a path is another
+/// Paths in canonical form, as [`crate::url::Folded::path`] has them: so no spelling of a path is another
 /// one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PathPattern {
