@@ -53,8 +53,10 @@ impl Fetcher {
         Fetcher { cache, blocks, witness, clock }
     }
 
-    /// Starts the fetch that `fill` asks for. The origin is asked for what is stored, by its `name`.
-    pub fn start(&self, site: &Arc<Site>, ask: &Ask, name: &Arc<Url>, fill: Fill, clearance: Clearance) -> Started {
+    /// Starts the fetch that `fill` asks for. The origin is asked for what is stored, by the name that it is stored
+    /// under.
+    pub fn start(&self, site: &Arc<Site>, ask: &Ask, fill: Fill, clearance: Clearance) -> Started {
+        let name = &fill.url().clone();
         let renamed = ask.url.as_ref().is_ok_and(|asked| asked.target() != name.target());
         let mut request = forward::request(ask, name, fill.request_fields(ask), Body::Empty, site, self.witness.via());
         // What GET is answered with is stored, and HEAD is answered from it.

@@ -76,15 +76,15 @@ impl Gateway {
                 Lookup::Fresh(hit) => Landed::Entry(hit),
                 Lookup::Stale(hit, fill) => {
                     if let Some(fill) = fill {
-                        self.fetcher.start(site, ask, url, fill, clearance);
+                        self.fetcher.start(site, ask, fill, clearance);
                     }
                     Landed::Entry(hit)
                 }
                 Lookup::Filling(flight) => Box::pin(flight.landed()).await?,
-                Lookup::Miss(fill) => Box::pin(self.fetcher.start(site, ask, &name, fill, clearance).landed()).await?,
+                Lookup::Miss(fill) => Box::pin(self.fetcher.start(site, ask, fill, clearance).landed()).await?,
                 Lookup::Pass(pass) => Landed::Pass(pass),
                 Lookup::Beside(pass, whole) => {
-                    self.fetcher.start(site, ask, &name, whole, clearance);
+                    self.fetcher.start(site, ask, whole, clearance);
                     Landed::Pass(pass)
                 }
             },

@@ -100,6 +100,18 @@ fn parameters_that_make_no_difference_are_one_answer() {
 }
 
 #[test]
+fn what_is_renewed_behind_a_clients_back_is_asked_for_by_its_name() {
+    let origin = Origin::with("/a", Page::ok("x").field("Cache-Control", "max-age=1, stale-while-revalidate=600"));
+    let edge = ruled(&origin, "ignore_query = \"utm_*\"");
+    edge.get("/a?utm_x=1");
+    eventually("it is renewed", || {
+        assert_eq!(edge.get("/a?utm_x=2").text(), "x");
+        origin.count("/a") > 1
+    });
+    assert_eq!((origin.count("/a?utm_x=1"), origin.count("/a?utm_x=2")), (0, 0));
+}
+
+#[test]
 fn the_list_judges_the_url_as_it_was_asked_and_as_it_is_stored() {
     let origin = Origin::start();
     for target in ["/a", "/b"] {
