@@ -134,12 +134,12 @@ impl Fetcher {
         }
     }
 
-    /// What is forwarded of a request's fields: `Range` only if it is one that counts (RFC 9110 section 14.2), and
-    /// not where a rule asks for a digest, which is of the whole.
+    /// What is forwarded of a request's fields: `Range` only if it is one that counts, which it does with GET alone
+    /// (RFC 9110 section 14.2), and not where a rule asks for a digest, which is of the whole.
     fn passed_fields(&self, ask: &Ask) -> HeaderMap {
         let mut fields = ask.fields.clone();
-        let counts = Ranges::read(&fields).is_some() && !self.blocks.index().has_digest_rules();
-        if ask.present.range && ask.method == Method::GET && !counts {
+        let counts = || Ranges::read(&fields).is_some() && !self.blocks.index().has_digest_rules();
+        if ask.present.range && (ask.method != Method::GET || !counts()) {
             fields.remove(header::RANGE);
             fields.remove(header::IF_RANGE);
         }

@@ -51,12 +51,12 @@ pub struct Purger {
     log: Log,
     hooks: Arc<Hooks>,
     clock: Clock,
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
 }
 
 impl Purger {
     pub fn new(cache: Cache, blocks: Arc<Blocks>, log: Log, hooks: Arc<Hooks>, clock: Clock) -> Purger {
-        Purger { cache, blocks, log, hooks, clock, turns: Semaphore::new(AT_ONCE) }
+        Purger { cache, blocks, log, hooks, clock, turns: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 
     /// Carries out a purge, every variant of what it covers, under every host that has the same content.
@@ -110,10 +110,15 @@ impl Purger {
     /// The answer to `PURGE`, by somebody who may. The turn is waited for, and the work is done, where no
     /// other request is held up.
     pub async fn answer(self: &Arc<Self>, ask: &Ask, url: &Arc<Url>) -> Result<Answer, Refusal> {
-        let _turn = self.turns.acquire().await.map_err(|_| Refusal::Draining)?;
+        let turn = self.turns.clone().acquire_owned().await.map_err(|_| Refusal::Draining)?;
         let (purger, id) = (self.clone(), ask.id.to_string());
         let wish = Wish { target: Target::Url(url.clone()), soft: false };
-        let freed = tokio::task::spawn_blocking(move || purger.purge(&wish, Some(id))).await;
+        // The work goes on without a client that leaves, and so its turn does.
+        let work = move || {
+            let _turn = turn;
+            purger.purge(&wish, Some(id))
+        };
+        let freed = tokio::task::spawn_blocking(work).await;
         let freed = freed.map_err(|_| Refusal::Internal)?;
         let fields = HeaderMap::from_iter([
             (CONTENT_TYPE, HeaderValue::from_static("application/json")),

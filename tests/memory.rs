@@ -77,6 +77,11 @@ fn what_is_said_to_be_stored_is() {
     let edge = Edge::plain(&origin);
     assert_eq!(edge.get("/declared").cache(), "fwd=uri-miss; fwd-status=200; stored");
     edge.get("/declared").hit();
+    // Who gets no body leaves nobody to fetch it for.
+    let large = Gate::default();
+    origin.on("/large", Page::stored(vec![7; 6 * MIB]).hold(1, &large));
+    assert_eq!(edge.ask("HEAD", "/large", &[]).cache(), "fwd=uri-miss; fwd-status=200");
+    large.open();
     // How long it will be nobody knows yet, so that nothing is promised.
     let mut client = edge.connect();
     client.send(format!("GET /chunked HTTP/1.1\r\nHost: {HOST}\r\n\r\n"));

@@ -460,3 +460,26 @@ fn few_wholes_are_fetched_at_a_time() {
     assert_eq!(wholes(), 32);
     gate.open();
 }
+
+/// RFC 9110 section 14.2: a range counts with GET alone. With any other method it would be a way to a body whose
+/// digest nobody sees whole.
+#[test]
+fn with_another_method_a_range_is_not_forwarded() {
+    let body = noise(10_000, 5);
+    let origin = Origin::start();
+    let whole = body.clone();
+    origin.on_each("/a", move |asked| match asked.field("Range") {
+        Some(_) => {
+            Page::new("206 Partial Content", &whole[..5_000]).field("Content-Range", "bytes 0-4999/10000").into()
+        }
+        None => Page::ok(&whole).into(),
+    });
+    for rules in ["", &format!("{}\n", sha256_hex(&body))] {
+        let edge = Edge::before(&origin).rules(rules).start();
+        for method in ["POST", "PUT", "PROPFIND"] {
+            let answer = edge.ask(method, "/a", &[("Range", "bytes=0-4999"), ("Content-Length", "0")]);
+            assert_ne!(answer.status, 206, "{method}");
+            assert!(rules.is_empty() || answer.body != body, "{method}: a digest that a rule names");
+        }
+    }
+}

@@ -92,3 +92,16 @@ fn fields_for_the_asker_alone_are_handed_to_nobody_after() {
     let second = edge.get("/a").hit();
     assert_eq!((second.field("Set-Cookie"), second.field("X-Own"), second.field("X-All")), (None, None, Some("2")));
 }
+
+#[test]
+fn what_never_held_is_nobody_elses_whatever_happens() {
+    let origin = Origin::start();
+    origin.on_each("/a", |asked| Page::ok(asked.field("Cookie").unwrap_or("nobody")).field("ETag", "\"1\"").into());
+    let edge = Edge::plain(&origin);
+    assert_eq!(edge.ask("GET", "/a", &[("Cookie", "alice")]).text(), "alice");
+    origin.on_each("/a", |_| Page::ok("nobody").field("ETag", "\"2\"").into());
+    assert_eq!(edge.ask("GET", "/a", &[("Cache-Control", "max-stale")]).text(), "nobody");
+    assert_eq!(edge.ask("GET", "/a", &[("Cookie", "alice")]).text(), "nobody");
+    drop(origin);
+    assert_eq!(edge.get("/a").status, 502);
+}

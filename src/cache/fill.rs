@@ -89,6 +89,7 @@ impl Fill {
 
     /// It goes on whoever reads it, as long as it is to be stored.
     pub(crate) fn for_the_store(mut self, room: OwnedSemaphorePermit) -> Fill {
+        self.underway.growth.ask_again();
         self.own = Some(OwnSeat::take(&self.underway.growth, room));
         self
     }

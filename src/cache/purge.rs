@@ -20,6 +20,8 @@ pub enum Aim<'a> {
     /// A URL in every spelling, under its own host and under those that are as good as it.
     Same(&'a Url, &'a dyn Fn(&str, &str) -> bool),
     Tagged(Tag),
+    /// A group of the origin of this URL (RFC 9875).
+    Grouped(Tag, &'a Url),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +52,7 @@ impl Aim<'_> {
         match self {
             Aim::Covered(covers) => covers(entry.url(), entry.digest()),
             Aim::Same(url, are_one) => entry.url().is_same_where(url, are_one),
-            Aim::Tagged(tag) => entry.head().tags.contains(*tag),
+            Aim::Tagged(tag) | Aim::Grouped(tag, _) => entry.head().tags.contains(*tag),
         }
     }
 
@@ -60,6 +62,8 @@ impl Aim<'_> {
             Aim::Covered(covers) => covers(&underway.url, None),
             Aim::Same(url, are_one) => underway.url.is_same_where(url, are_one),
             Aim::Tagged(tag) => underway.may_carry(*tag),
+            // A group is of one origin: it is no business of the fetches from others.
+            Aim::Grouped(tag, of) => is_same_server(&underway.url, of) && underway.may_carry(*tag),
         }
     }
 }
@@ -74,7 +78,7 @@ impl Cache {
         let mut take = |key| purged.add(self.purge_key(key, aim, force));
         match aim {
             Aim::Covered(_) => memory.keys(|entry| aim.covers(entry)).for_each(take),
-            Aim::Tagged(tag) => memory.index.keys(*tag).for_each(take),
+            Aim::Tagged(tag) | Aim::Grouped(tag, _) => memory.index.keys(*tag).for_each(take),
             Aim::Same(url, _) => {
                 url.readings().for_each(|one| memory.index.keys(Tag::place(one)).for_each(&mut take));
             }
@@ -88,7 +92,7 @@ impl Cache {
     pub fn invalidate_groups(&self, url: &Url, fields: &HeaderMap) -> Purged {
         let mut purged = Purged::default();
         for group in Tag::invalidated_groups(url, fields) {
-            purged.add(self.purge(&Aim::Tagged(group), Force::Hard));
+            purged.add(self.purge(&Aim::Grouped(group, url), Force::Hard));
         }
         purged
     }
@@ -97,7 +101,7 @@ impl Cache {
         let mut table = self.0.flights.lock();
         // What a tag's purge only may concern is stored all the same, if its head says so.
         match aim {
-            Aim::Tagged(_) => table.part(|underway| aim.may_cover(underway)),
+            Aim::Tagged(_) | Aim::Grouped(..) => table.part(|underway| aim.may_cover(underway)),
             _ => table.outdate(|underway| aim.may_cover(underway)),
         }
     }
@@ -109,6 +113,10 @@ impl Cache {
             Force::Soft => self.0.memory.soften(key, |entry| aim.covers(entry)),
         }
     }
+}
+
+fn is_same_server(one: &Url, other: &Url) -> bool {
+    (one.host(), one.port()) == (other.host(), other.port())
 }
 
 /// The tags of a fetch: those of its head, or, while it is waited for, those that were purged meanwhile.

@@ -171,6 +171,10 @@ impl Writer {
             Some(_) => self.entry.clone(),
             None => Arc::new(self.entry.with_head(self.entry.head().with_length(bytes))),
         };
+        // How much it would be nobody had said.
+        if self.entry.head().declared.is_none() && !self.cache.memory.has_room(entry.url().key(), entry.bytes()) {
+            self.growth().turn_away();
+        }
         let stored = self.cache.keep(&self.underway, entry);
         self.leave();
         self.growth().publish(whole);

@@ -89,7 +89,9 @@ impl Hit {
         }
         let status = shape(&form, &ask.fields, entry.status(), &mut fields);
         self.add_age(&mut fields, now);
-        self.add_cache_status(&mut fields, now);
+        // Who gets no body does not read it either: nobody may be left to fetch it for.
+        let is_read = ask.method != Method::HEAD && !matches!(form, Form::NotModified | Form::Unsatisfiable { .. });
+        self.add_cache_status(&mut fields, now, is_read);
         Answer {
             status,
             fields,
@@ -190,7 +192,7 @@ impl Hit {
         }
     }
 
-    fn add_cache_status(&self, fields: &mut HeaderMap, now: Moment) {
+    fn add_cache_status(&self, fields: &mut HeaderMap, now: Moment, is_read: bool) {
         let ttl = self.entry.head().stored.freshness.ttl(now);
         let member = match self.forward {
             // RFC 9211 section 2.1: so is a stale one that is used because the origin can't be reached.
@@ -199,6 +201,7 @@ impl Hit {
             Some(forward) => {
                 // A 304 stores nothing that was not stored before; a body of unknown length may turn out too large.
                 let stored = forward.status != StatusCode::NOT_MODIFIED
+                    && (is_read || self.entry.growth().settled().is_some())
                     && self.entry.length().is_some()
                     && self.entry.growth().is_storable();
                 Forwarded { stored, ..forward }.value(None)

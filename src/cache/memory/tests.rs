@@ -1,5 +1,9 @@
 //! What has room, and what is let in.
 
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Waker};
+
 use super::*;
 use crate::purge::{Aim, Force};
 use crate::testing::{ask, cache_of, fetch, fill_with, head, land, miss, moment, word};
@@ -48,6 +52,21 @@ fn a_scan_does_not_flush_what_is_stored() {
     let (cache, reply) = full();
     for n in 1_000..3_000 {
         assert!(!fetch(&cache, &format!("/{n}"), &[], &reply, &PAGE, moment()).stored, "{n}");
+    }
+    assert!((0..8).all(|n| is_stored(&cache, &format!("/{n}"))));
+}
+
+#[test]
+fn a_scan_of_bodies_of_unknown_length_flushes_nothing_either() {
+    let (cache, reply) = full();
+    for n in 1_000..1_100 {
+        let (some, url) = ask("GET", &format!("/{n}"), &[]);
+        let fill = miss(&cache, &some, &url, moment());
+        let _starter = fill.flight();
+        let mut writer = land(fill, &reply, moment());
+        let pushed = pin!(writer.push(PAGE.to_vec().into())).poll(&mut Context::from_waker(Waker::noop()));
+        assert!(pushed.is_ready());
+        assert!(!writer.finish().unwrap().stored, "{n}");
     }
     assert!((0..8).all(|n| is_stored(&cache, &format!("/{n}"))));
 }

@@ -74,7 +74,7 @@ fn with_short_year(rest: &[u8], now: Timestamp) -> Option<Timestamp> {
     let of = |year| Some(date(year, &[*m1, *m2, *m3], &[*d1, *d2])?.to_datetime(time));
     // In the last years of a century, some of the next are meant.
     let candidates = [in_century + 100, in_century, in_century - 100];
-    let year = candidates.into_iter().find(|&year| of(year).is_none_or(|then| then <= latest))?;
+    let year = candidates.into_iter().find(|&year| of(year).is_some_and(|then| then <= latest))?;
     Some(at(of(year)?.date(), time))
 }
 

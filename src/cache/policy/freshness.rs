@@ -18,6 +18,8 @@ pub struct Freshness {
     /// corrected_initial_age of section 4.2.3.
     initial_age: Duration,
     lifetime: Duration,
+    /// The origin said how long it holds.
+    explicit: bool,
     received: Moment,
 }
 
@@ -34,6 +36,7 @@ impl Freshness {
         Freshness {
             initial_age: initial_age(fields, dates.date, sent, received),
             lifetime: lifetime(status, directives, &dates),
+            explicit: is_explicit(fields, directives),
             received,
         }
     }
@@ -42,7 +45,8 @@ impl Freshness {
     /// old as its validation, and holds as long as its updated fields say.
     pub fn for_fields(&self, status: StatusCode, fields: &HeaderMap, directives: &ResponseDirectives) -> Freshness {
         let dates = Dates::read(fields, self.received.wall);
-        Freshness { lifetime: lifetime(status, directives, &dates), ..*self }
+        let explicit = is_explicit(fields, directives);
+        Freshness { lifetime: lifetime(status, directives, &dates), explicit, ..*self }
     }
 
     /// current_age of section 4.2.3.
@@ -68,6 +72,15 @@ impl Freshness {
     #[must_use]
     pub fn with_left(self, left: Duration) -> Freshness {
         Freshness { lifetime: self.initial_age.saturating_add(left), ..self }
+    }
+
+    /// Whether anything was said of how long it holds, or could be guessed.
+    pub fn is_known(&self) -> bool {
+        self.explicit || self.has_lifetime()
+    }
+
+    pub fn has_lifetime(&self) -> bool {
+        !self.lifetime.is_zero()
     }
 
     /// Whether it came with any time left.

@@ -100,7 +100,7 @@ impl Stored {
             freshness,
             validate_always: directives.no_cache == Scope::Everything,
             immutable: directives.immutable,
-            staleness: Staleness::of(directives),
+            staleness: Staleness::of(directives, &freshness),
             for_authorized: allows_authorized(directives),
             sets_cookie,
         }
@@ -128,6 +128,7 @@ impl Stored {
         // RFC 5861 section 3. That s-maxage prohibits it too is what many who send both don't mean.
         let is_prohibited =
             self.staleness.never && !(self.staleness.never_by_s_maxage && caching.rules.stale_with_s_maxage);
+        // Section 5.2.1.1: max-age holds beside max-stale.
         let refreshes = caching.client_refresh && self.disappoints(wishes, now);
         if staleness < self.staleness.meanwhile && !refreshes && !is_prohibited {
             return Reuse::Meanwhile;
@@ -136,7 +137,6 @@ impl Stored {
             return Reuse::Validate(Forward::Stale);
         }
         // Sections 4.2.4 and 5.2.1.2.
-        let refreshes = caching.client_refresh && wishes.no_cache;
         let accepted = wishes.max_stale.map(Duration::from_secs);
         if !refreshes && accepted.is_some_and(|most| staleness <= most) {
             return Reuse::Stale;
@@ -151,7 +151,7 @@ impl Stored {
 
     fn disappoints(&self, wishes: &RequestDirectives, now: Moment) -> bool {
         // RFC 8246 section 2.1: only who says no-cache outright wants to hear it from the origin.
-        if self.immutable {
+        if self.immutable && self.freshness.is_fresh(now) {
             return wishes.no_cache;
         }
         let age = self.freshness.age(now);

@@ -6,6 +6,7 @@ use terms::{Moment, Refusal};
 
 use super::Stored;
 use super::directives::ResponseDirectives;
+use super::freshness::Freshness;
 use crate::Caching;
 
 /// For how long a response is used beyond its lifetime while its origin gives no answer, where it says
@@ -16,7 +17,8 @@ const WITHOUT_AN_ANSWER: Duration = Duration::from_secs(24 * 60 * 60);
 /// What a response says of its use once it is stale.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Staleness {
-    /// Prohibited by must-revalidate, proxy-revalidate and s-maxage, whoever asks for it.
+    /// Prohibited by must-revalidate, proxy-revalidate and s-maxage, whoever asks for it. So is what says
+    /// nothing of how long it holds, and can't be guessed to: it may well be one client's alone.
     pub never: bool,
     /// It is s-maxage alone that prohibits it.
     pub never_by_s_maxage: bool,
@@ -27,11 +29,13 @@ pub(super) struct Staleness {
 }
 
 impl Staleness {
-    pub fn of(directives: &ResponseDirectives) -> Staleness {
+    pub fn of(directives: &ResponseDirectives, freshness: &Freshness) -> Staleness {
         let revalidates = directives.must_revalidate || directives.proxy_revalidate;
+        let allowed = directives.stale_while_revalidate.is_some() || directives.stale_if_error.is_some();
+        let prohibited = revalidates || !(freshness.is_known() || allowed);
         Staleness {
-            never: revalidates || directives.s_maxage.is_some(),
-            never_by_s_maxage: !revalidates && directives.s_maxage.is_some(),
+            never: prohibited || directives.s_maxage.is_some(),
+            never_by_s_maxage: !prohibited && directives.s_maxage.is_some(),
             meanwhile: Duration::from_secs(directives.stale_while_revalidate.unwrap_or(0)),
             if_error: directives.stale_if_error.map(Duration::from_secs),
         }
@@ -71,7 +75,9 @@ impl Stored {
         }
         let most = match (self.staleness.if_error, failure) {
             (Some(most), _) => most,
-            (None, Failure::NoAnswer) => WITHOUT_AN_ANSWER,
+            // What the origin never let be used without being asked is not used for want of an answer.
+            (None, Failure::NoAnswer) if self.freshness.has_lifetime() => WITHOUT_AN_ANSWER,
+            (None, Failure::NoAnswer) => return false,
             (None, Failure::Error) => return false,
         };
         self.freshness.staleness(now) <= most

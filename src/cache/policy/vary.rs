@@ -155,7 +155,8 @@ fn members(name: &HeaderName, members: Vec<&[u8]>) -> Vec<Vec<u8>> {
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Weighted {
     text: Vec<u8>,
-    /// In thousandths; 1000 where there is none, or none that can be read: then it is part of the text.
+    /// In thousandths; 1000 where there is none, or none that can be read: then it is part of the text, as all is
+    /// of a member with several parameters.
     weight: u16,
 }
 
@@ -163,6 +164,7 @@ impl Weighted {
     fn read(member: &[u8]) -> Weighted {
         let text = |text: &[u8]| text.trim_ascii().to_ascii_lowercase();
         let split = member.iter().rposition(|&byte| byte == b';').map(|at| (&member[..at], &member[at + 1..]));
+        let split = split.filter(|(range, _)| !range.contains(&b';'));
         match split.and_then(|(range, weight)| Some((range, thousandths(weight.trim_ascii())?))) {
             Some((range, weight)) => Weighted { text: text(range), weight },
             None => Weighted { text: text(member), weight: 1000 },
@@ -171,7 +173,8 @@ impl Weighted {
 
     fn write(mut self) -> Vec<u8> {
         if self.weight < 1000 {
-            self.text.extend_from_slice(format!(";q={}", self.weight).as_bytes());
+            // What is written so is a weight wherever it stands in a request, so that no other text equals it.
+            self.text.extend_from_slice(format!(";q=0.{:03}", self.weight).as_bytes());
         }
         self.text
     }
@@ -249,6 +252,9 @@ mod tests {
             ("accept-encoding", "gzip;q=0", "gzip", false),
             ("accept-encoding", "gzip", "", false),
             ("accept-encoding", "gzip;q=2", "gzip", false),
+            // What is no weight is never taken for one.
+            ("accept-language", "de, en;q=700", "de, en;q=0.7", false),
+            ("accept-language", "de, en;q=0.700;q=1", "de, en;q=0.7", false),
             ("accept-language", "en, de", "eN,  De", true),
             ("accept-language", "en, de;q=0.8", "de;q=0.80, en", true),
             // Of one weight, the first may be meant to come first.

@@ -9,7 +9,7 @@ use http::header::{CONTENT_RANGE, HeaderMap, HeaderValue, RANGE};
 const MOST_RANGES: usize = 64;
 
 /// Of them may overlap one before. Section 14.2 lets more be ignored: what is forwarded makes an origin send
-/// no more than three times what it has.
+/// no more than four times what it has.
 const MOST_OVERLAPS: usize = 2;
 
 /// The ranges that a request asks for, as they were listed.

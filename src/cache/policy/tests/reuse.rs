@@ -54,6 +54,9 @@ fn what_may_be_reused() {
         ("4.2.4", "max-age=10, must-revalidate", wishing(15, "max-stale"), Validate(Old)),
         ("4.2.4", "max-age=10, proxy-revalidate", wishing(15, "max-stale"), Validate(Old)),
         ("4.2.4", "s-maxage=10", wishing(15, "max-stale"), Validate(Old)),
+        // What says nothing of how long it holds may be one client's alone.
+        ("4.2.4", "", wishing(0, "max-stale"), Validate(Old)),
+        ("4.2.4", "max-age=0", wishing(0, "max-stale"), Stale),
         ("4.2.4", "no-cache, max-age=10", wishing(15, "max-stale"), Validate(Old)),
         // "unless … explicitly permitted by the client or origin server"
         ("4.2.4", "max-age=10", after(15), Validate(Old)),
@@ -154,6 +157,8 @@ fn what_stands_in_where_the_origin_fails() {
         ("4.2.4", "max-age=10", 10 + DAY, NoAnswer, true),
         ("4.2.4", "max-age=10", 11 + DAY, NoAnswer, false),
         ("4.2.4", "max-age=10", 11, Error, false),
+        ("4.2.4", "max-age=0", 1, NoAnswer, false),
+        ("4.2.4", "", 1, NoAnswer, false),
         // "if a cache is disconnected, the cache MUST generate an error response"
         ("5.2.2.2", "max-age=10, must-revalidate", 11, NoAnswer, false),
         ("5.2.2.8", "max-age=10, proxy-revalidate", 11, NoAnswer, false),
