@@ -41,7 +41,7 @@ fn hit(c: &mut Criterion) {
     let lane = house.gateway.lane();
     c.bench_function("a hit without sockets, its record pushed", |b| {
         b.iter(|| {
-            let response = runtime.block_on(house.gateway.serve(request(), peer(), &lane));
+            let response = runtime.block_on(house.gateway.serve(request(), peer(), &lane, terms::Voice::default()));
             assert_eq!(response.status(), StatusCode::OK);
             if let Some(ticket) = response.body().draft.as_ref().and_then(|draft| draft.ticket()) {
                 lane.arrived(ticket);

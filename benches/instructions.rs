@@ -29,7 +29,7 @@ fn main() {
 #[inline(never)]
 fn hits(runtime: &Runtime, house: &House, lane: &Lane) {
     for _ in 0..HITS {
-        let response = runtime.block_on(house.gateway.serve(request(), peer(), lane));
+        let response = runtime.block_on(house.gateway.serve(request(), peer(), lane, terms::Voice::default()));
         assert_eq!(response.status(), StatusCode::OK);
         if let Some(mut draft) = response.into_body().draft {
             draft.end(End { bytes: 1024, complete: true, outcome: Outcome::AsAnswered, list: None });

@@ -61,6 +61,7 @@ impl Fetcher {
         let mut request = forward::request(ask, name, fill.request_fields(ask), Body::Empty, site, self.witness.via());
         // What GET is answered with is stored, and HEAD is answered from it.
         *request.method_mut() = Method::GET;
+        origin::relay_interim(&mut request, ask.voice.clone());
         // The digest is of the whole: with a rule that asks for it, no part is handed out unseen.
         if self.blocks.index().has_digest_rules() {
             fill.withhold_parts();
@@ -89,7 +90,8 @@ impl Fetcher {
         pass: Pass,
     ) -> Result<Answer, Refusal> {
         let fields = self.passed_fields(ask);
-        let request = forward::request(ask, url, fields, body, site, self.witness.via());
+        let mut request = forward::request(ask, url, fields, body, site, self.witness.via());
+        origin::relay_interim(&mut request, ask.voice.clone());
         let asks_part = request.headers().contains_key(header::RANGE);
         let origins = site.group(url);
         let reply = match ask.present.tunnel {

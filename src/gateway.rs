@@ -9,7 +9,7 @@ use arc_swap::ArcSwap;
 use block::{Blocks, Clearance, Entered, Lane, Load};
 use cache::{Cache, Landed, Lookup};
 use http::{Request, Response};
-use terms::{Answer, Ask, Body, Clock, Peer, Refusal, Url};
+use terms::{Answer, Ask, Body, Clock, Peer, Refusal, Url, Voice};
 
 use crate::fetch::Fetcher;
 use crate::purge::Purger;
@@ -40,8 +40,9 @@ impl Gateway {
     }
 
     /// Answers a request, and has its record made when the answer has left.
-    pub async fn serve(&self, request: Request<Body>, peer: Peer, lane: &Lane) -> Response<Witnessed> {
+    pub async fn serve(&self, request: Request<Body>, peer: Peer, lane: &Lane, voice: Voice) -> Response<Witnessed> {
         let (ask, body) = self.read(request, peer);
+        let ask = Ask { voice, ..ask };
         let mut watch = Abandonment { witness: &self.witness, answered: false };
         let judged = self.judge(&ask); // before its site is found: a reload lifts rules after it drops sites
         let site = self.sites.load().find(&ask);

@@ -22,6 +22,7 @@ mod cut;
 mod faults;
 mod hooks;
 mod http2;
+mod interim;
 mod invalidation;
 mod limits;
 mod live;

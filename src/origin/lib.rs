@@ -42,3 +42,8 @@ pub use strict::Malformed;
 pub use tunnel::{Agreed, FarEnd, Handshake};
 
 use exchange::Origin;
+
+/// Has interim answers to a request handed on as they come (RFC 9110 section 15.2: a proxy forwards them).
+pub fn relay_interim<B>(request: &mut http::Request<B>, voice: terms::Voice) {
+    hyper::ext::on_informational(request, move |interim| voice.say(interim.status(), interim.headers()));
+}

@@ -8,12 +8,12 @@ use std::time::Duration;
 use block::{Blocked, Lane};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use http::header::{CONTENT_LENGTH, HeaderMap};
+use http::header::{CONTENT_LENGTH, HeaderMap, UPGRADE};
 use http::{Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use terms::{Body, Peer};
+use terms::{Body, Peer, Voice};
 
 use super::accept::{Edge, Stop};
 use super::leave::{Left, leave};
@@ -99,8 +99,12 @@ async fn answer(
     switch: &Switch,
 ) -> Response<Watched> {
     let http10 = incoming.version() == Version::HTTP_10;
+    // RFC 9110 section 15.2: a client of HTTP/1.0 knows none. One that asks for a tunnel is told one thing.
+    let hears_interim = !http10 && !incoming.headers().contains_key(UPGRADE);
+    let voice = if hears_interim { progress.relay.interims.listen() } else { Voice::default() };
     let asked = request::owned(incoming, max_body);
-    let (head, Witnessed { body, draft, is_last }) = edge.gateway.serve(asked, peer, lane).await.into_parts();
+    let served = progress.relay.until(edge.gateway.serve(asked, peer, lane, voice)).await;
+    let (head, Witnessed { body, draft, is_last }) = served.into_parts();
     if let Body::Tunnel(tunnel) = body {
         let head = [&refuse::head(head.status, &head.headers)[..], b"\r\n"].concat();
         return switch.throw(Agreed { head, tunnel: *tunnel, draft }).await;

@@ -13,6 +13,7 @@ mod preface;
 mod prior_knowledge;
 mod progress;
 mod refuse;
+mod relay;
 mod request;
 mod tunnel;
 mod wire;

@@ -13,6 +13,7 @@ use memchr::memmem::Finder;
 use parking_lot::Mutex;
 use terms::{Body, BodyError};
 
+use super::relay::Relay;
 use crate::witness::{Draft, End, Outcome};
 
 /// An answer whose bytes are on their way.
@@ -67,12 +68,13 @@ struct State {
 /// the task that may cut the connection. All run in one task, so the lock never waits.
 pub(super) struct Progress {
     lane: Arc<Lane>,
+    pub(super) relay: Relay,
     state: Mutex<State>,
 }
 
 impl Progress {
     pub(super) fn new(lane: Arc<Lane>) -> Progress {
-        Progress { lane, state: Mutex::default() }
+        Progress { lane, relay: Relay::default(), state: Mutex::default() }
     }
 
     /// An answer begins: nothing of it has been written. `is_last`: none may follow it.
@@ -90,6 +92,11 @@ impl Progress {
             is_last,
             failed: None,
         });
+    }
+
+    /// So many bytes of interim answers were written. They belong to no answer that is counted.
+    pub(super) fn wrote_interim(&self, count: usize) {
+        self.state.lock().written += count as u64;
     }
 
     /// `count` bytes at the start of `buffers` were written.

@@ -74,6 +74,24 @@ impl<T: Transport> Wire<T> {
         })
     }
 
+    /// Interim answers are written here: hyper knows nothing of them.
+    fn poll_interim(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let interim = self.progress.relay.take();
+            if interim.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            let wrote = Pin::new(&mut self.stream).poll_write(cx, &interim);
+            let count = if let Poll::Ready(Ok(count)) = &wrote { *count } else { 0 };
+            self.progress.wrote_interim(count);
+            self.progress.relay.put_back(&interim[count..]);
+            match ready!(wrote)? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                count => self.patience.wrote(count),
+            }
+        }
+    }
+
     fn hold_back(&mut self, cx: &Context<'_>) {
         if !self.held_back.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
             self.held_back = Some(cx.waker().clone());
@@ -188,6 +206,10 @@ impl<T: Transport> Write for Wire<T> {
         buffers: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
+        match this.poll_interim(cx) {
+            Poll::Ready(written) => written?,
+            Poll::Pending => return this.patience.poll_writing(cx).map(|result| result.map(|()| 0)),
+        }
         match Pin::new(&mut this.stream).poll_write_vectored(cx, buffers) {
             Poll::Ready(Ok(count)) => {
                 this.progress.wrote(buffers, count);
@@ -205,6 +227,10 @@ impl<T: Transport> Write for Wire<T> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        match this.poll_interim(cx) {
+            Poll::Ready(written) => written?,
+            Poll::Pending => return this.patience.poll_writing(cx),
+        }
         match Pin::new(&mut this.stream).poll_flush(cx) {
             Poll::Ready(flushed) => flushed?,
             Poll::Pending => return this.patience.poll_writing(cx),

@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, Version, header};
 
 use crate::client::{Client, given_id};
 use crate::wire::fields::{is_hop_by_hop, strip_hop_by_hop};
-use crate::{Moment, Networks, Url, UrlError, tunnel, url::Scheme};
+use crate::{Moment, Networks, Url, UrlError, Voice, tunnel, url::Scheme};
 
 /// Who is at the other end of a connection, and how it came in.
 #[derive(Clone, Copy, Debug)]
@@ -128,6 +128,8 @@ pub struct Ask {
     pub url: Result<Arc<Url>, UrlError>,
     pub fields: HeaderMap,
     pub present: Present,
+    /// Where interim answers to it go.
+    pub voice: Voice,
 }
 
 impl Ask {
@@ -152,6 +154,7 @@ impl Ask {
             version: head.version,
             present,
             fields: head.headers,
+            voice: Voice::default(),
         };
         (ask, body)
     }

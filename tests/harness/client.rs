@@ -115,7 +115,8 @@ impl Client {
         }
     }
 
-    fn one_head(&mut self) -> Answer {
+    /// The next head, an interim answer's too.
+    pub fn one_head(&mut self) -> Answer {
         let mut answer =
             Answer { status: 0, fields: Vec::new(), body: Vec::new(), end: End::Whole, interim: Vec::new() };
         let end = loop {

@@ -13,7 +13,7 @@ use h2::{Reason, RecvStream, SendStream};
 use http::header::{CONNECTION, CONTENT_LENGTH, DATE, EXPECT, HOST, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body::Body as _;
-use terms::{Body, BodyError, Clock, Peer, Ruling};
+use terms::{Body, BodyError, Clock, Interims, Peer, Ruling};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
@@ -80,7 +80,8 @@ async fn answer(
     }
     let wanted = request.headers().contains_key(EXPECT).then(|| Arc::new(Notify::new()));
     let request = owned(request, &shared.limits, wanted.clone());
-    let mut served = pin!(gateway.serve(request, shared.peer, lane));
+    let interims = Interims::default();
+    let mut served = pin!(gateway.serve(request, shared.peer, lane, interims.listen()));
     loop {
         let is_wanted = async {
             match &wanted {
@@ -91,6 +92,12 @@ async fn answer(
         tokio::select! {
             biased;
             _ = poll_fn(|cx| respond.poll_reset(cx)) => return None,
+            (status, fields) = poll_fn(|cx| interims.poll_next(cx)) => {
+                let mut interim = Response::new(());
+                (*interim.status_mut(), *interim.headers_mut()) = (status, fields);
+                // A client that is gone is seen in the next turn.
+                let _ = respond.send_informational(interim);
+            }
             response = &mut served => return Some(response),
             () = is_wanted => {
                 let mut go_on = Response::new(());
