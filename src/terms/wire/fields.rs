@@ -29,7 +29,7 @@ pub fn is_hop_by_hop(name: &HeaderName) -> bool {
 /// Fields for all recipients that say how long a message is, where it goes, who asks, how it may be
 /// stored or what is asked for: `Connection` may not name them (RFC 9110 section 7.6.1), and they stand in
 /// no trailer (section 6.5.1).
-static STEERING: [&str; 33] = [
+static STEERING: [&str; 34] = [
     "age",
     "authorization",
     "cache-control",
@@ -54,6 +54,7 @@ static STEERING: [&str; 33] = [
     "origin",
     "pragma",
     "range",
+    "seawall-cache-control",
     "set-cookie",
     "surrogate-control",
     "transfer-encoding",
