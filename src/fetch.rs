@@ -3,10 +3,13 @@
 //! Nobody owns a fetch: it runs in a task of its own, and the client that caused it waits like any
 //! other.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use block::{Blocks, Clearance, Lane, Load};
-use cache::{Aim, Cache, Fill, Filled, Flight, Force, KeyRules, Landed, Landing, Pass, ReplyHead, Stop, Writer};
+use cache::{
+    Aim, Cache, Caching, Fill, Filled, Flight, Force, Hit, KeyRules, Landed, Landing, Pass, ReplyHead, Stop, Writer,
+};
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
 use origin::{Group, Handshake, Reply, ReplyBody};
@@ -21,6 +24,7 @@ use crate::sites::Site;
 use crate::witness::Witness;
 
 /// Fetches for the cache, and past it.
+#[derive(Clone)]
 pub struct Fetcher {
     cache: Cache,
     blocks: Arc<Blocks>,
@@ -77,6 +81,28 @@ impl Fetcher {
         // Boxed, because a task's future is moved several times before it is first polled.
         tokio::spawn(Box::pin(fetch.run(fill, site.group(name).clone(), request, starter)));
         Started { flight, private }
+    }
+
+    /// How a site's answers are cached now: where a rule asks for digests, which are of the whole, nothing is cut
+    /// into slices.
+    pub fn caching<'s>(&self, site: &'s Site) -> Cow<'s, Caching> {
+        match site.caching.slices {
+            Some(_) if self.blocks.index().has_digest_rules() => {
+                Cow::Owned(Caching { slices: None, ..site.caching.clone() })
+            }
+            _ => Cow::Borrowed(&site.caching),
+        }
+    }
+
+    /// The answer from a hit; slices that it lacks are fetched on its way.
+    pub fn answer(&self, site: &Arc<Site>, ask: &Ask, hit: Hit, clearance: Clearance, caching: &Caching) -> Answer {
+        let now = self.clock.now();
+        if !hit.is_sliced() {
+            return hit.answer(ask, caching, now);
+        }
+        let (fetcher, site, asked) = (self.clone(), site.clone(), ask.clone());
+        let feeder = self.cache.feeder(caching, move |fill| drop(fetcher.start(&site, &asked, fill, clearance)));
+        hit.fed_by(feeder).answer(ask, caching, now)
     }
 
     /// Sends a request past the cache.
@@ -249,7 +275,8 @@ impl Fetch {
             }
         }
         // The verdict before storing.
-        match self.judge.judge(|| writer.digest()) {
+        let judged = if writer.is_whole() { self.judge.judge(|| writer.digest()) } else { self.judge.judge_name() };
+        match judged {
             Ok(()) => writer.finish(),
             Err(ruling) => Err(writer.fail(BodyError::Cut(ruling))),
         }

@@ -68,12 +68,12 @@ impl Gateway {
         let place = site.admit(ask, self.witness.via())?; // 403, 429, 501, 508, 417
         let clearance = judged?; // 451
         self.witness.room().await?; // 503: no answer without evidence
-        let name = self.named(site, ask, url)?;
+        let (name, caching) = (self.named(site, ask, url)?, self.fetcher.caching(site));
         // What waits is boxed: a hit's future stays small, and is moved for little.
         let landed = match site.redirect(ask, url) {
             Some(elsewhere) => Landed::Private(elsewhere),
             None if asks_for_purge(&ask.method) => Landed::Private(Box::pin(self.purger.answer(ask, &name)).await?),
-            None => match self.cache.look_up(ask, &name, &site.caching, ask.began)? {
+            None => match self.cache.look_up(ask, &name, &caching, ask.began)? {
                 Lookup::Fresh(hit) => Landed::Entry(hit),
                 Lookup::Stale(hit, fill) => {
                     if let Some(fill) = fill {
@@ -91,7 +91,7 @@ impl Gateway {
             },
         };
         let (url, answer) = match landed {
-            Landed::Entry(hit) => (hit.url(url), hit.answer(ask, &site.caching, self.clock.now())),
+            Landed::Entry(hit) => (hit.url(url), self.fetcher.answer(site, ask, hit, clearance, &caching)),
             Landed::Private(answer) => (url.clone(), answer),
             Landed::Pass(pass) => {
                 (url.clone(), Box::pin(self.fetcher.pass(site, ask, url, clearance, body, pass)).await?)

@@ -28,6 +28,11 @@ pub struct Judge {
 }
 
 impl Judge {
+    /// Judges by name again.
+    pub fn judge_name(&self) -> Result<(), Arc<Ruling>> {
+        self.blocks.judge_bytes(self.clearance, &self.url, None, self.clock.wall()).map(drop)
+    }
+
     /// Judges by name again, and by the digest where a rule asks for one.
     pub fn judge(&self, digest: impl FnOnce() -> Digest) -> Result<(), Arc<Ruling>> {
         let now = self.clock.wall();

@@ -215,6 +215,14 @@ impl Witness {
     /// A fetch came to its end: its digest, or why there is none.
     pub fn filled(&self, fill: u64, url: &Url, filled: Result<Filled, String>) {
         let data = match filled {
+            Ok(Filled { slice: Some(slice), digest, bytes, stored }) => serde_json::json!({
+                "fill": fill,
+                "url": self.log.url(url),
+                "slice": slice.to_string(),
+                "slice_digest": digest.to_string(),
+                "bytes": bytes,
+                "stored": stored,
+            }),
             Ok(filled) => serde_json::json!({
                 "fill": fill,
                 "digest": filled.digest.to_string(),

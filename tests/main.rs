@@ -33,6 +33,7 @@ mod purge;
 mod ranges;
 mod reload;
 mod seen;
+mod slices;
 mod smuggling;
 mod soak;
 mod stale;

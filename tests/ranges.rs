@@ -6,12 +6,12 @@ use crate::harness::{Answer, Client, Edge, Gate, HOST, Http2, Origin, Page, Repl
 const MIB: usize = 1 << 20;
 
 /// An origin that understands single ranges of this body, whose answers carry these fields.
-fn ranged(origin: &Origin, target: &str, body: &[u8], fields: &[(&str, &str)]) {
+pub fn ranged(origin: &Origin, target: &str, body: &[u8], fields: &[(&str, &str)]) {
     ranged_with(origin, target, body, fields, |page| page);
 }
 
 /// The same, with something done to what it answers to a request without a range.
-fn ranged_with(
+pub fn ranged_with(
     origin: &Origin,
     target: &str,
     body: &[u8],
@@ -32,24 +32,25 @@ fn ranged_with(
     });
 }
 
-fn part(body: &[u8], first: usize, last: usize) -> Page {
+pub fn part(body: &[u8], first: usize, last: usize) -> Page {
     Page::new("206 Partial Content", &body[first..=last])
         .field("Content-Range", &format!("bytes {first}-{last}/{}", body.len()))
 }
 
-const STORED: &[(&str, &str)] = &[("Cache-Control", "max-age=600"), ("ETag", "\"v1\""), ("Content-Type", "text/plain")];
+pub const STORED: &[(&str, &str)] =
+    &[("Cache-Control", "max-age=600"), ("ETag", "\"v1\""), ("Content-Type", "text/plain")];
 
-fn range(value: &str) -> [(&'static str, &str); 1] {
+pub fn range(value: &str) -> [(&'static str, &str); 1] {
     [("Range", value)]
 }
 
 /// What each request for a target carried as `Range`; `whole` where it had none.
-fn asked(origin: &Origin, target: &str) -> Vec<String> {
+pub fn asked(origin: &Origin, target: &str) -> Vec<String> {
     origin.asked(target).iter().map(|one| one.field("Range").unwrap_or("whole").to_owned()).collect()
 }
 
 /// The parts of a multipart answer: `first-last/length`, and the bytes.
-fn parts(answer: &Answer) -> Vec<(String, Vec<u8>)> {
+pub fn parts(answer: &Answer) -> Vec<(String, Vec<u8>)> {
     let content_type = answer.field("Content-Type").unwrap();
     let boundary = content_type.strip_prefix("multipart/byteranges; boundary=").unwrap();
     let delimiter = format!("\r\n--{boundary}");

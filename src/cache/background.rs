@@ -7,6 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::answer::Hit;
 use crate::cache::Absent;
+use crate::slices::Want;
 use crate::{Cache, Caching, Lookup};
 
 /// Such fetches of a site at a time. Nobody waits for them, so nobody's patience bounds them; what finds no
@@ -46,7 +47,8 @@ impl Cache {
             false => caching.background.room(),
         };
         absent.joinable = true;
-        let fill = room.map(|room| self.start(&mut table, ask, url, caching, absent).for_the_store(room));
+        let want = self.opening(ask, caching, &absent).unwrap_or(Want::Whole);
+        let fill = room.map(|room| self.start(&mut table, ask, url, caching, absent, want).for_the_store(room));
         Lookup::Stale(hit, fill)
     }
 }

@@ -17,6 +17,7 @@ use crate::parts::{Partly, Wholes};
 use crate::policy::directives::RequestDirectives;
 use crate::policy::{Forward, Reuse};
 use crate::purge::Purged;
+use crate::slices::Want;
 use crate::{Caching, Numbers, Settings};
 
 /// Of a node's answers, what may be used again. A handle: clones are the same cache.
@@ -107,6 +108,16 @@ pub(crate) struct Absent {
     pub joinable: bool,
 }
 
+impl Found {
+    /// Whether all of it is here. What lies in slices may want another from the origin.
+    fn is_stored(&self) -> bool {
+        match self {
+            Found::Usable(hit) | Found::Meanwhile(hit, _) => !hit.is_sliced(),
+            Found::Absent(_) | Found::Unfit(_) => false,
+        }
+    }
+}
+
 impl Cache {
     pub fn new(settings: Settings) -> Cache {
         let numbers = Arc::new(Numbers::default());
@@ -144,8 +155,7 @@ impl Cache {
             None => self.0.find(ask, url, &wishes, caching, now),
         };
         // RFC 9111 section 5.2.1.7.
-        let is_stored = matches!(found, Found::Usable(_) | Found::Meanwhile(..));
-        if wishes.only_if_cached && ask.is_get_or_head() && !is_stored {
+        if wishes.only_if_cached && ask.is_get_or_head() && !found.is_stored() {
             return Err(Refusal::OnlyIfCached);
         }
         let mut absent = match found {
@@ -186,24 +196,38 @@ impl Cache {
         absent: Absent,
         now: Moment,
     ) -> Lookup {
+        if let Some(opening) = self.opening(ask, caching, &absent) {
+            return Lookup::Miss(self.start(table, ask, url, caching, absent, opening));
+        }
         match range::asked(ask).filter(|_| absent.validates.is_none()) {
             None if !absent.joinable && absent.validates.is_none() && is_better_passed(ask) => {
                 Lookup::Pass(Pass::at_once(absent.why))
             }
-            None => Lookup::Miss(self.start(table, ask, url, caching, absent)),
+            None => Lookup::Miss(self.start(table, ask, url, caching, absent, Want::Whole)),
             // Where answers are hardly ever stored, a whole is fetched for nothing.
             Some(_) if !absent.joinable => Lookup::Pass(Pass::for_part(absent.why)),
             Some(ranges) => match self.0.wholes.decide(url.key(), &ranges, self.0.max_object(), now) {
                 Partly::Forwarded => Lookup::Pass(Pass::for_part(absent.why)),
                 Partly::FromWhole(room) => {
-                    Lookup::Miss(self.start(table, ask, url, caching, absent).for_the_store(room))
+                    Lookup::Miss(self.start(table, ask, url, caching, absent, Want::Whole).for_the_store(room))
                 }
                 Partly::Beside(room) => {
                     let pass = Pass::for_part(absent.why);
-                    Lookup::Beside(pass, self.start(table, ask, url, caching, absent).for_the_store(room))
+                    Lookup::Beside(pass, self.start(table, ask, url, caching, absent, Want::Whole).for_the_store(room))
                 }
             },
         }
+    }
+
+    /// Where answers are hardly ever stored, or are for the asker alone, a slice more would be fetched for nothing;
+    /// and what was stored whole is renewed whole.
+    pub(crate) fn opening(&self, ask: &Ask, caching: &Caching, absent: &Absent) -> Option<Want> {
+        let size = caching.slices.filter(|size| *size <= self.0.max_object())?;
+        let is_cut = match absent.validates.as_ref().or(absent.stale.as_ref()) {
+            Some(before) => before.slicing().is_some(),
+            None => absent.joinable && !ask.present.authorization,
+        };
+        is_cut.then(|| Want::opening(ask, size))
     }
 
     pub(crate) fn start(
@@ -213,8 +237,9 @@ impl Cache {
         url: &Arc<Url>,
         caching: &Caching,
         absent: Absent,
+        want: Want,
     ) -> Fill {
-        let number = self.0.fetches.fetch_add(1, Ordering::Relaxed) + 1;
+        let number = self.0.next_fetch();
         let growth = Arc::new(Growth::new(self.0.numbers.clone()));
         let outdated = caching.lease.has_ended();
         if outdated {
@@ -223,13 +248,15 @@ impl Cache {
         if self.0.memory.was_missed_before(url.key()) {
             growth.ask_again();
         }
-        let underway = Arc::new(Underway::new(number, url.clone(), absent.why, ask.fields.clone(), growth));
+        let mut underway = Underway::new(number, url.clone(), absent.why, ask.fields.clone(), growth);
+        underway.opens_slices = matches!(want, Want::Opening { .. });
+        let underway = Arc::new(underway);
         self.0.flights.enter(table, &underway, absent.joinable && !outdated);
-        Fill::new(underway, self.0.clone(), caching.clone(), absent.validates, absent.stale)
+        Fill::new(underway, self.0.clone(), caching.clone(), absent.validates, absent.stale, want)
     }
 
     /// Takes out what is stored under this very URL (RFC 9111 section 4.4); see
-    /// [`policy::invalidates`](crate::policy::invalidates).
+    /// [`policy::invalidates`](crate::policy::invalidates). Slices of it are found no more, and age out.
     pub fn invalidate(&self, url: &Url) -> Purged {
         let key = url.key();
         let mut table = self.0.flights.lock();
@@ -243,6 +270,11 @@ impl Cache {
 }
 
 impl Inner {
+    /// Numbers fetches, from 1.
+    pub fn next_fetch(&self) -> u64 {
+        self.fetches.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
     /// Bytes of the largest body that is stored.
     pub fn max_object(&self) -> u64 {
         self.max_object.load(Ordering::Relaxed)
@@ -260,6 +292,10 @@ impl Inner {
         // RFC 9110 section 13.2.1: only what was a 200 is answered with 304.
         let validates = || (entry.status() == StatusCode::OK && entry.head().validators().any()).then(|| entry.clone());
         let stale = || Absent { validates: validates(), stale: Some(entry.clone()), ..absent(Forward::Stale) };
+        // Nobody has seen all of it.
+        if entry.slicing().is_some() && caching.slices.is_none() {
+            return Found::Absent(absent(Forward::UriMiss));
+        }
         match entry.head().stored.reuse(wishes, ask.present.authorization, caching, now).unless(entry.is_softened()) {
             Reuse::Fresh => Found::Usable(Hit::stored(entry.clone(), CacheUse::Hit)),
             Reuse::Stale => Found::Usable(Hit::stored(entry.clone(), CacheUse::Stale)),
@@ -303,10 +339,16 @@ impl Inner {
         deserted
     }
 
+    /// Takes out the record of what turned out to be cut no more.
+    pub fn forget_slicing(&self, record: &Entry) {
+        let _table = self.flights.lock();
+        self.memory.remove(record.key(), |other| other.slicing() == record.slicing());
+    }
+
     /// Takes out one entry.
     pub fn forget(&self, entry: &Arc<Entry>) {
         let _table = self.flights.lock();
-        self.memory.remove(entry.url().key(), |other| std::ptr::eq(other, &**entry));
+        self.memory.remove(entry.key(), |other| std::ptr::eq(other, &**entry));
     }
 
     /// Bodies in flight, and those that are read though they were taken out, may take a quarter of what bodies at

@@ -1,5 +1,7 @@
 //! The right and the duty to fetch.
 
+mod slice;
+
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
@@ -16,6 +18,7 @@ use crate::entry::{Arrived, Entry, Halt, Seat};
 use crate::flight::{Flight, Outcome, Underway};
 use crate::parts::OwnSeat;
 use crate::policy::{Failure, Forward, Unstorable};
+use crate::slices::Want;
 use crate::writer::{Stop, Writer};
 use crate::{Caching, Inner};
 
@@ -40,6 +43,7 @@ pub struct Fill {
     /// A stored entry that may stand in where the origin fails.
     stale: Option<Arc<Entry>>,
     conditions: HeaderMap,
+    want: Want,
     own: Option<OwnSeat>,
     /// The duty to tell those who wait is still here.
     owed: bool,
@@ -79,12 +83,13 @@ impl Fill {
         caching: Caching,
         validates: Option<Arc<Entry>>,
         stale: Option<Arc<Entry>>,
+        want: Want,
     ) -> Fill {
         let mut conditions = HeaderMap::new();
         if let Some(entry) = &validates {
             entry.head().validators().ask(&mut conditions);
         }
-        Fill { underway, cache, caching, validates, stale, conditions, own: None, owed: true }
+        Fill { underway, cache, caching, validates, stale, conditions, want, own: None, owed: true }
     }
 
     /// It goes on whoever reads it, as long as it is to be stored.
@@ -113,14 +118,14 @@ impl Fill {
         &self.conditions
     }
 
-    /// The asker's fields less its own preconditions and range, which are met here, with those of the
-    /// cache.
+    /// The asker's fields less its own preconditions and range, which are met here, with those of the cache.
     pub fn request_fields(&self, ask: &Ask) -> HeaderMap {
         let mut fields = ask.fields.clone();
         for name in [IF_MATCH, IF_NONE_MATCH, IF_MODIFIED_SINCE, IF_UNMODIFIED_SINCE, IF_RANGE, RANGE] {
             fields.remove(name);
         }
         fields.extend(self.conditions.clone());
+        fields.extend(self.want.range().map(|range| (RANGE, range)));
         fields
     }
 
@@ -148,7 +153,18 @@ impl Fill {
                 let stored = stored.clone();
                 self.land_unmodified(&stored, arrived, received)
             }
-            _ => self.land_full(arrived, received),
+            _ => match std::mem::replace(&mut self.want, Want::Whole) {
+                Want::Slice { of, index } => self.land_slice(&of, index, &arrived, received),
+                Want::Opening { .. } if arrived.status() == StatusCode::RANGE_NOT_SATISFIABLE => {
+                    // The asker's range may be beyond the end; that tells nothing of others'.
+                    self.pass_by()
+                }
+                Want::Opening { size, index } if arrived.status() == StatusCode::PARTIAL_CONTENT => {
+                    self.want = Want::Opening { size, index };
+                    self.land_opening(size, index, arrived, received)
+                }
+                Want::Opening { .. } | Want::Whole => self.land_full(arrived, received),
+            },
         }
     }
 

@@ -23,11 +23,15 @@ use crate::{Numbers, Pass};
 pub(crate) struct Underway {
     pub number: u64,
     pub url: Arc<Url>,
+    /// Of what it fetches: the URL, or a slice of it.
+    pub key: UrlKey,
     pub why: Forward,
     /// The fields of the request that started it.
     pub asked: HeaderMap,
     pub growth: Arc<Growth>,
     tags: Mutex<Awaited>,
+    /// What comes of it answers any range.
+    pub opens_slices: bool,
     outcome: watch::Sender<Option<Outcome>>,
 }
 
@@ -47,13 +51,21 @@ pub(crate) enum Outcome {
         status: Option<StatusCode>,
     },
     Private,
+    /// It can't be told from one slice: each asks for itself.
+    Unsliced,
     Refused(Refusal),
 }
 
 impl Underway {
     pub fn new(number: u64, url: Arc<Url>, why: Forward, asked: HeaderMap, growth: Arc<Growth>) -> Underway {
-        let tags = Mutex::new(Awaited::default());
-        Underway { number, url, why, asked, growth, tags, outcome: watch::Sender::new(None) }
+        let (key, tags) = (url.key(), Mutex::new(Awaited::default()));
+        let outcome = watch::Sender::new(None);
+        Underway { number, url, key, why, asked, growth, tags, opens_slices: false, outcome }
+    }
+
+    /// It fetches a slice of `key`, of what is known.
+    pub fn of_slice(number: u64, url: Arc<Url>, key: UrlKey, growth: Arc<Growth>) -> Underway {
+        Underway { key, ..Underway::new(number, url, Forward::Partial, HeaderMap::new(), growth) }
     }
 
     /// Tells all who wait; what was told first stands.
@@ -67,7 +79,7 @@ impl Underway {
         });
     }
 
-    async fn outcome(&self) -> Outcome {
+    pub async fn outcome(&self) -> Outcome {
         let mut told = self.outcome.subscribe();
         match told.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(outcome)) => outcome.clone(),
@@ -100,7 +112,7 @@ impl Underway {
     pub fn suits(&self, ask: &Ask, known: Option<&Entry>) -> bool {
         let Some(entry) = self.entry() else {
             let differs = known.is_some_and(|e| e.head().variant.tells_apart(&self.asked, &ask.fields));
-            return range::asked(ask).is_none() && !differs;
+            return (self.opens_slices || range::asked(ask).is_none()) && !differs;
         };
         let head = entry.head();
         self.has_reached(ask, &entry)
@@ -160,6 +172,7 @@ impl Flight {
                 Ok(Landed::Entry(Hit::in_place(entry, self.underway.why, None, status)))
             }
             Outcome::Private => Ok(Landed::Private(())),
+            Outcome::Unsliced => Ok(Landed::Pass(Pass::waited_in_vain(self.underway.why))),
             Outcome::Refused(refusal) => Err(refusal),
         }
     }
@@ -203,7 +216,7 @@ impl Follower {
                 }
                 Ok(Landed::Pass(Pass::waited_in_vain(self.why)))
             }
-            Outcome::Private => Ok(Landed::Pass(Pass::waited_in_vain(self.why))),
+            Outcome::Private | Outcome::Unsliced => Ok(Landed::Pass(Pass::waited_in_vain(self.why))),
             Outcome::Refused(refusal) => Err(refusal),
         }
     }
@@ -237,7 +250,7 @@ impl Flights {
             Numbers::add(&self.numbers.fills, 1);
         }
         if joinable {
-            table.joinable.insert(underway.url.key(), underway.clone());
+            table.joinable.insert(underway.key, underway.clone());
         }
     }
 
@@ -256,9 +269,8 @@ impl Table {
 
     /// Nobody joins any more; the fetch goes on for those who have.
     pub fn close(&mut self, underway: &Arc<Underway>) {
-        let key = underway.url.key();
-        if self.joinable.get(&key).is_some_and(|there| Arc::ptr_eq(there, underway)) {
-            self.joinable.remove(&key);
+        if self.joinable.get(&underway.key).is_some_and(|there| Arc::ptr_eq(there, underway)) {
+            self.joinable.remove(&underway.key);
         }
     }
 

@@ -6,8 +6,8 @@
 //! and a body that may still be growing (`entry`), and [`Hit::answer`] makes an answer of it (`answer`);
 //! `memory` holds what settled, `doorkeeper` says who is let in when it is full, `index` finds it by its
 //! `tags`, and [`Cache::purge`] takes it out (`purge`); `parts` says what becomes of ranges of what is not
-//! there, `background` of what is stale and served all the same. What a site wants otherwise than the standard are
-//! its `rules`.
+//! there, `background` of what is stale and served all the same, `slices` how large objects are cut. What a site
+//! wants otherwise than the standard are its `rules`.
 //!
 //! The cache knows no origin and opens no socket: whoever holds a fill feeds it.
 //!
@@ -29,12 +29,13 @@ pub mod policy;
 mod purge;
 mod rules;
 mod settings;
+mod slices;
 mod tags;
 #[cfg(test)]
 mod testing;
 mod writer;
 
-pub use answer::Hit;
+pub use answer::{Feeder, Hit};
 pub use background::Background;
 pub use cache::{Cache, Lookup, Pass};
 pub use entry::Entry;

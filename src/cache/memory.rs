@@ -52,7 +52,7 @@ pub(crate) struct Variants {
 impl Variants {
     fn new(entries: Vec<Arc<Entry>>) -> Arc<Variants> {
         let bytes = entries.iter().map(|entry| entry.bytes()).sum();
-        let bodies = entries.iter().filter_map(|entry| entry.length()).sum();
+        let bodies = entries.iter().map(|entry| entry.body_bytes()).sum();
         Arc::new(Variants { entries: entries.into(), bytes, bodies })
     }
 
@@ -116,9 +116,15 @@ impl Memory {
         self.urls.get(&key)
     }
 
+    /// Whether what this is the record of is still the one that is stored.
+    pub fn is_cut_so(&self, record: &Entry) -> bool {
+        let same = |entry: &Arc<Entry>| entry.slicing() == record.slicing();
+        self.find(record.key()).is_some_and(|variants| variants.entries.iter().any(same))
+    }
+
     /// Stores an entry and drops those that its request would have been answered with.
     pub fn keep(&self, entry: Arc<Entry>, asked: &HeaderMap) {
-        let key = entry.url().key();
+        let key = entry.key();
         if entry.head().stored.is_for_many() {
             self.apart.invalidate(&key);
         }
@@ -177,7 +183,7 @@ impl Memory {
 
     /// Whether the response is still there, under whatever head.
     pub fn holds(&self, entry: &Entry) -> bool {
-        let variants = self.urls.get(&entry.url().key());
+        let variants = self.urls.get(&entry.key());
         variants.is_some_and(|variants| variants.entries.iter().any(|other| other.has_body_of(entry)))
     }
 

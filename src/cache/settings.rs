@@ -24,6 +24,8 @@ pub struct Caching {
     pub repr_digest: bool,
     /// What it wants otherwise.
     pub rules: Arc<Rules>,
+    /// Fetch and keep what is larger than so many bytes in slices of so many.
+    pub slices: Option<u64>,
     /// Each site has one of its own.
     pub lease: Lease,
     /// So has each of this.

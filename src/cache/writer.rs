@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use bytes::Bytes;
+use terms::wire::range::Parts;
 use terms::{BodyError, Digest, Hasher, Moment, Refusal};
 
 use crate::entry::{Entry, Growth, Halt};
@@ -55,11 +56,13 @@ pub enum Stop {
 }
 
 /// A body that came to its end.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Filled {
     pub digest: Digest,
     pub bytes: u64,
     pub stored: bool,
+    /// What these are of the representation, if not all of it: the digest is of this slice, then.
+    pub slice: Option<Parts>,
 }
 
 impl Writer {
@@ -93,7 +96,7 @@ impl Writer {
             Some(length) => writer.announced.set(length),
             None => {}
         }
-        let key = writer.entry.url().key();
+        let key = writer.entry.key();
         if !writer.cache.memory.has_room(key, writer.entry.bytes()) {
             writer.growth().turn_away();
         }
@@ -148,6 +151,11 @@ impl Writer {
         stop_of(halt.await)
     }
 
+    /// Whether these are all bytes of a representation.
+    pub fn is_whole(&self) -> bool {
+        self.entry.place().is_none()
+    }
+
     /// The digest of all that was pushed.
     pub fn digest(&self) -> Digest {
         self.hasher.clone().finish()
@@ -164,7 +172,7 @@ impl Writer {
         if self.growth().is_windowed() {
             self.growth().end(last, digest).map_err(stop_of)?;
             self.leave();
-            return Ok(Filled { digest, bytes, stored: false });
+            return Ok(Filled { digest, bytes, stored: false, slice: self.entry.place().cloned() });
         }
         let whole = self.growth().whole(last, digest).map_err(stop_of)?;
         let entry = match self.entry.head().declared {
@@ -178,7 +186,7 @@ impl Writer {
         let stored = self.cache.keep(&self.underway, entry);
         self.leave();
         self.growth().publish(whole);
-        Ok(Filled { digest, bytes, stored })
+        Ok(Filled { digest, bytes, stored, slice: self.entry.place().cloned() })
     }
 
     /// The body broke off.
@@ -232,7 +240,7 @@ impl Writer {
         // What isn't kept is read by nobody but those who asked for it.
         self.own = None;
         if let Some(reason) = for_good {
-            self.cache.memory.set_apart(self.entry.url().key(), reason, self.landed);
+            self.cache.memory.set_apart(self.underway.key, reason, self.landed);
         }
         self.cache.flights.lock().close(&self.underway);
     }

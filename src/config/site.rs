@@ -15,6 +15,9 @@ use crate::sites::HostPattern;
 /// A site's name stands in metric labels and in every line of the log.
 const MAX_NAME: usize = 253;
 
+/// Bytes of a slice: with smaller ones, fetches cost more than they bring; a larger one is not known to be stored.
+const SLICES: (u64, u64) = (64 << 10, 1 << 30);
+
 /// Hosts of a site with `same_content`: a pattern rule may be tried with each of them.
 const MAX_KIN: usize = 256;
 
@@ -146,6 +149,7 @@ impl Judge<'_, '_> {
             store_set_cookie: on(site.store_set_cookie),
             client_refresh: on(site.client_refresh),
             repr_digest: on(site.repr_digest),
+            slices: site.slices.map(|slices| self.size(Some(slices), SLICES.0, SLICES.0..=SLICES.1)),
             ..cache::Caching::default()
         };
         meant.caching.rules = site.cache.map(|rules| Arc::new(self.cache_rules(rules))).unwrap_or_default();

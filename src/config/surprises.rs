@@ -5,7 +5,7 @@ use hooks::{Call, Hook, Secrets};
 use serde::Serialize;
 
 use super::meant::{Meant, Site};
-use super::units::show_duration;
+use super::units::{show_duration, show_size};
 use crate::sites::HostPattern;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -18,6 +18,7 @@ pub struct Surprise {
 pub fn surprises(meant: &Meant) -> Vec<Surprise> {
     let mut all = of_all(meant);
     all.extend(meant.sites.iter().flat_map(of_site));
+    all.extend(meant.sites.iter().filter_map(|site| of_slices(site, meant.cache.max_object)));
     all.extend(of_admin(meant));
     all.extend(meant.hooks.iter().flat_map(of_hook));
     for network in meant.edge.trusted_proxies.iter().filter(|network| network.is_everything()) {
@@ -77,6 +78,15 @@ fn of_site(site: &Site) -> Vec<Surprise> {
         all.push(surprise("believing clients", what));
     }
     all
+}
+
+fn of_slices(site: &Site, max_object: u64) -> Option<Surprise> {
+    let size = site.caching.slices.filter(|size| *size > max_object)?;
+    let (name, size) = (&site.name, show_size(size));
+    Some(surprise(
+        "slices",
+        format!("slices of {size} of site {name} are larger than cache.max_object: nothing is cut"),
+    ))
 }
 
 fn of_purging(site: &Site) -> Vec<Surprise> {

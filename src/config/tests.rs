@@ -69,6 +69,7 @@ between_bytes_timeout = "3ms"
 tunnel_timeout = "4ms"
 max_origin_connections = 4
 repr_digest = true
+slices = "1MiB"
 pass_fields = ["X-Forwarded-For"]
 store_set_cookie = true
 client_refresh = true
@@ -269,6 +270,7 @@ fn reads_every_key() {
     assert_eq!(site.tunnel_timeout, Duration::from_millis(4));
     assert_eq!((origin.url(), origin.max_connections), ("http://[::1]:3000".to_owned(), 4));
     assert!(site.same_content);
+    assert_eq!(site.caching.slices, Some(1 << 20));
     assert!(site.caching.repr_digest && site.caching.store_set_cookie && site.caching.client_refresh);
     assert_eq!(site.pass_fields, ["x-forwarded-for"]);
     assert!(site.forwarded);

@@ -170,6 +170,10 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ("site.route", "Paths that go to other origins; the longest decides."),
     ("site.route.origin", "Where they go, as in `site.origin`."),
     ("site.route.path", "A path, or a path and all below, such as \"/api/*\"."),
+    (
+        "site.slices",
+        "Fetch and keep large objects in slices of this size, such as \"1MiB\": what is read of them, and no more.",
+    ),
     ("site.store_set_cookie", "Store answers that carry `Set-Cookie`: one client's cookie may then go to all."),
     ("site.tunnel_timeout", "How long nothing may move in a WebSocket tunnel before it is closed."),
     ("state", "What must outlive a restart."),

@@ -116,7 +116,7 @@ impl Present {
 }
 
 /// A request without its body.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Ask {
     pub id: RequestId,
     pub began: Moment,

@@ -3,6 +3,7 @@
 pub(crate) mod conditional;
 mod multipart;
 pub(crate) mod range;
+mod sliced;
 pub(crate) mod status;
 
 use std::sync::Arc;
@@ -11,14 +12,17 @@ use http::header::{
     AGE, CACHE_STATUS, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
 };
 use http::{Method, StatusCode};
-use terms::wire::range::{Parts, Ranges, Selected, unsatisfied};
+use terms::wire::range::{Part, Parts, Ranges, Selected, unsatisfied};
 use terms::{Answer, Ask, Body, CacheUse, Departures, Moment, Proof, Timestamp, Url};
 
 use crate::Caching;
 use crate::entry::{Entry, Seat};
 use crate::policy::Forward;
 use multipart::Multipart;
+use sliced::Source;
 use status::Forwarded;
+
+pub use sliced::Feeder;
 
 static REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 
@@ -30,6 +34,7 @@ pub struct Hit {
     pub(crate) forward: Option<Forwarded>,
     /// Fields that this asker gets, and nobody after.
     pub(crate) alone: Option<Arc<HeaderMap>>,
+    pub(crate) feeder: Option<Feeder>,
 }
 
 /// What of an entry a request gets.
@@ -47,13 +52,22 @@ enum Form {
 impl Hit {
     /// From the store, without a word to the origin.
     pub(crate) fn stored(entry: Arc<Entry>, how: CacheUse) -> Hit {
-        Hit { entry, how, seat: None, forward: None, alone: None }
+        Hit { entry, how, seat: None, forward: None, alone: None, feeder: None }
     }
 
     pub(crate) fn fetched(entry: Arc<Entry>, how: CacheUse, seat: Seat, why: Forward, status: StatusCode) -> Hit {
         let collapsed = (how == CacheUse::Collapsed).then_some(true);
         let forward = Forwarded { why, status, collapsed, stored: false };
-        Hit { entry, how, seat: Some(seat), forward: Some(forward), alone: None }
+        Hit { entry, how, seat: Some(seat), forward: Some(forward), alone: None, feeder: None }
+    }
+
+    /// Whether its bytes lie in slices: then it wants a [`Feeder`].
+    pub fn is_sliced(&self) -> bool {
+        self.entry.slicing().is_some()
+    }
+
+    pub fn fed_by(self, feeder: Feeder) -> Hit {
+        Hit { feeder: Some(feeder), ..self }
     }
 
     /// In place of what the origin failed to give; `status` is what it answered, if it did.
@@ -73,8 +87,11 @@ impl Hit {
     }
 
     /// The answer to `ask`, for which this entry was looked up.
-    pub fn answer(self, ask: &Ask, caching: &Caching, now: Moment) -> Answer {
+    pub fn answer(mut self, ask: &Ask, caching: &Caching, now: Moment) -> Answer {
         let form = self.form(ask, now.wall);
+        if self.how == CacheUse::Hit && ask.method == Method::GET && !self.has(&form) {
+            self.how = CacheUse::Miss;
+        }
         let entry = &self.entry;
         let mut fields = match &form {
             Form::Unsatisfiable { .. } => HeaderMap::new(),
@@ -96,7 +113,8 @@ impl Hit {
             status,
             fields,
             cache: self.how,
-            fill: Some(entry.fill()),
+            // Slices come from many.
+            fill: (!self.is_sliced()).then(|| entry.fill()),
             origin_proof: match form {
                 Form::Unsatisfiable { .. } => Proof::None,
                 _ => entry.proof(),
@@ -152,7 +170,7 @@ impl Hit {
             Selected::Parts(parts) if parts.parts.len() == 1 => return Form::Part(parts),
             Selected::Parts(parts) => parts,
         };
-        if self.entry.growth().settled().is_none() {
+        if self.entry.is_growing() {
             // They come in this order; while one is waited for, nothing need be kept for the others' sake.
             parts.parts.sort_by_key(|part| part.first);
         }
@@ -163,12 +181,27 @@ impl Hit {
         match form {
             Form::NotModified | Form::Unsatisfiable { .. } => Body::Empty,
             _ if ask.method == Method::HEAD => Body::Empty,
-            Form::Whole => self.entry.read(self.seat, 0, None),
-            Form::Part(Parts { parts, .. }) => match parts.first() {
-                Some(part) => self.entry.read(self.seat, part.first, Some(part.last + 1)),
+            Form::Whole => self.source().read(self.seat, 0, None),
+            Form::Part(Parts { ref parts, .. }) => match parts.first() {
+                Some(part) => self.source().read(self.seat, part.first, Some(part.last + 1)),
                 None => Body::Empty,
             },
-            Form::Several(multipart) => multipart.body(self.entry, self.seat),
+            Form::Several(multipart) => multipart.body(self.source(), self.seat),
+        }
+    }
+
+    fn source(&self) -> Source {
+        Source { entry: self.entry.clone(), feeder: self.feeder.clone() }
+    }
+
+    /// Whether all bytes of the form are stored, or on their way by one fetch.
+    fn has(&self, form: &Form) -> bool {
+        let Some(slicing) = self.entry.slicing() else { return true };
+        match form {
+            Form::NotModified | Form::Unsatisfiable { .. } => true,
+            Form::Whole => self.source().has(&[Part { first: 0, last: slicing.length.saturating_sub(1) }]),
+            Form::Part(parts) => self.source().has(&parts.parts),
+            Form::Several(multipart) => self.source().has(&multipart.parts.parts),
         }
     }
 
@@ -186,7 +219,7 @@ impl Hit {
 
     /// RFC 9111 section 5.1: `Age` says that the answer was not made or validated for this request.
     fn add_age(&self, fields: &mut HeaderMap, now: Moment) {
-        let for_this_request = matches!(self.how, CacheUse::Miss | CacheUse::Revalidated);
+        let for_this_request = self.forward.is_some() && matches!(self.how, CacheUse::Miss | CacheUse::Revalidated);
         if !for_this_request || self.entry.head().had_age {
             fields.insert(AGE, number(self.entry.head().stored.freshness.age(now).as_secs()));
         }
@@ -195,6 +228,8 @@ impl Hit {
     fn add_cache_status(&self, fields: &mut HeaderMap, now: Moment, is_read: bool) {
         let ttl = self.entry.head().stored.freshness.ttl(now);
         let member = match self.forward {
+            // From the store, but for slices that are fetched on the way.
+            None if self.how == CacheUse::Miss => HeaderValue::from_static("seawall; fwd=partial"),
             // RFC 9211 section 2.1: so is a stale one that is used because the origin can't be reached.
             None => status::hit(ttl),
             Some(forward) if self.how == CacheUse::Stale => forward.value(Some(ttl)),

@@ -3,7 +3,6 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::vec;
@@ -14,7 +13,8 @@ use http_body::{Frame, SizeHint};
 use terms::wire::range::{Part, Parts};
 use terms::{Body, BodyError};
 
-use crate::entry::{Entry, Seat};
+use super::sliced::Source;
+use crate::entry::Seat;
 
 /// Characters of a boundary.
 const BOUNDARY: usize = 32;
@@ -74,11 +74,11 @@ impl Multipart {
     }
 
     /// An entry that still grows is read from `seat`.
-    pub fn body(self, entry: Arc<Entry>, seat: Option<Seat>) -> Body {
+    pub fn body(self, source: Source, seat: Option<Seat>) -> Body {
         let left = self.length();
         let parts: Vec<_> = self.heads.into_iter().zip(self.parts.parts).collect();
         let mut sending = Sending {
-            entry,
+            source,
             parts: parts.into_iter(),
             close: Some(self.close),
             text: None,
@@ -92,7 +92,7 @@ impl Multipart {
 }
 
 struct Sending {
-    entry: Arc<Entry>,
+    source: Source,
     parts: vec::IntoIter<(Bytes, Part)>,
     close: Option<Bytes>,
     /// To be sent before the part.
@@ -110,7 +110,7 @@ impl Sending {
             Some((head, part)) => {
                 self.text = Some(head);
                 self.left_of_part = part.bytes();
-                self.part = self.entry.read(seat, part.first, Some(part.last + 1));
+                self.part = self.source.read(seat, part.first, Some(part.last + 1));
             }
             None => {
                 self.text = self.close.take();

@@ -25,7 +25,7 @@ static OF_THE_CONTENT: [HeaderName; 2] =
     [HeaderName::from_static("content-digest"), HeaderName::from_static("content-md5")];
 
 /// Makes the fields of a 200 those of a 206 (RFC 9110 section 15.3.7); what frames the content is the form's.
-pub(super) fn strip_for_206(asked: &HeaderMap, fields: &mut HeaderMap) {
+pub(crate) fn strip_for_206(asked: &HeaderMap, fields: &mut HeaderMap) {
     for name in &OF_THE_CONTENT {
         fields.remove(name);
     }

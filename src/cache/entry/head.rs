@@ -9,10 +9,12 @@ use http::header::{
     AGE, CACHE_STATUS, CONTENT_LENGTH, DATE, HeaderMap, HeaderName, HeaderValue, SET_COOKIE, TRANSFER_ENCODING,
 };
 use terms::wire::fields::strip_hop_by_hop;
+use terms::wire::range::{Part, Parts};
 use terms::{Departures, Moment, Url};
 
 use crate::Caching;
 use crate::ReplyHead;
+use crate::answer::range;
 use crate::policy::date::{self, FieldDate};
 use crate::policy::directives::ResponseDirectives;
 use crate::policy::freshness::{self, Freshness};
@@ -97,6 +99,31 @@ impl Arrived {
     /// Fields that are handed to the one who asked, and stored for nobody.
     pub fn alone(&self) -> Option<Arc<HeaderMap>> {
         self.alone.clone()
+    }
+
+    pub fn fields(&self) -> &HeaderMap {
+        &self.fields
+    }
+
+    /// The one part that a 206 holds, and the length of the whole; `None` where it doesn't say, or contradicts
+    /// itself.
+    pub fn part(&self) -> Option<(Part, u64)> {
+        let Parts { parts, length } = Parts::enclosed(&self.fields)?;
+        let part = *parts.first()?;
+        let fits = self.declared.is_none_or(|declared| declared == part.bytes());
+        Some((part, length?)).filter(|_| fits)
+    }
+
+    /// The 200 of which this 206 holds a part (RFC 9111 section 3.3).
+    pub fn into_whole(mut self, length: u64) -> Arrived {
+        range::strip_for_206(&HeaderMap::new(), &mut self.fields);
+        self.fields.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        Arrived { status: StatusCode::OK, declared: Some(length), ..self }
+    }
+
+    /// Whether the 200 could be stored of which this holds a part.
+    pub fn part_is_storable(&self, asked: &HeaderMap, caching: &Caching) -> Result<(), Unstorable> {
+        storable(asked, StatusCode::OK, &self.fields, &self.directives, &self.freshness, caching)
     }
 
     pub fn declared(&self) -> Option<u64> {
@@ -192,6 +219,22 @@ impl Head {
             had_cache_status: self.had_cache_status,
             sets_cookie: self.sets_cookie,
             departures: self.departures,
+        }
+    }
+
+    /// Of a slice of so many bytes of what this is the head of: nobody is answered from it alone.
+    pub fn of_slice(&self, bytes: u64) -> Head {
+        Head {
+            status: StatusCode::PARTIAL_CONTENT,
+            fields: HeaderMap::new(),
+            stored: self.stored,
+            variant: Variant::default(),
+            tags: self.tags.clone(),
+            declared: Some(bytes),
+            departures: self.departures,
+            had_age: false,
+            had_cache_status: false,
+            sets_cookie: false,
         }
     }
 

@@ -15,13 +15,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use http::header::DATE;
 use http::{HeaderMap, StatusCode};
 use terms::body::Shared;
-use terms::{Body, Digest, Proof, Timestamp, Url};
+use terms::wire::range::Parts;
+use terms::{Body, Digest, Proof, Timestamp, Url, UrlKey};
 
 pub(crate) use growth::{Growth, Halt};
 pub(crate) use head::{Arrived, Head};
 pub(crate) use places::Seat;
 
 use crate::policy::date::FieldDate;
+use crate::slices::Slicing;
 use reader::Reader;
 
 /// One response of an origin, as it is stored or about to be.
@@ -32,6 +34,20 @@ pub struct Entry {
     body: Arc<Growth>,
     /// It was purged softly: it answers nobody before the origin has validated it.
     softened: AtomicBool,
+    extent: Extent,
+}
+
+/// How much of a representation an entry's body is.
+#[derive(Clone)]
+pub(crate) enum Extent {
+    Whole,
+    /// Nothing of it: the bytes lie in slices.
+    Sliced(Arc<Slicing>),
+    /// One slice, kept under a key of its own.
+    Slice {
+        key: UrlKey,
+        place: Parts,
+    },
 }
 
 /// What an entry takes beside its bytes: its own fields, its place in the table, the allocator's share.
@@ -39,12 +55,17 @@ const OVERHEAD: u64 = 1024;
 
 impl Entry {
     pub(crate) fn new(url: Arc<Url>, fill: u64, head: Head, body: Arc<Growth>) -> Entry {
-        Entry { url, fill, head: Arc::new(head), body, softened: AtomicBool::new(false) }
+        Entry { url, fill, head: Arc::new(head), body, softened: AtomicBool::new(false), extent: Extent::Whole }
+    }
+
+    pub(crate) fn with_extent(self, extent: Extent) -> Entry {
+        Entry { extent, ..self }
     }
 
     /// The same bytes under another head.
     pub(crate) fn with_head(&self, head: Head) -> Entry {
-        Entry::new(self.url.clone(), self.fill, head, self.body.clone())
+        let entry = Entry::new(self.url.clone(), self.fill, head, self.body.clone());
+        entry.with_extent(self.extent.clone())
     }
 
     pub fn url(&self) -> &Arc<Url> {
@@ -64,14 +85,41 @@ impl Entry {
         Arc::ptr_eq(&self.body, &other.body)
     }
 
+    /// What it is kept under.
+    pub(crate) fn key(&self) -> UrlKey {
+        match self.extent {
+            Extent::Slice { key, .. } => key,
+            Extent::Whole | Extent::Sliced(_) => self.url.key(),
+        }
+    }
+
+    pub(crate) fn slicing(&self) -> Option<&Arc<Slicing>> {
+        match &self.extent {
+            Extent::Sliced(slicing) => Some(slicing),
+            Extent::Whole | Extent::Slice { .. } => None,
+        }
+    }
+
+    /// Which part of the representation its body is, if it is a slice.
+    pub(crate) fn place(&self) -> Option<&Parts> {
+        match &self.extent {
+            Extent::Slice { place, .. } => Some(place),
+            Extent::Whole | Extent::Sliced(_) => None,
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        matches!(self.extent, Extent::Whole)
+    }
+
     /// The number of the fetch that made the bytes.
     pub fn fill(&self) -> u64 {
         self.fill
     }
 
-    /// Of the full body; `None` while it grows.
+    /// Of the full representation; `None` while it grows, and where it was never seen whole.
     pub fn digest(&self) -> Option<Digest> {
-        self.body.digest()
+        if self.is_whole() { self.body.digest() } else { None }
     }
 
     pub fn status(&self) -> StatusCode {
@@ -104,16 +152,28 @@ impl Entry {
 
     /// Whether parts can be read and may be handed out. What is not kept has lost its first bytes perhaps.
     pub(crate) fn has_parts(&self) -> bool {
-        self.body.settled().is_some() || !(self.body.withholds_parts() || self.body.is_windowed())
+        self.slicing().is_some()
+            || self.body.settled().is_some()
+            || !(self.body.withholds_parts() || self.body.is_windowed())
     }
 
     pub(crate) fn proof(&self) -> Proof {
-        self.body.proof()
+        if self.is_whole() { self.body.proof() } else { Proof::None }
+    }
+
+    /// Whether its bytes come in one order, from the first to the last.
+    pub(crate) fn is_growing(&self) -> bool {
+        self.is_whole() && self.body.settled().is_none()
     }
 
     /// What it weighs at rest.
     pub(crate) fn bytes(&self) -> u64 {
-        self.length().unwrap_or(0) + self.head.bytes() + OVERHEAD
+        self.body_bytes() + self.head.bytes() + OVERHEAD
+    }
+
+    /// Of which its body has so many.
+    pub(crate) fn body_bytes(&self) -> u64 {
+        if self.slicing().is_some() { 0 } else { self.length().unwrap_or(0) }
     }
 
     /// The bytes from `first` to before `end`, or to the end of the body. A body that still grows is read

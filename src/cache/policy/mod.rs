@@ -38,6 +38,8 @@ pub enum Forward {
     /// Something fresh is stored, and the request does not take it.
     Request,
     Stale,
+    /// Some of what is asked for is stored, not all of it.
+    Partial,
 }
 
 impl Forward {
@@ -49,6 +51,7 @@ impl Forward {
             Forward::VaryMiss => "vary-miss",
             Forward::Request => "request",
             Forward::Stale => "stale",
+            Forward::Partial => "partial",
         }
     }
 }

@@ -1,10 +1,16 @@
 //! Validators: entity tags and modification dates (RFC 9110 section 8.8), and what a 304 says of a
 //! stored response (RFC 9111 section 4.3.4).
 
+use std::time::Duration;
+
 use http::header::{
-    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE,
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, DATE, ETAG, HeaderMap, HeaderName, HeaderValue, IF_MODIFIED_SINCE,
     IF_NONE_MATCH, LAST_MODIFIED, SET_COOKIE, TRANSFER_ENCODING,
 };
+
+use terms::Timestamp;
+
+use super::date::{self, FieldDate};
 
 /// The validators of a response, as its fields word them.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +50,30 @@ impl<'a> Validators<'a> {
                 (Some(_), None) => false,
                 (None, _) => true,
             },
+        }
+    }
+}
+
+/// A validator that changes whenever a byte does (RFC 9110 section 8.8.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Strong {
+    Tag(HeaderValue),
+    Modified(HeaderValue),
+}
+
+impl Strong {
+    /// That of a response. Beside a weak tag a date is not asked, for the origin knows that it tells less.
+    pub fn of(fields: &HeaderMap, now: Timestamp) -> Option<Strong> {
+        let Validators { tag, modified } = Validators::of(fields);
+        match (tag, modified) {
+            (Some(tag), _) => is_strong(tag).then(|| Strong::Tag(tag.clone())),
+            (None, Some(modified)) => {
+                // Section 8.8.2.2: if Date lies at least a second behind it.
+                let time = date::parse(modified, now)?;
+                let date = FieldDate::read(fields, DATE, now).at()?;
+                (date.since(time) >= Duration::from_secs(1)).then(|| Strong::Modified(modified.clone()))
+            }
+            (None, None) => None,
         }
     }
 }

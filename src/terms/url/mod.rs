@@ -98,6 +98,16 @@ impl UrlKey {
     pub fn from_words([high, low]: [u64; 2]) -> UrlKey {
         UrlKey(u128::from(high) << 64 | u128::from(low))
     }
+
+    /// Of one of the slices in which what it identifies is kept. `version` tells apart what came under the same
+    /// key at different times.
+    pub fn slice(self, version: u64, index: u64) -> UrlKey {
+        let mut hasher = keyed_hasher();
+        for number in self.words().into_iter().chain([version, index]) {
+            hasher.write_u64(number);
+        }
+        UrlKey(hasher.finish128().as_u128())
+    }
 }
 
 impl Hash for UrlKey {

@@ -78,6 +78,14 @@ impl Ranges {
         is_bearable.then_some(ranges)
     }
 
+    /// Where the one that was listed first begins, if that is not counted from the end.
+    pub fn first(&self) -> Option<u64> {
+        match self.0.first()? {
+            Spec::From { first } | Spec::Between { first, .. } => Some(*first),
+            Spec::Suffix { .. } => None,
+        }
+    }
+
     /// What they select of `length` bytes. Parts that overlap, or between which fewer bytes lie than `gap`, are
     /// one (section 15.3.7.2), where the first of them was listed.
     pub fn within(&self, length: u64, gap: u64) -> Selected {
