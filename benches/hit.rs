@@ -36,7 +36,9 @@ fn record() -> Record {
 
 fn hit(c: &mut Criterion) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let entered = runtime.enter();
     let house = house(Clock::system());
+    drop(entered);
     runtime.block_on(store(&house.cache));
     let lane = house.gateway.lane();
     c.bench_function("a hit without sockets, its record pushed", |b| {

@@ -25,6 +25,7 @@ pub struct House {
     _folder: tempfile::TempDir,
 }
 
+/// To be called within a runtime, in which its hooks live.
 pub fn house(clock: Clock) -> House {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let settings = audit::Settings {
