@@ -99,8 +99,10 @@ function judge (results, id) {
   return result[0] === 'Setup' ? 'setup' : 'fail'
 }
 
+// `or`: what comes of it where the origin's surplus bytes come later than those that it declared.
 function deviations (results, expected) {
-  return Object.keys(results).filter(id => judge(results, id) !== (expected[id]?.result ?? 'pass'))
+  const allowed = id => [expected[id]?.result ?? 'pass', ...(expected[id]?.or ?? [])]
+  return Object.keys(results).filter(id => !allowed(id).includes(judge(results, id)))
 }
 
 function totals (results) {
