@@ -309,7 +309,7 @@ fn who_does_not_shake_hands_holds_no_permit_for_ever() {
     let began = Instant::now();
     let mut client = Trusting::in_all(&[pair.der()]).connect(https(&edge), HOST);
     assert_eq!(client.get(HOST, "/a").status, 200);
-    assert!(began.elapsed() < Duration::from_secs(5));
+    assert!(began.elapsed() < Duration::from_secs(30));
     drop((silent, half));
     assert_eq!(edge.metric_where("seawall_refused_total", &["reason=\"tls-handshake\""]), 2.0);
 }

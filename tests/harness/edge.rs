@@ -337,6 +337,12 @@ impl Edge {
         samples.iter().sum()
     }
 
+    /// Waits until so many answers were cut since the start. It takes 100 ms from the rule on, but for a machine
+    /// that is busy with other things.
+    pub fn until_cut(&self, count: usize) {
+        eventually("the cuts", || self.metric("seawall_cut_total") >= count as f64);
+    }
+
     pub fn list_version(&self) -> u64 {
         self.metric("seawall_list_version") as u64
     }
@@ -449,6 +455,16 @@ const PATIENT: [(&str, &str); 3] =
 fn unless_said(lines: &str, keys: &[(&str, &str)]) -> String {
     let left = keys.iter().filter(|(key, _)| !lines.contains(key));
     left.map(|(key, value)| format!("{key} = \"{value}\"\n")).collect()
+}
+
+/// Blocks something, until the receipt counts nothing as cut. What is not known to have arrived within 100 ms is
+/// counted, and a busy machine may not find the time to know it.
+pub fn until_none_is_cut(mut block: impl FnMut(usize) -> Value) {
+    let mut turn = 0;
+    until("a receipt that counts none", || {
+        turn += 1;
+        (block(turn)["cut"] == 0).then_some(())
+    });
 }
 
 fn launch(folder: &Path) -> (Running, SocketAddr, SocketAddr) {

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 pub use answer::Answer;
 pub use bytes::{hmac_sha256, noise, sha256_hex};
 pub use client::Client;
-pub use edge::{Edge, HOST};
+pub use edge::{Edge, HOST, until_none_is_cut};
 pub use http2::Http2;
 pub use list::List;
 pub use origin::{Gate, Origin, Page, Reply, Step};

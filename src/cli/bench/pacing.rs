@@ -220,7 +220,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_rate_is_held_and_no_answer_moves_it() {
-        let limit = Limit { duration: Some(Duration::from_millis(200)), requests: None };
+        let limit = Limit { duration: None, requests: Some(200) };
         let turns = Turns::start(Some(Rate { count: 1000, per: Duration::from_secs(1) }), limit).unwrap();
         let mut taken = Vec::new();
         while let Some(turn) = turns.take().await {
