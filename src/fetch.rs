@@ -94,6 +94,17 @@ impl Fetcher {
         }
     }
 
+    /// A fetch that began to cut an object into slices lands as that; where a rule has come since that asks for
+    /// digests, the whole is fetched past the cache.
+    pub fn uncut<P>(&self, landed: Landed<P>) -> Landed<P> {
+        match landed {
+            Landed::Entry(hit) if hit.is_sliced() && self.blocks.index().has_digest_rules() => {
+                Landed::Pass(hit.into_pass())
+            }
+            other => other,
+        }
+    }
+
     /// The answer from a hit; slices that it lacks are fetched on its way.
     pub fn answer(&self, site: &Arc<Site>, ask: &Ask, hit: Hit, clearance: Clearance, caching: &Caching) -> Answer {
         let now = self.clock.now();
@@ -101,7 +112,12 @@ impl Fetcher {
             return hit.answer(ask, caching, now);
         }
         let (fetcher, site, asked) = (self.clone(), site.clone(), ask.clone());
-        let feeder = self.cache.feeder(caching, move |fill| drop(fetcher.start(&site, &asked, fill, clearance)));
+        let blocks = self.blocks.clone();
+        let feeder = self.cache.feeder(
+            caching,
+            move |fill| drop(fetcher.start(&site, &asked, fill, clearance)),
+            move || !blocks.index().has_digest_rules(),
+        );
         hit.fed_by(feeder).answer(ask, caching, now)
     }
 
@@ -207,7 +223,7 @@ impl Fetch {
         let Judge { blocks, url, clearance, clock } = &self.judge;
         let lane = blocks.lane(Load::Fill);
         let sent = clock.now();
-        if let Err(ruling) = blocks.enter(&lane, *clearance, url, &Proof::None, sent.wall) {
+        if let Err(ruling) = blocks.enter(&lane, *clearance, (url, None), &Proof::None, sent.wall) {
             return fill.fail(Refusal::Blocked(ruling), sent);
         }
         let reply = tokio::select! {

@@ -90,14 +90,14 @@ impl Gateway {
                 }
             },
         };
-        let (url, answer) = match landed {
+        let (url, answer) = match self.fetcher.uncut(landed) {
             Landed::Entry(hit) => (hit.url(url), self.fetcher.answer(site, ask, hit, clearance, &caching)),
             Landed::Private(answer) => (url.clone(), answer),
             Landed::Pass(pass) => {
                 (url.clone(), Box::pin(self.fetcher.pass(site, ask, url, clearance, body, pass)).await?)
             }
         };
-        let cleared = self.guard(clearance, url, site.adjust(answer), lane)?;
+        let cleared = self.guard(clearance, url, &name, site.adjust(answer), lane)?;
         Ok(Cleared { place, ..cleared })
     }
 
@@ -118,11 +118,18 @@ impl Gateway {
 
     /// The one exit: judges what only the answer tells, and registers the answer, so that a rule that
     /// comes into force while it is under way cuts it.
-    fn guard(&self, clearance: Clearance, url: Arc<Url>, answer: Answer, lane: &Lane) -> Result<Cleared, Refusal> {
-        let now = self.clock.wall();
-        let proof = &answer.origin_proof;
+    fn guard(
+        &self,
+        clearance: Clearance,
+        url: Arc<Url>,
+        name: &Arc<Url>,
+        answer: Answer,
+        lane: &Lane,
+    ) -> Result<Cleared, Refusal> {
+        let (now, proof) = (self.clock.wall(), &answer.origin_proof);
+        let name = (name.key() != url.key()).then_some(name);
         let Entered { ticket, list } =
-            self.blocks.enter(lane, clearance, &url, proof, now).map_err(Refusal::Blocked)?;
+            self.blocks.enter(lane, clearance, (&url, name), proof, now).map_err(Refusal::Blocked)?;
         Ok(Cleared { answer, url, ticket, list, place: None })
     }
 

@@ -268,3 +268,23 @@ fn while_a_rule_asks_for_digests_nothing_is_cut_into_slices() {
     assert_eq!(asked(&origin, "/a"), [slice(0), "whole".to_owned()]);
     eventually("451", || edge.ask("GET", "/a", &range("bytes=0-9")).status == 451);
 }
+
+#[test]
+fn what_began_to_be_cut_before_a_rule_asked_for_digests_is_fetched_whole() {
+    let body = noise(3 * MIB, 64);
+    let origin = Origin::start();
+    let gate = Gate::default();
+    let held = gate.clone();
+    ranged_with(&origin, "/a", &body, STORED, move |page| page.hold(0, &held));
+    let edge = sliced(&origin);
+    let mut reader = edge.connect();
+    reader.send(request("GET", HOST, "/a", &[]));
+    assert_eq!(reader.head().status, 200);
+    edge.block(&sha256_hex(b"other bytes"), "N-17");
+    gate.open();
+    let mut read = Vec::new();
+    // Its slices are judged by nobody: it breaks off, and who asks again gets the whole.
+    assert_ne!(reader.take(body.len(), &mut read), End::Whole);
+    let whole = edge.get("/a");
+    assert!(whole.status == 200 && whole.body == body, "{}", whole.status);
+}

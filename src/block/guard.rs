@@ -118,17 +118,33 @@ impl Blocks {
     }
 
     /// The one way onto a lane: what is blocked by now does not get on, and what gets on is judged
-    /// again by every index to come until it has arrived.
+    /// again by every index to come until it has arrived. `name` is the URL under which it is stored, where
+    /// that is another one: what covers either covers it.
     pub fn enter(
         &self,
         lane: &Lane,
         clearance: Clearance,
-        url: &Arc<Url>,
+        (url, name): (&Arc<Url>, Option<&Arc<Url>>),
         proof: &Proof,
         now: Timestamp,
     ) -> Result<Entered, Arc<Ruling>> {
-        let clearance = self.judge_bytes(clearance, url, proof.digest().as_ref(), now)?;
-        self.put_on(lane, clearance, url, proof, now)
+        let clearance = self.judge_both(clearance, (url, name), proof, now)?;
+        self.put_on(lane, clearance, (url, name), proof, now)
+    }
+
+    fn judge_both(
+        &self,
+        clearance: Clearance,
+        (url, name): (&Arc<Url>, Option<&Arc<Url>>),
+        proof: &Proof,
+        now: Timestamp,
+    ) -> Result<Clearance, Arc<Ruling>> {
+        let digest = proof.digest();
+        let one = self.judge_bytes(clearance, url, digest.as_ref(), now)?;
+        let Some(name) = name else { return Ok(one) };
+        let other = self.judge_bytes(clearance, name, digest.as_ref(), now)?;
+        // An index may have come in between.
+        Ok(Clearance { list: one.list.min(other.list) })
     }
 
     /// An index that is published after `clearance` was given, and judges the lane before the ticket stands
@@ -138,16 +154,16 @@ impl Blocks {
         &self,
         lane: &Lane,
         clearance: Clearance,
-        url: &Arc<Url>,
+        (url, name): (&Arc<Url>, Option<&Arc<Url>>),
         proof: &Proof,
         now: Timestamp,
     ) -> Result<Entered, Arc<Ruling>> {
-        let ticket = lane.enter(url.clone(), proof.clone(), clearance.list);
+        let ticket = lane.enter(url.clone(), name.cloned(), proof.clone(), clearance.list);
         // From here on every publication finds the ticket; of those before, this sees the last.
         if self.version() == clearance.list {
             return Ok(Entered { ticket, list: clearance.list });
         }
-        match self.judge_bytes(clearance, url, proof.digest().as_ref(), now) {
+        match self.judge_both(clearance, (url, name), proof, now) {
             Ok(cleared) => Ok(Entered { ticket, list: cleared.list }),
             Err(ruling) => {
                 lane.withdraw(ticket);
@@ -265,7 +281,7 @@ mod tests {
             blocks.publish(table(&rule), Vec::new()).unwrap();
             // Finds nothing on the lane.
             assert_eq!(blocks.cut(NOW).cut(), 0);
-            match blocks.put_on(&lane, cleared, &url, &Proof::Known(digest), NOW) {
+            match blocks.put_on(&lane, cleared, (&url, None), &Proof::Known(digest), NOW) {
                 Ok(entered) => assert_eq!((is_covered, entered.list), (false, blocks.version()), "{rule}"),
                 Err(ruling) => assert_eq!((is_covered, ruling.status), (true, BlockStatus::default()), "{rule}"),
             }

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, StatusCode};
 use parking_lot::Mutex;
 
@@ -76,6 +77,8 @@ impl Voice {
         }
         let mut fields = fields.clone();
         strip_hop_by_hop(&mut fields);
+        // RFC 9110 section 8.6: there is no content whose length it could be.
+        fields.remove(CONTENT_LENGTH);
         state.heads.push_back((status, fields));
         let waker = state.waker.take();
         drop(state);

@@ -15,9 +15,9 @@ use http::{Method, StatusCode};
 use terms::wire::range::{Part, Parts, Ranges, Selected, unsatisfied};
 use terms::{Answer, Ask, Body, CacheUse, Departures, Moment, Proof, Timestamp, Url};
 
-use crate::Caching;
 use crate::entry::{Entry, Seat};
 use crate::policy::Forward;
+use crate::{Caching, Pass};
 use multipart::Multipart;
 use sliced::Source;
 use status::Forwarded;
@@ -64,6 +64,11 @@ impl Hit {
     /// Whether its bytes lie in slices: then it wants a [`Feeder`].
     pub fn is_sliced(&self) -> bool {
         self.entry.slicing().is_some()
+    }
+
+    /// The request goes past the cache in its place.
+    pub fn into_pass(self) -> Pass {
+        Pass::waited_in_vain(self.forward.map_or(Forward::Bypass, |forward| forward.why))
     }
 
     pub fn fed_by(self, feeder: Feeder) -> Hit {

@@ -25,12 +25,19 @@ pub struct Feeder {
     cache: Arc<Inner>,
     caching: Caching,
     start: Arc<dyn Fn(Fill) + Send + Sync>,
+    goes_on: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
 impl Cache {
-    /// `start` starts a fetch, and does not wait for it.
-    pub fn feeder(&self, caching: &Caching, start: impl Fn(Fill) + Send + Sync + 'static) -> Feeder {
-        Feeder { cache: self.0.clone(), caching: caching.clone(), start: Arc::new(start) }
+    /// `start` starts a fetch, and does not wait for it. `goes_on` says whether the next slice may be handed out
+    /// still: where not, the answer breaks off.
+    pub fn feeder(
+        &self,
+        caching: &Caching,
+        start: impl Fn(Fill) + Send + Sync + 'static,
+        goes_on: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> Feeder {
+        Feeder { cache: self.0.clone(), caching: caching.clone(), start: Arc::new(start), goes_on: Arc::new(goes_on) }
     }
 }
 
@@ -102,7 +109,9 @@ impl Feeder {
 
 /// Bytes of a slice, from the first to before the end, once its head is there.
 async fn open(source: Source, slicing: Arc<Slicing>, index: u64, first: u64, end: u64) -> Result<Body, BodyError> {
-    let Some(feeder) = &source.feeder else { return Err(BodyError::Incomplete) };
+    let Some(feeder) = source.feeder.as_ref().filter(|feeder| (feeder.goes_on)()) else {
+        return Err(BodyError::Incomplete);
+    };
     let Flight { underway, seat } = match feeder.flight(&source.entry, &slicing, index) {
         Ok(flight) => flight,
         Err(stored) => return Ok(stored.read(None, first, Some(end))),

@@ -84,7 +84,7 @@ async fn answer(cache: &Cache, origin: &Played, size: u64, lines: &[(&'static st
         other => panic!("{}", word(&other)),
     };
     let feeds = origin.clone();
-    let feeder = cache.feeder(&caching, move |fill| drop(tokio::spawn(feeds.clone().feed(fill))));
+    let feeder = cache.feeder(&caching, move |fill| drop(tokio::spawn(feeds.clone().feed(fill))), || true);
     hit.fed_by(feeder).answer(&ask, &caching, moment())
 }
 
