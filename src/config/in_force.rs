@@ -205,7 +205,10 @@ pub(super) fn site(site: &Site) -> Vec<Row> {
             row("name", &*site.name),
             row("hosts", site.hosts.iter().map(ToString::to_string).collect::<Vec<_>>()),
             row("repr_digest", site.caching.repr_digest),
-            row("slices", site.caching.slices.map(show_size)).remark("of large objects, what is read is fetched"),
+            row("slices", site.caching.slices.map(show_size)).remark(match site.caching.slices {
+                Some(_) => "of large objects, what is read is fetched",
+                None => "large objects are fetched and kept whole",
+            }),
             row("pass_fields", site.pass_fields.iter().map(http::HeaderName::as_str).collect::<Vec<_>>()),
             row("store_set_cookie", site.caching.store_set_cookie),
             row("client_refresh", site.caching.client_refresh),
