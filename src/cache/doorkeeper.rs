@@ -109,6 +109,7 @@ mod tests {
         (1..=4_096).for_each(ask);
         assert!(keeper.asked_before(key(0)), "a window later it is still known");
         (10_000..20_000).for_each(ask);
-        assert!(!keeper.asked_before(key(1)), "two windows later it is not");
+        let known = (1..=100).filter(|n| keeper.asked_before(key(*n))).count();
+        assert!(known < 10, "two windows later {known} of 100 still are");
     }
 }
