@@ -141,9 +141,11 @@ fn each_way_to_fail_has_its_count() {
     origin.on("/junk", Reply::raw("this is no HTTP\r\n\r\n"));
     let silent = Gate::default();
     origin.on("/silent", Reply::script([Step::Wait(silent.clone())]));
-    for (target, kind) in [("/reset", "reset"), ("/junk", "malformed"), ("/silent", "timeout")] {
+    for (target, kind, timeout) in
+        [("/reset", "reset", "5m"), ("/junk", "malformed", "5m"), ("/silent", "timeout", "500ms")]
+    {
         let asked = url(&origin, target);
-        let done = bench(&["--url", &asked, "--requests", "3", "--connections", "3", "--timeout", "500ms"]);
+        let done = bench(&["--url", &asked, "--requests", "3", "--connections", "3", "--timeout", timeout]);
         assert_eq!((done.code, count(&done.json(), &format!("/errors/{kind}"))), (1, 3), "{}", done.all());
         assert!(done.stderr.contains(&format!("error: {kind}, the first: ")), "{}", done.stderr);
     }

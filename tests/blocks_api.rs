@@ -33,6 +33,7 @@ fn the_receipt_says_what_was_done() {
     edge.get("/a");
     let hit = edge.get("/a");
     edge.record_of(&hit);
+    edge.until_quiet();
     let before = edge.list_version();
     let body = json!({
         "rules": ["https://photos.example/a", "*.pirate.example"],

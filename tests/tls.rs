@@ -307,11 +307,15 @@ fn who_does_not_shake_hands_holds_no_permit_for_ever() {
     let mut half = Client::connect(https(&edge));
     half.send([22, 3, 1, 2, 0, 1]);
     let began = Instant::now();
-    let mut client = Trusting::in_all(&[pair.der()]).connect(https(&edge), HOST);
-    assert_eq!(client.get(HOST, "/a").status, 200);
+    let trusting = Trusting::in_all(&[pair.der()]);
+    // One that is held up for so long itself is closed as they are.
+    until("a client in time", || {
+        let mut client = trusting.try_connect(https(&edge), HOST).ok()?;
+        (client.get(HOST, "/a").status == 200).then_some(())
+    });
     assert!(began.elapsed() < Duration::from_secs(30));
     drop((silent, half));
-    assert_eq!(edge.metric_where("seawall_refused_total", &["reason=\"tls-handshake\""]), 2.0);
+    assert!(edge.metric_where("seawall_refused_total", &["reason=\"tls-handshake\""]) >= 2.0);
 }
 
 #[test]

@@ -343,6 +343,11 @@ impl Edge {
         eventually("the cuts", || self.metric("seawall_cut_total") >= count as f64);
     }
 
+    /// Waits until no client is connected: what was answered is recorded, and nothing of it is under way.
+    pub fn until_quiet(&self) {
+        eventually("no connection is left", || self.metric("seawall_connections_open") == 0.0);
+    }
+
     pub fn list_version(&self) -> u64 {
         self.metric("seawall_list_version") as u64
     }

@@ -14,6 +14,7 @@ pub mod list;
 pub mod origin;
 pub mod port;
 pub mod process;
+pub mod pulse;
 pub mod secured;
 pub mod tls_front;
 
@@ -28,6 +29,7 @@ pub use list::List;
 pub use origin::{Gate, Origin, Page, Reply, Step};
 pub use port::Port;
 pub use process::seawall;
+pub use pulse::Pulse;
 pub use secured::{Pair, Trusting};
 
 /// For whatever should happen soon, on a machine that is busy with other tests.
