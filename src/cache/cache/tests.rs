@@ -111,7 +111,7 @@ fn who_has_read_the_last_byte_and_asks_again_meets_a_hit() {
         std::thread::scope(|scope| {
             scope.spawn(|| writer.finish().unwrap());
             while !is_whole() {
-                std::hint::spin_loop();
+                std::thread::yield_now();
             }
             assert_eq!(look(&cache, "GET", &[]), "fresh hit");
         });
