@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use block::Watching;
 use disk::Lookout;
 use net::Drain;
 use terms::url::Scheme;
@@ -50,6 +51,7 @@ pub struct Running {
     saves: Option<Saves>,
     signals: Signals,
     _lookouts: Vec<Lookout>,
+    lists: Watching,
     _state: State,
 }
 
@@ -100,8 +102,8 @@ pub async fn start(meant: Meant, written: Option<Written>) -> anyhow::Result<Run
         None => std::env::current_dir().context("the current folder is lost")?,
     };
     let mut house = House::open(&meant, &state, pages, shown.clone(), https)?;
-    let mut lookouts = vec![house.begin().await?];
-    lookouts.push(certificates::watch(shown).context("the certificates can't be watched")?);
+    let lists = house.begin().await?;
+    let mut lookouts = vec![certificates::watch(shown).context("the certificates can't be watched")?];
     let saves = match &written {
         Some(written) => {
             let (lookout, saves) = saves::follow(written).context("the config can't be watched")?;
@@ -132,6 +134,7 @@ pub async fn start(meant: Meant, written: Option<Written>) -> anyhow::Result<Run
         saves,
         signals,
         _lookouts: lookouts,
+        lists,
         _state: state,
     })
 }
@@ -185,6 +188,14 @@ impl Running {
         // Ending a connection is a matter of closing it and writing its record.
         listeners.finished(ENDING).await;
         self.closing.trigger();
+        let (lists, takedown) = (self.lists, self.parts.house.takedown.clone());
+        let settle = move || {
+            drop(lists);
+            takedown.close();
+        };
+        if tokio::task::spawn_blocking(settle).await.is_err() {
+            tracing::error!("the lists did not close");
+        }
         self.parts.house.hooks.close().await;
         let (log, access) = (self.parts.house.log.clone(), self.parts.house.access.clone());
         let close = move || {

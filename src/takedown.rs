@@ -5,6 +5,7 @@
 //! in force. A crash anywhere on it is mended by walking the rest of it again.
 
 mod tell;
+mod teller;
 mod time;
 mod view;
 
@@ -25,6 +26,7 @@ use tokio::sync::Notify;
 use crate::purge::Freed;
 use crate::receipt::{Receipt, Taken};
 
+use teller::Teller;
 pub use view::Lists;
 
 pub struct Takedown {
@@ -36,6 +38,7 @@ pub struct Takedown {
     cache: Cache,
     log: Log,
     hooks: Arc<Hooks>,
+    teller: Teller,
     clock: Clock,
     /// Held from the store to the publication, so that no older rules overtake newer ones; by an edit until
     /// it is told, for as long as disks take. What is shown to whoever asks waits for none of it.
@@ -83,10 +86,11 @@ impl Takedown {
         log: Log,
         hooks: Arc<Hooks>,
         clock: Clock,
-    ) -> Takedown {
+    ) -> std::io::Result<Takedown> {
         let board = sources.lock().board();
-        Takedown {
+        Ok(Takedown {
             board,
+            teller: Teller::start(log.clone(), hooks.clone())?,
             turn: Mutex::new(Turn),
             since: AtomicI64::new(clock.wall().micros()),
             list_errors: AtomicU64::new(0),
@@ -99,7 +103,7 @@ impl Takedown {
             log,
             hooks,
             clock,
-        }
+        })
     }
 
     /// Puts an edit in force. When this returns, the edit is durable, holds for every request that
@@ -219,6 +223,7 @@ impl Takedown {
         self.warn_of_patterns();
         self.tell_pending()?;
         changes.iter().for_each(|change| self.tell_of_list(change, self.unchanged()));
+        self.teller.settle();
         Ok(())
     }
 

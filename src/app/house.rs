@@ -6,9 +6,8 @@ use std::time::Instant;
 
 use anyhow::Context;
 use audit::Log;
-use block::{Blocks, Change, Edits, Shelf, Sources};
+use block::{Blocks, Change, Edits, Shelf, Sources, Watching};
 use cache::Cache;
-use disk::Lookout;
 use hooks::Hooks;
 use net::Draining;
 use parking_lot::Mutex;
@@ -87,6 +86,7 @@ impl House {
         let sources = Arc::new(Mutex::new(sources));
         let takedown =
             Takedown::new(blocks, edits, sources.clone(), cache.clone(), log.clone(), hooks.clone(), clock.clone());
+        let takedown = takedown.context("no thread can be started")?;
         Ok(House {
             gateway: Arc::new(gateway),
             takedown: Arc::new(takedown),
@@ -107,7 +107,7 @@ impl House {
     }
 
     /// Tells what an earlier run left untold, and keeps watch over lists and hours from now on.
-    pub(super) async fn begin(&mut self) -> anyhow::Result<Lookout> {
+    pub(super) async fn begin(&mut self) -> anyhow::Result<Watching> {
         let (takedown, changes) = (self.takedown.clone(), std::mem::take(&mut self.changes));
         tokio::task::spawn_blocking(move || takedown.resume(&changes))
             .await?

@@ -21,4 +21,4 @@ pub use register::{Blocked, Lane, Load, Round};
 pub use rule::{Attributes, Place, Rule, Standing, Subject};
 pub use settings::*;
 pub use shelf::Shelf;
-pub use sources::{Change, Naming, Sources, watch};
+pub use sources::{Change, Naming, Sources, Watching, watch};

@@ -5,10 +5,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use block::Change;
 use block::edits::Event;
 use serde_json::{Value, json};
-use terms::Timestamp;
 
 use super::{Takedown, TakedownError};
-use crate::herald::{self, Untold};
+use crate::herald::Untold;
 use crate::receipt::Taken;
 use crate::witness::event;
 
@@ -41,11 +40,7 @@ impl Takedown {
                 "list-refused"
             }
         };
-        self.tell_or_say(kind, taken.at, &data);
-    }
-
-    pub(super) fn tell_or_say(&self, kind: &'static str, at: Timestamp, data: &Value) {
-        herald::tell_or_say(&self.log, &self.hooks, kind, at, data);
+        self.teller.tell(kind, taken.at, data);
     }
 
     /// Tells that other rules are in force, for a reason that is in no list.
@@ -54,7 +49,7 @@ impl Takedown {
             Ok(taken) => {
                 let data = json!({ "what": what, "list": taken.list, "in_force_at": taken.at, "cut": taken.cut,
                     "purged": taken.purged });
-                self.tell_or_say("list-applied", taken.at, &data);
+                self.teller.tell("list-applied", taken.at, data);
             }
             Err(error) => {
                 self.unpublished.store(true, Relaxed);
@@ -63,9 +58,16 @@ impl Takedown {
         }
     }
 
+    /// When this returns, log and hooks are told of everything that the reload changed.
     pub fn reloaded(&self, changed: &[String]) {
         self.warn_of_patterns();
-        self.tell_or_say("reloaded", self.clock.wall(), &json!({ "changed": changed }));
+        self.teller.tell("reloaded", self.clock.wall(), json!({ "changed": changed }));
+        self.teller.settle();
+    }
+
+    /// Tells what is still to be told of lists. Nothing is told after it.
+    pub fn close(&self) {
+        self.teller.close();
     }
 
     /// Says which patterns may block less than their writer thinks.

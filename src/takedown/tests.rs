@@ -33,7 +33,8 @@ fn takedown(state: &Path, clock: &Clock) -> Takedown {
     let cache = Cache::new(cache::Settings { memory: 1 << 20, max_object: 1 << 20 });
     let log = Log::open(log, clock.clone()).unwrap();
     let hooks = Hooks::open(&state.join("hooks"), Vec::new(), clock.clone()).unwrap();
-    Takedown::new(Arc::new(blocks), edits, Arc::new(Mutex::new(sources)), cache, log, Arc::new(hooks), clock.clone())
+    let (blocks, sources, hooks) = (Arc::new(blocks), Arc::new(Mutex::new(sources)), Arc::new(hooks));
+    Takedown::new(blocks, edits, sources, cache, log, hooks, clock.clone()).unwrap()
 }
 
 #[tokio::test]

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use disk::SETTLING;
 use terms::Timestamp;
 
+use super::errands::{Errand, Errands};
 use super::kept::{Copy, Kept};
 use super::shown::{Content, Shown, read};
 use super::source::{Source, Trouble};
@@ -21,7 +23,7 @@ const PATIENCE: usize = 10;
 impl Sources {
     /// Reads the lists that the settings name. A list that is bad, missing, emptied or shrunk is
     /// replaced by the copy of its last good version; without one it is an error. Writes nothing:
-    /// what changed since the last run is kept at the first look.
+    /// what changed since the last run is kept once it is watched.
     ///
     /// The changes are those since the last run.
     pub fn load(settings: &Settings, wall: Timestamp) -> Result<(Sources, Vec<Change>), Vec<SourceError>> {
@@ -31,8 +33,7 @@ impl Sources {
             roots: settings.lists.iter().cloned().map(Root::new).collect(),
             sources: BTreeMap::new(),
             leaving: BTreeSet::new(),
-            kept,
-            errands: BTreeMap::new(),
+            errands: Arc::new(Errands::new(kept)),
             board: Default::default(),
             bell: Default::default(),
             full_look_at: None,
@@ -50,7 +51,7 @@ impl Sources {
         }
         // What is left are copies of files that `lists` no longer names.
         for (file, copy) in copies {
-            sources.errands.insert(file.clone(), None);
+            sources.errands.add(file.clone(), Errand::Remove);
             changes.push(Change::Lifted { file, rules: copy.rules });
         }
         sources.publish();
@@ -122,8 +123,8 @@ impl Sources {
         };
         source.put_in_force(table, former);
         let is_new = before.is_none_or(|before| before.hash != former.hash);
-        if is_new || copy.is_none_or(|copy| !self.kept.has_bytes(copy)) {
-            self.errands.insert(file.clone(), Some((Copy::new(&file, &former), content.bytes)));
+        if is_new || copy.is_none_or(|copy| !self.errands.kept.has_bytes(copy)) {
+            self.errands.add(file.clone(), Errand::Keep(Copy::new(&file, &former), content.bytes));
         }
         let before = before.map_or(0, |before| before.rules);
         Ok(is_new.then_some(Change::Applied { file, hash: former.hash, rules: former.rules, before }))
@@ -142,7 +143,7 @@ impl Sources {
         };
         let share = self.share_beside(rank);
         let (Some(source), Some(copy)) = (self.sources.get_mut(rank), copy) else { return Err(errors) };
-        let bytes = match self.kept.bytes(&copy) {
+        let bytes = match self.errands.kept.bytes(&copy) {
             Ok(bytes) => bytes,
             Err(error) => {
                 errors.push(error);

@@ -9,6 +9,7 @@
 mod board;
 mod change;
 mod check;
+mod errands;
 mod error;
 mod kept;
 mod load;
@@ -35,11 +36,12 @@ pub use change::Change;
 pub use check::check;
 pub use error::{Problem, SourceError};
 pub use reload::Naming;
-pub use thread::watch;
+pub use thread::{Watching, watch};
 
 use crate::index::Table;
 use crate::pattern::Share;
-use kept::{Copy, Kept};
+use errands::{Errand, Errands};
+use kept::Copy;
 use root::{Root, RootState};
 use shown::{Content, Shown};
 use source::{InForce, Occasion, Seen, Source, Trouble};
@@ -56,9 +58,7 @@ pub struct Sources {
     sources: BTreeMap<Rank, Source>,
     /// Of them, those that are in force until [`Sources::let_go`].
     leaving: BTreeSet<Rank>,
-    kept: Kept,
-    /// What is still to be written to the state folder: `None` removes a copy.
-    errands: BTreeMap<PathBuf, Option<(Copy, Vec<u8>)>>,
+    errands: Arc<Errands>,
     board: Board,
     bell: Arc<Bell>,
     full_look_at: Option<Instant>,
@@ -89,11 +89,9 @@ impl Look {
 }
 
 impl Sources {
-    /// Looks at what the disk shows, and takes what has settled. Reads and compiles, and writes copies
-    /// that were left to write: off the request path.
+    /// Looks at what the disk shows, and takes what has settled. Reads and compiles: off the request path.
     pub fn look(&mut self, hints: &[Hint], now: Instant, wall: Timestamp) -> Look {
         let mut look = Look::default();
-        self.run_errands();
         let is_full = self.full_look_at.is_none_or(|at| now.duration_since(at) >= FULL_LOOK);
         if is_full {
             self.full_look_at = Some(now);
@@ -114,10 +112,6 @@ impl Sources {
         }
         if self.sources.values().any(Source::is_fresh) {
             look.again_in(SECOND_LOOK);
-        }
-        if look.changes.iter().any(Change::alters_rules) {
-            // For the errands, once the change is in force.
-            look.again_in(Duration::ZERO);
         }
         self.publish();
         look
@@ -206,7 +200,7 @@ impl Sources {
                 let former = content.former(table.len(), wall);
                 source.put_in_force(table, former);
                 source.trouble = None;
-                self.errands.insert(file.clone(), Some((Copy::new(&file, &former), content.bytes)));
+                self.errands.add(file.clone(), Errand::Keep(Copy::new(&file, &former), content.bytes));
                 Some(Change::Applied { file, hash: former.hash, rules: former.rules, before })
             }
         }
@@ -214,27 +208,9 @@ impl Sources {
 
     fn lift(&mut self, rank: &Rank) -> Option<Change> {
         let source = self.sources.remove(rank)?;
-        self.errands.insert(source.file.clone(), None);
+        self.errands.add(source.file.clone(), Errand::Remove);
         let rules = source.former().map_or(0, |former| former.rules);
         Some(Change::Lifted { file: source.file, rules })
-    }
-
-    /// Writes what a change left to write, after the change itself was in force. What fails is tried
-    /// again at the next look.
-    fn run_errands(&mut self) {
-        for (file, errand) in std::mem::take(&mut self.errands) {
-            let done = match &errand {
-                Some((copy, bytes)) => self.kept.put(copy, bytes),
-                None => self.kept.remove(&file),
-            };
-            if let Err(error) = done {
-                tracing::error!(
-                    file = %file.display(), %error,
-                    "can't keep the copy of a list's last good version in the state folder; trying again"
-                );
-                self.errands.insert(file, errand);
-            }
-        }
     }
 
     fn publish(&self) {

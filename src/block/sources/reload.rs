@@ -32,7 +32,6 @@ impl Sources {
     ///
     /// Blocks while it reads and compiles, and some 300 ms where a file was touched a moment ago.
     pub fn reload(&mut self, lists: &[PathBuf], naming: Naming, clock: &Clock) -> Vec<Change> {
-        self.run_errands();
         let before: BTreeSet<PathBuf> = match naming {
             Naming::Reload { .. } => BTreeSet::new(),
             Naming::Config => self.roots.iter().map(|root| root.path.clone()).collect(),
@@ -69,7 +68,7 @@ impl Sources {
         }
         changes.extend(self.settle_roots_by_word(&before));
         self.publish();
-        // The thread has new folders to watch, and copies to keep.
+        // The thread has new folders to watch.
         self.bell.ring();
         changes
     }

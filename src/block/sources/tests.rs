@@ -48,7 +48,7 @@ impl Bench {
     /// The sources after a first run that kept its copies, loaded by a second one.
     fn restart(&self, mut sources: Sources) -> (Sources, Vec<Change>) {
         sources.look(&[], self.start, Clock::system().wall());
-        sources.run_errands();
+        sources.errands.run();
         Sources::load(&self.settings, Clock::system().wall()).unwrap()
     }
 

@@ -1,4 +1,4 @@
-//! The thread that looks at the lists.
+//! The threads that look at the lists, and keep their copies.
 
 use std::sync::Arc;
 
@@ -6,9 +6,17 @@ use disk::{Lookout, Next};
 use parking_lot::Mutex;
 use terms::Clock;
 
+use super::errands::Runner;
 use super::{Change, Sources};
 
-/// Starts the thread. `on_change` is called on it, without the lock on `sources`, for each look that
+/// Lists are watched until it is dropped.
+pub struct Watching {
+    // In this order: what the last look left to write is written.
+    _lookout: Lookout,
+    _runner: Runner,
+}
+
+/// Starts the threads. `on_change` is called on the one that looks, without the lock on `sources`, for each look that
 /// came to something. Who publishes tables there and elsewhere takes them from the [`super::Board`]
 /// under the same lock that it publishes under, so that no older ones overtake newer ones. `at_rest` is
 /// called on it when changes have been worked off and no other look is due soon.
@@ -17,13 +25,14 @@ pub fn watch(
     clock: Clock,
     on_change: impl Fn(Vec<Change>) + Send + 'static,
     at_rest: impl Fn() + Send + 'static,
-) -> std::io::Result<Lookout> {
-    let (bell, folders) = {
+) -> std::io::Result<Watching> {
+    let (bell, folders, errands) = {
         let sources = sources.lock();
-        (sources.bell.clone(), sources.folders())
+        (sources.bell.clone(), sources.folders(), sources.errands.clone())
     };
+    let _runner = Runner::start(errands)?;
     let mut is_at_work = true; // the lists were loaded
-    disk::look_on("lists", bell, folders, move |hints| {
+    let _lookout = disk::look_on("lists", bell, folders, move |hints| {
         let now = clock.now();
         let (look, folders) = {
             let mut sources = sources.lock();
@@ -37,5 +46,6 @@ pub fn watch(
             at_rest();
         }
         Next { folders, again_in: look.again_in }
-    })
+    })?;
+    Ok(Watching { _lookout, _runner })
 }

@@ -1,0 +1,162 @@
+//! What a change leaves to write: the copies of what was taken, and the removal of those that were lifted.
+//!
+//! They are written by a thread of its own, so that a disk that stalls holds up no look at the lists.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use disk::FULL_LOOK;
+use parking_lot::{Condvar, Mutex};
+
+use super::kept::{Copy, Kept};
+
+/// The copies, and what is still to be written of them.
+pub(super) struct Errands {
+    pub(super) kept: Kept,
+    waiting: Mutex<Waiting>,
+    rung: Condvar,
+    /// Held while some are run: what is written later of a file was meant later.
+    turn: Mutex<()>,
+}
+
+/// At most one for each list: the last one meant.
+#[derive(Default)]
+struct Waiting {
+    errands: BTreeMap<PathBuf, Errand>,
+    stop: bool,
+}
+
+pub(super) enum Errand {
+    Keep(Copy, Vec<u8>),
+    Remove,
+}
+
+impl Errands {
+    pub(super) fn new(kept: Kept) -> Errands {
+        Errands { kept, waiting: Mutex::default(), rung: Condvar::new(), turn: Mutex::new(()) }
+    }
+
+    /// Takes the place of what was meant for this list before.
+    pub(super) fn add(&self, file: PathBuf, errand: Errand) {
+        self.waiting.lock().errands.insert(file, errand);
+        self.rung.notify_one();
+    }
+
+    /// Writes what waits. What fails waits on, unless something else is meant for its list meanwhile.
+    pub(super) fn run(&self) {
+        let _turn = self.turn.lock();
+        let errands = std::mem::take(&mut self.waiting.lock().errands);
+        for (file, errand) in errands {
+            if let Err(error) = self.run_one(&file, &errand) {
+                tracing::error!(
+                    file = %file.display(), %error,
+                    "can't keep the copy of a list's last good version in the state folder; trying again"
+                );
+                self.waiting.lock().errands.entry(file).or_insert(errand);
+            }
+        }
+    }
+
+    fn run_one(&self, file: &Path, errand: &Errand) -> std::io::Result<()> {
+        match errand {
+            Errand::Keep(copy, bytes) => self.kept.put(copy, bytes),
+            Errand::Remove => self.kept.remove(file),
+        }
+    }
+
+    /// Waits until there is something to write, or what failed is to be tried again. Whether to go on.
+    fn wait(&self, has_failed: bool) -> bool {
+        let mut waiting = self.waiting.lock();
+        if has_failed && !waiting.stop {
+            self.rung.wait_for(&mut waiting, FULL_LOOK);
+        }
+        while waiting.errands.is_empty() && !waiting.stop {
+            self.rung.wait(&mut waiting);
+        }
+        !waiting.stop
+    }
+}
+
+/// The thread that runs errands. What waits when it is dropped is tried once more.
+pub(super) struct Runner {
+    errands: Arc<Errands>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Runner {
+    pub(super) fn start(errands: Arc<Errands>) -> std::io::Result<Runner> {
+        let running = errands.clone();
+        let run = move || {
+            let mut has_failed = false;
+            while running.wait(has_failed) {
+                running.run();
+                has_failed = !running.waiting.lock().errands.is_empty();
+            }
+            running.run();
+        };
+        let thread = std::thread::Builder::new().name("list-copies".to_owned()).spawn(run)?;
+        Ok(Runner { errands, thread: Some(thread) })
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        self.errands.waiting.lock().stop = true;
+        self.errands.rung.notify_one();
+        if let Some(thread) = self.thread.take() {
+            // A panic there was told when it happened.
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use terms::{Digest, Timestamp};
+
+    use super::super::verdict::Former;
+    use super::*;
+
+    fn keep(bytes: &[u8]) -> Errand {
+        let former =
+            Former { hash: Digest::of(bytes), rules: 1, size: bytes.len() as u64, taken_at: Timestamp::from_secs(1) };
+        Errand::Keep(Copy::new(Path::new("/lists/a.txt"), &former), bytes.to_vec())
+    }
+
+    fn kept(errands: &Errands) -> Vec<Vec<u8>> {
+        let copies = errands.kept.all().unwrap();
+        copies.values().map(|copy| errands.kept.bytes(copy).unwrap()).collect()
+    }
+
+    #[test]
+    fn what_fails_waits_on_unless_something_else_is_meant() {
+        let folder = tempfile::tempdir().unwrap();
+        let lists = folder.path().join("lists");
+        let errands = Errands::new(Kept::new(lists.clone()));
+        fs::write(&lists, b"in the way").unwrap();
+        errands.add("/lists/a.txt".into(), keep(b"one"));
+        errands.run();
+        assert_eq!(errands.waiting.lock().errands.len(), 1);
+        errands.add("/lists/a.txt".into(), keep(b"two"));
+        fs::remove_file(&lists).unwrap();
+        errands.run();
+        assert_eq!(kept(&errands), [b"two"]);
+        errands.add("/lists/a.txt".into(), Errand::Remove);
+        errands.run();
+        assert!(kept(&errands).is_empty());
+    }
+
+    #[test]
+    fn what_waits_when_the_thread_is_stopped_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let errands = Arc::new(Errands::new(Kept::new(folder.path().join("lists"))));
+        let runner = Runner::start(errands.clone()).unwrap();
+        errands.add("/lists/a.txt".into(), keep(b"one"));
+        drop(runner);
+        assert_eq!(kept(&errands), [b"one"]);
+    }
+}
