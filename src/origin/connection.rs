@@ -127,7 +127,7 @@ impl Connection {
 
     pub(crate) fn settled(&self) -> Settled {
         match () {
-            () if self.traffic.has_write_failed() || self.sender.is_closed() => Settled::Unfit,
+            () if !self.traffic.is_fit() || self.sender.is_closed() => Settled::Unfit,
             () if self.sender.is_ready() => Settled::Fit,
             () => Settled::Unsure,
         }

@@ -19,6 +19,7 @@ pub(crate) struct Traffic {
     due: AtomicU64,
     answering: AtomicBool,
     write_failed: AtomicBool,
+    exceeded: AtomicBool,
 }
 
 /// Which answer is due on a connection: that to the so-manieth request, from 1; its lowest bit says that
@@ -48,8 +49,14 @@ impl Traffic {
         self.answering.load(Ordering::Acquire)
     }
 
-    pub(crate) fn has_write_failed(&self) -> bool {
-        self.write_failed.load(Ordering::Acquire)
+    /// Bytes came that belong to no answer.
+    pub(crate) fn exceed(&self) {
+        self.exceeded.store(true, Ordering::Release);
+    }
+
+    /// Whether it may carry another exchange.
+    pub(crate) fn is_fit(&self) -> bool {
+        !self.write_failed.load(Ordering::Acquire) && !self.exceeded.load(Ordering::Acquire)
     }
 }
 

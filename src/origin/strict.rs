@@ -1,8 +1,8 @@
 //! An origin's answers, walked before hyper sees them: the IO type beneath it.
 //!
 //! hyper gets the bytes of a head when all of it is there and nothing in it is ambiguous, and no byte of a
-//! body that leaves a doubt about where it ends. Bytes behind an answer's end are a doubt, too: they are
-//! how an answer is smuggled that the next one to ask gets.
+//! body that leaves a doubt about where it ends. Bytes behind an answer's end are how an answer is smuggled that
+//! the next one to ask gets: they are thrown away, and the connection carries nothing more (RFC 9112 section 6.3).
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -78,16 +78,21 @@ impl<S> Strict<S> {
     }
 
     /// Takes bytes that were just read, and says how many of them may be handed on at once; the rest is
-    /// held. Nothing is handed on of a read in which something is wrong.
+    /// held. Nothing is handed on of a read in which something is wrong, but what stands before an answer's end.
     fn take(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
         if self.held.is_empty() {
             let now = self.advance(bytes)?;
-            self.held.extend_from_slice(&bytes[now..]);
+            if self.malformed.is_none() {
+                self.held.extend_from_slice(&bytes[now..]);
+            }
             return Ok(now);
         }
         let mut held = std::mem::take(&mut self.held);
         held.extend_from_slice(bytes);
         self.cleared = self.advance(&held)?;
+        if self.malformed.is_some() {
+            held.truncate(self.cleared);
+        }
         self.held = held;
         Ok(0)
     }
@@ -96,7 +101,16 @@ impl<S> Strict<S> {
         let mut at = 0;
         while at < bytes.len() {
             match &mut self.next {
-                Next::Nothing => self.next = Next::Head(self.due()?),
+                Next::Nothing => match self.due() {
+                    Ok(walk) => self.next = Next::Head(walk),
+                    Err(excess) if at > 0 => {
+                        // Known before the reader of the answer finds its end, and lets go of the connection.
+                        self.traffic.exceed();
+                        self.malformed = Some(excess);
+                        break;
+                    }
+                    Err(excess) => return Err(excess),
+                },
                 Next::Head(walk) => match walk.go_on(&bytes[at..], &self.limits)? {
                     None => break,
                     Some(head) => {
@@ -161,12 +175,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         loop {
-            if let Some(malformed) = this.malformed {
-                return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, malformed)));
-            }
             if this.cleared > 0 {
                 this.hand_on(buf);
                 return Poll::Ready(Ok(()));
+            }
+            if let Some(malformed) = this.malformed {
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, malformed)));
             }
             let before = buf.filled().len();
             ready!(Pin::new(&mut this.stream).poll_read(cx, buf))?;
@@ -174,9 +188,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Strict<S> {
             if fresh.is_empty() {
                 return Poll::Ready(Ok(()));
             }
-            let passed = this.take(fresh);
-            this.malformed = passed.err();
-            let passed = passed.unwrap_or(0);
+            let passed = this.take(fresh).unwrap_or_else(|malformed| {
+                this.malformed = Some(malformed);
+                0
+            });
             buf.set_filled(before + passed);
             if passed > 0 {
                 return Poll::Ready(Ok(()));
