@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use block::{Blocks, Clearance, Lane, Load};
 use cache::{
-    Aim, Cache, Caching, Fill, Filled, Flight, Force, Hit, KeyRules, Landed, Landing, Pass, ReplyHead, Stop, Writer,
+    Aim, Cache, Caching, Fill, Filled, Flight, Force, Forward, Hit, KeyRules, Landed, Landing, Pass, ReplyHead, Stop,
+    Writer,
 };
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
@@ -136,6 +137,7 @@ impl Fetcher {
         origin::relay_interim(&mut request, ask.voice.clone());
         let asks_part = request.headers().contains_key(header::RANGE);
         let origins = site.group(url);
+        let sent = self.clock.now();
         let reply = match ask.present.tunnel {
             false => origins.exchange(request).await?,
             true => match origins.tunnel(request).await? {
@@ -150,10 +152,8 @@ impl Fetcher {
         if reply.status == StatusCode::PARTIAL_CONTENT && !asks_part {
             return Err(Refusal::OriginBroken(cache::UNASKED_PART.into()));
         }
-        if pass.is_part() {
-            let head = ReplyHead { status: reply.status, fields: reply.fields.clone() };
-            let name = site.caching.rules.key.name(ask, url);
-            self.cache.saw_part(ask, &name, head, &site.caching, self.clock.now());
+        if pass.is_part() || ask.method == Method::HEAD {
+            self.note(site, ask, url, pass, &reply, sent);
         }
         let cache_status = pass.cache_status(reply.status);
         let to_head = ask.method == Method::HEAD;
@@ -161,6 +161,17 @@ impl Fetcher {
         let mut answer = passage.answer(reply, self.judge(url, clearance), self.witness.via());
         answer.departures.add(pass.departures());
         Ok(answer)
+    }
+
+    /// What passes tells something of what is stored, or could be.
+    fn note(&self, site: &Site, ask: &Ask, url: &Arc<Url>, pass: Pass, reply: &Reply, sent: Moment) {
+        let head = ReplyHead { status: reply.status, fields: reply.fields.clone() };
+        let (name, caching, now) = (site.caching.rules.key.name(ask, url), &site.caching, self.clock.now());
+        match pass.is_part() {
+            true => self.cache.saw_part(ask, &name, head, caching, now),
+            false if pass.why != Forward::Bypass => self.cache.saw_head(ask, &name, &head, caching, sent, now),
+            false => {}
+        }
     }
 
     /// What an unsafe method changed is taken out: RFC 9111 section 4.4, RFC 9875 section 3.

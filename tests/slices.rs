@@ -56,6 +56,26 @@ fn a_range_fetches_and_keeps_its_slices_alone() {
 }
 
 #[test]
+fn what_is_not_to_be_stored_adds_no_slice() {
+    let body = noise(3 * MIB, 57);
+    let origin = Origin::start();
+    ranged(&origin, "/a", &body, STORED);
+    let edge = sliced(&origin);
+    edge.ask("GET", "/a", &range("bytes=0-9"));
+    eventually("the slice in the store", || edge.ask("GET", "/a", &range("bytes=5-9")).is_hit());
+    let ask = |range: &str, directive: &str| edge.ask("GET", "/a", &[("Range", range), ("Cache-Control", directive)]);
+    for _ in 0..2 {
+        let answer = ask("bytes=2097152-2097155", "no-store");
+        assert_eq!((answer.status, answer.cache()), (206, "fwd=partial; fwd-status=206"));
+        assert!(answer.body == body[2_097_152..=2_097_155]);
+    }
+    assert_eq!(asked(&origin, "/a"), [&*slice(0), "bytes=2097152-2097155", "bytes=2097152-2097155"]);
+    assert!(ask("bytes=0-99", "no-store").is_hit(), "what is stored is used");
+    assert!(ask("bytes=0-99", "only-if-cached").is_hit());
+    assert_eq!(ask("bytes=0-1048576", "only-if-cached").status, 504);
+}
+
+#[test]
 fn the_whole_comes_slice_after_slice() {
     let body = noise(3 * MIB + 1000, 52);
     let origin = Origin::start();

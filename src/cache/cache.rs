@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::header::{IF_MATCH, IF_UNMODIFIED_SINCE};
-use http::{HeaderValue, Method, StatusCode};
-use terms::{Ask, CacheUse, Departures, Moment, Refusal, Url};
+use http::{HeaderMap, Method, StatusCode};
+use terms::{Ask, CacheUse, Moment, Refusal, Url};
 
-use crate::answer::status::Forwarded;
 use crate::answer::{Hit, range};
 use crate::entry::{Entry, Growth};
 use crate::fill::Fill;
 use crate::flight::{Flights, Follower, Table, Underway};
 use crate::memory::Memory;
 use crate::parts::{Partly, Wholes};
+use crate::pass::Pass;
 use crate::policy::directives::RequestDirectives;
 use crate::policy::{Forward, Reuse};
 use crate::purge::Purged;
@@ -35,6 +35,9 @@ pub(crate) struct Inner {
     fetches: AtomicU64,
 }
 
+/// Bytes of small bodies in flight beyond what large ones may take.
+const MOST_FOR_SMALL: u64 = 16 * 1024 * 1024;
+
 /// What the cache makes of a request.
 pub enum Lookup {
     Fresh(Hit),
@@ -45,45 +48,6 @@ pub enum Lookup {
     Pass(Pass),
     /// The request passes, and the whole of which it asks for a part is fetched beside it.
     Beside(Pass, Fill),
-}
-
-/// A request that goes past the cache.
-#[derive(Clone, Copy, Debug)]
-pub struct Pass {
-    pub why: Forward,
-    waited: bool,
-    part: bool,
-    is_bypassed: bool,
-}
-
-impl Pass {
-    fn at_once(why: Forward) -> Pass {
-        Pass { why, waited: false, part: false, is_bypassed: false }
-    }
-
-    fn for_part(why: Forward) -> Pass {
-        Pass { part: true, ..Pass::at_once(why) }
-    }
-
-    /// Whether it is forwarded for a part of what could be stored.
-    pub fn is_part(&self) -> bool {
-        self.part
-    }
-
-    /// What a rule of the site's has to do with it.
-    pub fn departures(&self) -> Departures {
-        if self.is_bypassed { Departures::BYPASS_RULE } else { Departures::default() }
-    }
-
-    pub(crate) fn waited_in_vain(why: Forward) -> Pass {
-        Pass { waited: true, ..Pass::at_once(why) }
-    }
-
-    /// This cache's member of `Cache-Status`, to stand behind the origin's own.
-    pub fn cache_status(&self, status: StatusCode) -> HeaderValue {
-        let collapsed = self.waited.then_some(false);
-        Forwarded { why: self.why, status, collapsed, stored: false }.value(None)
-    }
 }
 
 /// What the store has for a request.
@@ -109,11 +73,10 @@ pub(crate) struct Absent {
 }
 
 impl Found {
-    /// Whether all of it is here. What lies in slices may want another from the origin.
-    fn is_stored(&self) -> bool {
+    fn hit(&self) -> Option<&Hit> {
         match self {
-            Found::Usable(hit) | Found::Meanwhile(hit, _) => !hit.is_sliced(),
-            Found::Absent(_) | Found::Unfit(_) => false,
+            Found::Usable(hit) | Found::Meanwhile(hit, _) => Some(hit),
+            Found::Absent(_) | Found::Unfit(_) => None,
         }
     }
 }
@@ -143,26 +106,27 @@ impl Cache {
     ///
     /// [`Refusal::OnlyIfCached`], where the client wants nothing but a stored answer and none can be used.
     pub fn look_up(&self, ask: &Ask, url: &Arc<Url>, caching: &Caching, now: Moment) -> Result<Lookup, Refusal> {
-        let wishes = match ask.present.cache_control {
-            true => RequestDirectives::read(&ask.fields),
-            false => RequestDirectives::default(),
-        };
+        let wishes = RequestDirectives::of(ask);
         let passes = passes(ask);
         let is_bypassed = passes.is_none() && caching.rules.bypass.covers(ask, url);
-        let found = match passes {
+        let found = match passes.or(is_bypassed.then_some(Forward::Bypass)) {
             Some(why) => Found::Unfit(why),
-            None if is_bypassed => Found::Unfit(Forward::Bypass),
             None => self.0.find(ask, url, &wishes, caching, now),
         };
+        let lacks_slices = found.hit().is_some_and(|hit| hit.lacks_slices(&self.0.memory, ask, now));
         // RFC 9111 section 5.2.1.7.
-        if wishes.only_if_cached && ask.is_get_or_head() && !found.is_stored() {
+        if wishes.only_if_cached && ask.is_get_or_head() && (lacks_slices || found.hit().is_none()) {
             return Err(Refusal::OnlyIfCached);
+        }
+        // Section 5.2.1.5: what is fetched for it is not stored, be it a slice.
+        if wishes.no_store && lacks_slices {
+            return Ok(Lookup::Pass(Pass::at_once(Forward::Partial)));
         }
         let mut absent = match found {
             Found::Usable(hit) => return Ok(Lookup::Fresh(hit)),
             Found::Meanwhile(hit, _) if wishes.no_store => return Ok(Lookup::Stale(hit, None)),
             Found::Meanwhile(hit, absent) => return Ok(self.meanwhile(ask, url, caching, hit, absent)),
-            Found::Unfit(why) => return Ok(Lookup::Pass(Pass { is_bypassed, ..Pass::at_once(why) })),
+            Found::Unfit(why) => return Ok(Lookup::Pass(Pass::at_once(why).by_rule(is_bypassed))),
             // Section 5.2.1.5: what is fetched for it is not stored, so others have no part in it.
             Found::Absent(absent) if wishes.no_store => return Ok(Lookup::Pass(Pass::at_once(absent.why))),
             Found::Absent(absent) => absent,
@@ -328,6 +292,16 @@ impl Inner {
         storable
     }
 
+    /// Stores an entry in place of a stored one whose body it has, unless that was purged meanwhile.
+    pub fn exchange(&self, stored: &Entry, entry: Arc<Entry>, asked: &HeaderMap) {
+        let table = self.flights.lock();
+        if self.memory.holds(stored) {
+            self.memory.keep(entry, asked);
+        }
+        drop(table);
+        self.memory.tidy();
+    }
+
     /// Lets nobody join any more, if nobody is there. Who comes at the last moment is not let down: seats
     /// of followers are taken under the same lock.
     pub fn close_if_deserted(&self, underway: &Arc<Underway>) -> bool {
@@ -352,10 +326,13 @@ impl Inner {
     }
 
     /// Bodies in flight, and those that are read though they were taken out, may take a quarter of what bodies at
-    /// rest may, and one of the largest in any case. Beyond that they are not kept.
-    pub fn exceeds_budget(&self, more: u64) -> bool {
+    /// rest may, and one of the largest in any case. Beyond that they are not kept. `more` bytes are of a body of
+    /// so many as far as is known; small ones have some room of their own, lest a few large ones that trickle in
+    /// keep everything else from being stored.
+    pub fn exceeds_budget(&self, more: u64, body: u64) -> bool {
         let budget = (self.memory_size / 4).max(self.max_object());
-        self.numbers.in_flight().saturating_add(more) > budget
+        let own = if body <= budget / 16 { (budget / 4).min(MOST_FOR_SMALL) } else { 0 };
+        self.numbers.in_flight().saturating_add(more) > budget + own
     }
 }
 

@@ -6,7 +6,7 @@
 //! and a body that may still be growing (`entry`), and [`Hit::answer`] makes an answer of it (`answer`);
 //! `memory` holds what settled, `doorkeeper` says who is let in when it is full, `index` finds it by its
 //! `tags`, and [`Cache::purge`] takes it out (`purge`); `parts` says what becomes of ranges of what is not
-//! there, `background` of what is stale and served all the same, `slices` how large objects are cut. What a site
+//! there, `background` of what is stale and served all the same, `freshen` what HEAD tells of what is, `slices` how large objects are cut. What a site
 //! wants otherwise than the standard are its `rules`.
 //!
 //! The cache knows no origin and opens no socket: whoever holds a fill feeds it.
@@ -20,11 +20,13 @@ mod doorkeeper;
 mod entry;
 mod fill;
 mod flight;
+mod freshen;
 mod index;
 mod lease;
 mod memory;
 mod numbers;
 mod parts;
+mod pass;
 pub mod policy;
 mod purge;
 mod rules;
@@ -37,12 +39,13 @@ mod writer;
 
 pub use answer::{Feeder, Hit};
 pub use background::Background;
-pub use cache::{Cache, Lookup, Pass};
+pub use cache::{Cache, Lookup};
 pub use entry::Entry;
 pub use fill::{Fill, Landing, Private, ReplyHead, UNASKED_PART};
 pub use flight::{Flight, Follower, Landed};
 pub use lease::Lease;
 pub use numbers::Numbers;
+pub use pass::Pass;
 pub use policy::{Forward, Unstorable};
 pub use purge::{Aim, Force, Purged};
 pub use rules::{Bypass, KeyRules, Lifetimes, Negative, Rules};

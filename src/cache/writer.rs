@@ -91,7 +91,7 @@ impl Writer {
         };
         let declared = writer.entry.length();
         match declared {
-            Some(length) if writer.cache.exceeds_budget(length) => writer.go_windowed(None),
+            Some(length) if writer.cache.exceeds_budget(length, length) => writer.go_windowed(None),
             // Room is kept for all of it, so that what is said to be stored is.
             Some(length) => writer.announced.set(length),
             None => {}
@@ -229,7 +229,7 @@ impl Writer {
         }
         if self.written > self.cache.max_object() {
             self.go_windowed(Some(Unstorable::TooLarge));
-        } else if self.cache.exceeds_budget(added) {
+        } else if self.cache.exceeds_budget(added, self.written) {
             self.go_windowed(None);
         }
     }

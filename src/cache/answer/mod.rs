@@ -16,6 +16,7 @@ use terms::wire::range::{Part, Parts, Ranges, Selected, unsatisfied};
 use terms::{Answer, Ask, Body, CacheUse, Departures, Moment, Proof, Timestamp, Url};
 
 use crate::entry::{Entry, Seat};
+use crate::memory::Memory;
 use crate::policy::Forward;
 use crate::{Caching, Pass};
 use multipart::Multipart;
@@ -66,6 +67,11 @@ impl Hit {
         self.entry.slicing().is_some()
     }
 
+    /// Whether its bytes lie in slices, and some of those that `ask` is for are not here.
+    pub(crate) fn lacks_slices(&self, memory: &Memory, ask: &Ask, now: Moment) -> bool {
+        self.is_sliced() && ask.method == Method::GET && !self.has(&self.form(ask, now.wall), memory)
+    }
+
     /// The request goes past the cache in its place.
     pub fn into_pass(self) -> Pass {
         Pass::waited_in_vain(self.forward.map_or(Forward::Bypass, |forward| forward.why))
@@ -94,7 +100,8 @@ impl Hit {
     /// The answer to `ask`, for which this entry was looked up.
     pub fn answer(mut self, ask: &Ask, caching: &Caching, now: Moment) -> Answer {
         let form = self.form(ask, now.wall);
-        if self.how == CacheUse::Hit && ask.method == Method::GET && !self.has(&form) {
+        let lacks_some = self.feeder.as_ref().is_some_and(|feeder| !self.has(&form, feeder.memory()));
+        if self.how == CacheUse::Hit && ask.method == Method::GET && lacks_some {
             self.how = CacheUse::Miss;
         }
         let entry = &self.entry;
@@ -200,14 +207,16 @@ impl Hit {
     }
 
     /// Whether all bytes of the form are stored, or on their way by one fetch.
-    fn has(&self, form: &Form) -> bool {
+    fn has(&self, form: &Form, memory: &Memory) -> bool {
         let Some(slicing) = self.entry.slicing() else { return true };
-        match form {
-            Form::NotModified | Form::Unsatisfiable { .. } => true,
-            Form::Whole => self.source().has(&[Part { first: 0, last: slicing.length.saturating_sub(1) }]),
-            Form::Part(parts) => self.source().has(&parts.parts),
-            Form::Several(multipart) => self.source().has(&multipart.parts.parts),
-        }
+        let whole = [Part { first: 0, last: slicing.length.saturating_sub(1) }];
+        let parts = match form {
+            Form::NotModified | Form::Unsatisfiable { .. } => return true,
+            Form::Whole => &whole[..],
+            Form::Part(parts) => &parts.parts,
+            Form::Several(multipart) => &multipart.parts.parts,
+        };
+        sliced::has_slices(memory, &self.entry, slicing, parts)
     }
 
     fn add_repr_digest(&self, form: &Form, fields: &mut HeaderMap) -> bool {

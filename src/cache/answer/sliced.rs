@@ -13,6 +13,7 @@ use terms::{Body, BodyError, Refusal};
 use crate::entry::{Entry, Growth, Seat};
 use crate::fill::Fill;
 use crate::flight::{Flight, Outcome, Underway};
+use crate::memory::Memory;
 use crate::slices::{Slicing, Want};
 use crate::{Cache, Caching, Inner};
 
@@ -61,20 +62,27 @@ impl Source {
             at: At::Between(seat),
         })
     }
+}
 
-    /// Whether the slices of these parts are all stored.
-    pub fn has(&self, parts: &[Part]) -> bool {
-        let (Some(slicing), Some(feeder)) = (self.entry.slicing(), &self.feeder) else { return true };
-        let indices = |part: &Part| part.first / slicing.size..=part.last / slicing.size;
-        let count = |part: &Part| part.last / slicing.size - part.first / slicing.size + 1;
-        parts.iter().map(count).sum::<u64>() <= MOST_LOOKED_FOR
-            && parts.iter().flat_map(indices).all(|index| feeder.stored(&self.entry, slicing, index).is_some())
-    }
+/// Whether the slices of these parts are all stored.
+pub(super) fn has_slices(memory: &Memory, record: &Entry, slicing: &Slicing, parts: &[Part]) -> bool {
+    let indices = |part: &Part| part.first / slicing.size..=part.last / slicing.size;
+    let count = |part: &Part| part.last / slicing.size - part.first / slicing.size + 1;
+    parts.iter().map(count).sum::<u64>() <= MOST_LOOKED_FOR
+        && parts.iter().flat_map(indices).all(|index| stored(memory, record, slicing, index).is_some())
+}
+
+fn stored(memory: &Memory, record: &Entry, slicing: &Slicing, index: u64) -> Option<Arc<Entry>> {
+    memory.find(slicing.key(record.url(), index))?.latest().cloned()
 }
 
 impl Feeder {
     fn stored(&self, record: &Entry, slicing: &Slicing, index: u64) -> Option<Arc<Entry>> {
-        self.cache.memory.find(slicing.key(record.url(), index))?.latest().cloned()
+        stored(&self.cache.memory, record, slicing, index)
+    }
+
+    pub(super) fn memory(&self) -> &Memory {
+        &self.cache.memory
     }
 
     /// A seat at a slice that is not stored, and comes in: for this answer, or for another one.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderValue;
 use http_body_util::BodyExt;
 use proptest::prelude::*;
 use terms::{Answer, Body, BodyError, CacheUse, Digest, Refusal};
@@ -517,6 +518,23 @@ async fn beyond_the_budget_bodies_are_not_kept() {
     }
     let stored: Vec<bool> = writers.into_iter().map(|(_flight, writer)| writer.finish().unwrap().stored).collect();
     assert_eq!(stored, [true, false, false, false]);
+}
+
+#[test]
+fn a_large_body_that_is_slow_to_come_leaves_room_for_small_ones() {
+    let cache = cache_of(4 << 20, 1 << 20);
+    let slow = |target: &str, length: usize| {
+        let (ask, url) = ask("GET", target, &[]);
+        let fill = miss(&cache, &ask, &url, moment());
+        let flight = fill.flight();
+        let length = length.to_string();
+        let head = head(200, &[("cache-control", "max-age=60"), ("content-length", &length)]);
+        (flight, land(fill, &head, moment()))
+    };
+    let _first = slow("/large", MIB);
+    let small: Vec<_> = (0..5).map(|n| slow(&format!("/{n}"), MIB / 16)).collect();
+    let kept: Vec<bool> = small.iter().map(|(_flight, writer)| !writer.entry().growth().is_windowed()).collect();
+    assert_eq!(kept, [true, true, true, true, false]);
 }
 
 #[test]

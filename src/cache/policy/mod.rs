@@ -3,7 +3,7 @@
 //! Each branch stands under the clause that it obeys. Two questions are answered here: may this
 //! response be stored ([`storable`]), and may what is stored answer this request ([`Stored::reuse`]).
 //!
-//! Left out on purpose: partial responses (section 3.3), and updating by HEAD (section 4.3.5).
+//! Left out on purpose: partial responses (section 3.3), which are kept as slices of their own.
 
 pub mod date;
 pub mod directives;

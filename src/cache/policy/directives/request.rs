@@ -1,5 +1,7 @@
 use http::header::{CACHE_CONTROL, HeaderMap, PRAGMA};
 
+use terms::Ask;
+
 use super::syntax::{Directive, directives, least, seconds, seconds_or_none_left, words};
 
 /// The directives of a request (RFC 9111 section 5.2.1). They are advice.
@@ -17,6 +19,10 @@ pub struct RequestDirectives {
 }
 
 impl RequestDirectives {
+    pub fn of(ask: &Ask) -> RequestDirectives {
+        if ask.present.cache_control { RequestDirectives::read(&ask.fields) } else { RequestDirectives::default() }
+    }
+
     pub fn read(fields: &HeaderMap) -> RequestDirectives {
         let mut read = RequestDirectives::default();
         for Directive { name, argument } in directives(fields) {
