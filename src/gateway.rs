@@ -97,7 +97,7 @@ impl Gateway {
                 (url.clone(), Box::pin(self.fetcher.pass(site, ask, url, clearance, body, pass)).await?)
             }
         };
-        let cleared = self.guard(clearance, url, &name, site.adjust(answer), lane)?;
+        let cleared = self.guard(clearance, url, &name, site.adjust(answer, &name), lane)?;
         Ok(Cleared { place, ..cleared })
     }
 

@@ -109,8 +109,11 @@ impl Site {
     }
 
     /// Changes what the site wants changed in what an origin answered, as it leaves: what is stored stays as
-    /// it came, so that a new rule holds at once for what was stored before.
-    pub fn adjust(&self, mut answer: Answer) -> Answer {
+    /// it came, so that a new rule holds at once for what was stored before. `name` is what it is stored under.
+    pub fn adjust(&self, mut answer: Answer, name: &Url) -> Answer {
+        if self.caching.rules.show_key {
+            cache::show_key(&mut answer.fields, name);
+        }
         if self.to_client.is_empty() || answer.cache == CacheUse::None {
             return answer;
         }

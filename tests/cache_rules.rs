@@ -275,3 +275,17 @@ fn check_shows_the_rules_and_what_is_wrong_with_them() {
     assert_eq!(wrong.code, 78, "{}", wrong.all());
     assert!(wrong.all().contains("200 is no status of an error"), "{}", wrong.all());
 }
+
+#[test]
+fn what_an_answer_is_stored_under_is_shown_where_it_is_asked_for() {
+    let origin = Origin::with("*", Page::stored("x"));
+    let edge = ruled(&origin, "show_key = true, ignore_query = [\"utm_*\"]");
+    let status = |path: &str| edge.get(path).field("Cache-Status").unwrap().to_owned();
+    assert_eq!(status("/a?b=1&utm_x=2"), "seawall; fwd=uri-miss; fwd-status=200; stored; key=\"photos.example/a?b=1\"");
+    let again = status("/a?b=1");
+    assert!(again.starts_with("seawall; hit; ttl=") && again.ends_with("; key=\"photos.example/a?b=1\""), "{again}");
+    let passed = edge.ask("POST", "/a", &[]);
+    assert_eq!(passed.field("Cache-Status"), Some("seawall; fwd=method; fwd-status=200; key=\"photos.example/a\""));
+    let plain = Edge::before(&origin).start();
+    assert!(!plain.get("/a").field("Cache-Status").unwrap().contains("key"));
+}

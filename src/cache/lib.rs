@@ -37,7 +37,7 @@ mod tags;
 mod testing;
 mod writer;
 
-pub use answer::{Feeder, Hit};
+pub use answer::{Feeder, Hit, show_key};
 pub use background::Background;
 pub use cache::{Cache, Lookup};
 pub use entry::Entry;

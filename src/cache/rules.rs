@@ -19,6 +19,8 @@ pub struct Rules {
     pub no_collapse: bool,
     /// `s-maxage` does not keep `stale-while-revalidate` from being followed.
     pub stale_with_s_maxage: bool,
+    /// `Cache-Status` says what answers are stored under.
+    pub show_key: bool,
 }
 
 /// How long answers hold. None of these has an answer stored that says `no-store` or `private`, or that is one

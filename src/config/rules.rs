@@ -42,6 +42,7 @@ impl Judge<'_, '_> {
             bypass: rules.bypass.map(|bypass| self.bypass(bypass)).unwrap_or_default(),
             no_collapse: !on(rules.collapse, true),
             stale_with_s_maxage: on(rules.stale_with_s_maxage, false),
+            show_key: on(rules.show_key, false),
         }
     }
 
@@ -111,7 +112,7 @@ fn cookie(text: &str) -> Result<String, Wrong> {
 
 /// All rules, those that are not in force as well.
 pub(super) fn value(rules: &Rules) -> Value {
-    let Rules { lifetimes, key, bypass, no_collapse, stale_with_s_maxage } = rules;
+    let Rules { lifetimes, key, bypass, no_collapse, stale_with_s_maxage, show_key } = rules;
     let negative = lifetimes.negative.as_ref();
     json!({
         "ttl": lifetimes.ttl.map(show_duration),
@@ -128,5 +129,6 @@ pub(super) fn value(rules: &Rules) -> Value {
         })),
         "collapse": !no_collapse,
         "stale_with_s_maxage": stale_with_s_maxage,
+        "show_key": show_key,
     })
 }

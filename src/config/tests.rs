@@ -77,7 +77,7 @@ forwarded = true
 allow = ["192.0.2.0/24"]
 deny = "192.0.2.7"
 limits = { connections_per_address = 1, requests_per_address = "2/s", burst = 3, requests = "4/s" }
-cache = { ttl = "1m", max_ttl = "2m", heuristics = false, negative = { ttl = "3s", statuses = [404] }, ignore_query = ["utm_*"], sort_query = true, key_cookies = ["lang"], bypass = { paths = ["/admin/*"], cookies = ["session"], fields = ["X-Preview"] }, collapse = false, stale_with_s_maxage = true }
+cache = { ttl = "1m", max_ttl = "2m", heuristics = false, negative = { ttl = "3s", statuses = [404] }, ignore_query = ["utm_*"], sort_query = true, key_cookies = ["lang"], bypass = { paths = ["/admin/*"], cookies = ["session"], fields = ["X-Preview"] }, collapse = false, stale_with_s_maxage = true, show_key = true }
 purge = { allow = ["192.0.2.0/24"], token_file = "purge.tokens" }
 same_content = true
 redirect_to_https = true
@@ -289,7 +289,7 @@ fn reads_every_key() {
         (bypass.paths[0].to_string(), &*bypass.cookies[0], bypass.fields[0].as_str()),
         ("/admin/*".to_owned(), "session", "x-preview")
     );
-    assert!(site.caching.rules.no_collapse && site.caching.rules.stale_with_s_maxage);
+    assert!(site.caching.rules.no_collapse && site.caching.rules.stale_with_s_maxage && site.caching.rules.show_key);
     let purging = &site.purging;
     assert_eq!((&purging.allow[..], purging.tokens.len()), (&[network("192.0.2.0/24")][..], 1));
     let rate = |count, seconds| Some(Rate { count, per: Duration::from_secs(seconds) });

@@ -95,6 +95,10 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ("site.cache.negative.statuses", "Which errors these are."),
     ("site.cache.negative.ttl", "From the fetch on."),
     (
+        "site.cache.show_key",
+        "Say in Cache-Status under which URL an answer is stored, to find out what is one and what is not.",
+    ),
+    (
         "site.cache.sort_query",
         "Parameters in another order make no other answer: the origin is asked with them sorted.",
     ),

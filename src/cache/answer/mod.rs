@@ -24,6 +24,7 @@ use sliced::Source;
 use status::Forwarded;
 
 pub use sliced::Feeder;
+pub use status::show_key;
 
 static REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 

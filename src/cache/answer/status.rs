@@ -2,9 +2,10 @@
 
 use std::io::Write;
 
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use http::StatusCode;
-use http::header::{CACHE_STATUS, HeaderMap, HeaderValue};
+use http::header::{CACHE_STATUS, Entry, HeaderMap, HeaderValue};
+use terms::Url;
 
 use crate::policy::Forward;
 
@@ -63,6 +64,27 @@ pub(crate) fn add(fields: &mut HeaderMap, member: HeaderValue) {
     fields.append(CACHE_STATUS, member);
 }
 
+/// Has the last member, which is this cache's, say under which URL the answer is stored (section 2.7). Beside it the
+/// scheme, cookies and what an answer varies by may tell stored ones apart.
+pub fn show_key(fields: &mut HeaderMap, name: &Url) {
+    let Entry::Occupied(mut members) = fields.entry(CACHE_STATUS) else { return };
+    let Some(own) = members.iter_mut().next_back() else { return };
+    let mut text = own.as_bytes().to_vec();
+    text.extend_from_slice(b"; key=\"");
+    for byte in [name.authority(), name.target()].into_iter().flat_map(str::bytes) {
+        // RFC 9651 section 3.3.3.
+        match byte {
+            b'"' | b'\\' => text.extend([b'\\', byte]),
+            b' '..=b'~' => text.push(byte),
+            _ => text.extend(format!("%{byte:02X}").bytes()),
+        }
+    }
+    text.push(b'"');
+    if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(text)) {
+        *own = value;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,5 +110,18 @@ mod tests {
         add(&mut fields, hit(3));
         let all: Vec<_> = fields.get_all(CACHE_STATUS).iter().collect();
         assert_eq!(all, ["inner; hit", "seawall; hit; ttl=3"]);
+    }
+
+    #[test]
+    fn the_key_is_a_string_of_the_own_member() {
+        let mut fields = HeaderMap::new();
+        let (_, name) = crate::testing::ask("GET", "/a%20{\"x\"}", &[]);
+        show_key(&mut fields, &name);
+        assert!(fields.is_empty(), "what is made here has no member");
+        fields.insert(CACHE_STATUS, HeaderValue::from_static("inner; hit"));
+        add(&mut fields, hit(3));
+        show_key(&mut fields, &name);
+        let all: Vec<_> = fields.get_all(CACHE_STATUS).iter().map(|one| one.to_str().unwrap()).collect();
+        assert_eq!(all, ["inner; hit", "seawall; hit; ttl=3; key=\"photos.example/a%20{\\\"x\\\"}\""]);
     }
 }

@@ -18,6 +18,7 @@ pub(in super::super) struct Rules {
     pub(in super::super) bypass: Option<Bypass>,
     pub(in super::super) collapse: Option<At<bool>>,
     pub(in super::super) stale_with_s_maxage: Option<At<bool>>,
+    pub(in super::super) show_key: Option<At<bool>>,
 }
 
 /// How long errors hold.
@@ -49,6 +50,7 @@ impl Rules {
             bypass: rules.inner("bypass", "site.cache.bypass", Bypass::read),
             collapse: rules.flag("collapse"),
             stale_with_s_maxage: rules.flag("stale_with_s_maxage"),
+            show_key: rules.flag("show_key"),
         };
         rules.end();
         Some(read)
