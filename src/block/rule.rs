@@ -16,7 +16,7 @@ pub struct Rule {
     pub subject: Subject,
     /// What this covers is served, whatever else blocks it.
     pub exception: bool,
-    pub attributes: Attributes,
+    pub attributes: Arc<Attributes>,
     /// The line of the list, from 1; 0 for a live edit.
     pub line: u32,
 }
@@ -86,15 +86,14 @@ pub struct Attributes {
     pub disclose: Option<Disclose>,
 }
 
-impl Attributes {
-    pub fn standing(&self, now: Timestamp) -> Standing {
-        if self.from.is_some_and(|from| now < from) {
-            Standing::NotYet
-        } else if self.until.is_some_and(|until| until <= now) {
-            Standing::Over
-        } else {
-            Standing::InForce
-        }
+/// Where `now` lies in a window of time that is open where an end is missing.
+pub(crate) fn standing(from: Option<Timestamp>, until: Option<Timestamp>, now: Timestamp) -> Standing {
+    if from.is_some_and(|from| now < from) {
+        Standing::NotYet
+    } else if until.is_some_and(|until| until <= now) {
+        Standing::Over
+    } else {
+        Standing::InForce
     }
 }
 

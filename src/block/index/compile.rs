@@ -4,32 +4,39 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use terms::Digest;
+use terms::{Digest, Timestamp};
 
+use super::bearings::{self, Form};
+use super::key::{Key, Trail, digest_key};
 use super::patterns::Patterns;
-use super::postings::Postings;
-use super::probe::{Key, Kind, Reach, Trail, digest_key, labels, segments};
-use super::table::{ASK_PAIRS, Bearing, Held, Source, Table, Texts};
-use super::wordings::Wordings;
-use crate::pattern::Pattern;
-use crate::rule::{Place, Rule, Subject};
+use super::probe::{Kind, Reach, labels, segments};
+use super::sections::{Section, Sections, Texts};
+use super::slots::{ASK_PAIRS, Posting, Slots, posting};
+use super::table::{Source, Table};
+use super::wordings::{Joined, Wordings};
+use crate::pattern::{Pattern, Share};
+use crate::rule::{Attributes, Place, Rule, Subject};
 
-/// A table on its way. Rules are added in the order in which they decide.
-pub(crate) struct Compiler {
+/// Some of the rules of a table, in their order. Parts can be made beside one another.
+#[derive(Default)]
+pub(crate) struct Part {
     wordings: Wordings,
-    held: Vec<Held>,
-    bearings: Vec<Bearing>,
-    bearing_numbers: HashMap<Bearing, u32>,
+    /// For each rule its line and its bearing.
+    held: Vec<(u32, u32)>,
+    bearings: Vec<(Form, Arc<Attributes>)>,
+    /// By the address of the attributes, which are held above.
+    bearing_numbers: HashMap<(usize, Form), u32>,
     query_rules: Vec<u32>,
     queries: Texts,
     keys: Keys,
     patterns: Vec<(u32, Arc<Pattern>)>,
 }
 
-/// Rules under their keys, on the way to postings.
+/// Rules under their keys, on the way to slots.
 #[derive(Default)]
 pub(super) struct Keys {
-    postings: Vec<(Key, u32)>,
+    /// Those whose key has its highest bit last.
+    postings: [Vec<Posting>; 2],
     by_pair: Vec<ByPair>,
     pair_keys: Vec<Key>,
     reach: Reach,
@@ -42,21 +49,7 @@ struct ByPair {
     keys: Range<usize>,
 }
 
-impl Compiler {
-    /// `rules` is about how many there will be.
-    pub(crate) fn new(rules: usize) -> Compiler {
-        Compiler {
-            wordings: Wordings::default(),
-            held: Vec::with_capacity(rules),
-            bearings: Vec::new(),
-            bearing_numbers: HashMap::new(),
-            query_rules: Vec::new(),
-            queries: Texts::default(),
-            keys: Keys { postings: Vec::with_capacity(rules), ..Keys::default() },
-            patterns: Vec::new(),
-        }
-    }
-
+impl Part {
     pub(crate) fn add(&mut self, rule: &Rule) {
         let number = self.held.len() as u32;
         let query = match &rule.subject {
@@ -67,51 +60,91 @@ impl Compiler {
             self.query_rules.push(number);
             self.queries.push(query);
         }
-        let bearing =
-            Bearing { exception: rule.exception, has_query: query.is_some(), attributes: rule.attributes.clone() };
-        let bearing = self.intern(bearing);
+        let bearing = self.bearing(Form { exception: rule.exception, has_query: query.is_some() }, &rule.attributes);
         self.wordings.push(&rule.text);
-        self.held.push(Held { line: rule.line, bearing });
+        self.held.push((rule.line, bearing));
         match &rule.subject {
             Subject::Pattern(pattern) => self.patterns.push((number, pattern.clone())),
             subject => self.keys.add(number, subject, None),
         }
     }
 
-    fn intern(&mut self, bearing: Bearing) -> u32 {
-        if let Some(number) = self.bearing_numbers.get(&bearing) {
-            return *number;
+    fn bearing(&mut self, form: Form, attributes: &Arc<Attributes>) -> u32 {
+        let next = self.bearings.len() as u32;
+        let number = *self.bearing_numbers.entry((Arc::as_ptr(attributes) as usize, form)).or_insert(next);
+        if number == next {
+            self.bearings.push((form, attributes.clone()));
         }
-        let number = self.bearings.len() as u32;
-        self.bearings.push(bearing.clone());
-        self.bearing_numbers.insert(bearing, number);
         number
     }
 
+    /// What its patterns take.
+    pub(crate) fn share(&self) -> Share {
+        self.patterns.iter().map(|(_, pattern)| pattern.share()).sum()
+    }
+}
+
+/// A table on its way. Parts come in the order in which their rules decide.
+#[derive(Default)]
+pub(crate) struct Compiler {
+    wordings: Joined,
+    held: Vec<u8>,
+    bearings: bearings::Writer,
+    query_rules: Vec<u8>,
+    queries: Texts,
+    keys: Keys,
+    patterns: Vec<(u32, Arc<Pattern>)>,
+}
+
+impl Compiler {
+    /// `line` is how many lines stand before those of the part.
+    pub(crate) fn append(&mut self, part: Part, line: u32) {
+        let base = (self.held.len() / 8) as u32;
+        let numbers: Vec<u32> =
+            part.bearings.iter().map(|(form, attributes)| self.bearings.number(*form, attributes)).collect();
+        for (own_line, bearing) in part.held {
+            let line = if own_line == 0 { 0 } else { own_line + line };
+            self.held.extend_from_slice(&line.to_le_bytes());
+            self.held.extend_from_slice(&numbers[bearing as usize].to_le_bytes());
+        }
+        self.wordings.append(&part.wordings);
+        self.query_rules.extend(part.query_rules.iter().flat_map(|rule| (rule + base).to_le_bytes()));
+        self.queries.append(&part.queries);
+        self.keys.append(part.keys, base);
+        self.patterns.extend(part.patterns.into_iter().map(|(rule, pattern)| (rule + base, pattern)));
+    }
+
     /// `hash` is the digest of what the rules were read from.
-    pub(crate) fn finish(mut self, source: Source, hash: Digest) -> Table {
-        self.held.shrink_to_fit();
-        let (postings, reach) = self.keys.finish();
-        self.wordings.shrink();
-        self.queries.shrink();
-        let windows = self.bearings.iter().map(|bearing| &bearing.attributes);
-        let mut boundaries: Vec<_> = windows.flat_map(|window| [window.from, window.until]).flatten().collect();
+    pub(crate) fn finish(self, source: Source, hash: Digest) -> Table {
+        let mut lists = Vec::new();
+        let (slots, reach) = self.keys.finish(&mut lists);
+        let mut boundaries = self.bearings.boundaries;
         boundaries.sort_unstable();
         boundaries.dedup();
         let patterns: Vec<(u32, &Pattern)> = self.patterns.iter().map(|(rule, pattern)| (*rule, &**pattern)).collect();
-        Table {
-            source,
-            hash,
-            wordings: self.wordings,
-            held: self.held,
-            bearings: self.bearings,
-            query_rules: self.query_rules,
-            queries: self.queries,
-            postings,
-            patterns: Patterns::new(&patterns),
-            reach,
-            boundaries,
+        let words = |all: &mut dyn Iterator<Item = u32>| all.flat_map(u32::to_le_bytes).collect::<Vec<u8>>();
+        let mut all: [Vec<u8>; super::sections::SECTIONS] = Default::default();
+        for (section, bytes) in [
+            (Section::Lists, lists),
+            (Section::Held, self.held),
+            (Section::Bearings, self.bearings.bearings),
+            (Section::TextEnds, self.bearings.texts.ends),
+            (Section::Texts, self.bearings.texts.bytes),
+            (Section::QueryRules, self.query_rules),
+            (Section::QueryEnds, self.queries.ends),
+            (Section::Queries, self.queries.bytes),
+            (Section::WordingParts, self.wordings.parts),
+            (Section::WordingBlocks, self.wordings.blocks),
+            (Section::Wordings, self.wordings.bytes),
+            (Section::Patterns, words(&mut patterns.iter().map(|(rule, _)| *rule))),
+            (Section::Boundaries, boundaries.iter().flat_map(|boundary| boundary.to_le_bytes()).collect()),
+            (Section::Pages, words(&mut self.bearings.pages.iter().copied())),
+        ] {
+            all[section as usize] = bytes;
+            all[section as usize].shrink_to_fit();
         }
+        let sections = Sections(all);
+        Table { source, hash, slots, sections, patterns: Patterns::new(&patterns), reach }
     }
 }
 
@@ -130,55 +163,99 @@ impl Keys {
             }
             Subject::Host(own) => {
                 self.reach.hosts = true;
-                self.postings.push((Trail::of_host(host.unwrap_or(own)).key(Kind::Host), rule));
+                self.post(Trail::of_host(host.unwrap_or(own)).key(Kind::Host), rule);
             }
             Subject::HostTree(own) => {
                 let host = host.unwrap_or(own);
                 self.reach.tree_labels = self.reach.tree_labels.max(labels(host));
-                self.postings.push((Trail::of_tree(host).key(Kind::HostTree), rule));
+                self.post(Trail::of_host(host).key(Kind::HostTree), rule);
             }
             Subject::Digest(digest) => {
                 self.reach.digests = true;
-                self.postings.push((digest_key(digest), rule));
+                self.post(digest_key(digest), rule);
             }
             Subject::Pattern(_) => {}
         }
+    }
+
+    fn post(&mut self, key: Key, rule: u32) {
+        self.postings[usize::from(key >> 127 == 1)].push(posting(key, rule));
     }
 
     fn add_place(&mut self, rule: u32, kind: Kind, place: &Place, host: Option<&str>) {
         for reading in place.readings() {
             let trail = Trail::of_path(host.unwrap_or(reading.host()), reading);
             if reading.query().is_none() {
-                self.postings.push((trail.key(kind), rule));
+                self.post(trail.key(kind), rule);
                 continue;
             }
-            self.postings.push((trail.key(kind), ASK_PAIRS));
+            self.post(trail.key(kind), ASK_PAIRS);
             let start = self.pair_keys.len();
             self.pair_keys.extend(reading.pairs().map(|pair| trail.pair_key(kind, pair)));
             self.by_pair.push(ByPair { rule, keys: start..self.pair_keys.len() });
         }
     }
 
+    /// Takes over what was added to others, whose rules are numbered from `base` on here.
+    fn append(&mut self, other: Keys, base: u32) {
+        for (half, postings) in self.postings.iter_mut().zip(other.postings) {
+            let moved =
+                |posting: Posting| if posting as u32 == ASK_PAIRS { posting } else { posting + u128::from(base) };
+            half.extend(postings.into_iter().map(moved));
+        }
+        let before = self.pair_keys.len();
+        let moved =
+            |one: ByPair| ByPair { rule: one.rule + base, keys: one.keys.start + before..one.keys.end + before };
+        self.by_pair.extend(other.by_pair.into_iter().map(moved));
+        self.pair_keys.extend(other.pair_keys);
+        self.reach.widen(other.reach);
+    }
+
     /// Puts every rule with pairs under the rarest of them, so that a pair which many rules share
     /// leads to few of them.
     fn settle_pairs(&mut self) {
-        let has_choice = self.by_pair.iter().any(|one| one.keys.len() > 1);
-        let mut uses: HashMap<Key, u32> = HashMap::new();
-        if has_choice {
-            for key in &self.pair_keys {
-                *uses.entry(*key).or_default() += 1;
-            }
-        }
-        for one in &self.by_pair {
-            let keys = &self.pair_keys[one.keys.clone()];
-            if let Some(rarest) = keys.iter().min_by_key(|key| uses.get(key)) {
-                self.postings.push((*rarest, one.rule));
+        let (by_pair, keys) = (std::mem::take(&mut self.by_pair), std::mem::take(&mut self.pair_keys));
+        let uses = Uses::of(&keys);
+        for one in by_pair {
+            if let Some(rarest) = keys[one.keys].iter().min_by_key(|key| uses.at_least(**key)) {
+                self.post(*rarest, one.rule);
             }
         }
     }
 
-    pub(super) fn finish(mut self) -> (Postings, Reach) {
+    pub(super) fn finish(mut self, lists: &mut Vec<u8>) -> (Slots, Reach) {
         self.settle_pairs();
-        (Postings::new(self.postings), self.reach)
+        (Slots::new(self.postings, lists), self.reach)
     }
+}
+
+/// How often each of many keys is used: now and then more than it is, where two share a counter.
+struct Uses {
+    counters: Vec<u32>,
+}
+
+impl Uses {
+    const MOST: usize = 1 << 24;
+
+    fn of(keys: &[Key]) -> Uses {
+        let mut uses = Uses { counters: vec![0; (keys.len() * 2).next_power_of_two().min(Uses::MOST)] };
+        for key in keys {
+            let place = uses.place(*key);
+            uses.counters[place] = uses.counters[place].saturating_add(1);
+        }
+        uses
+    }
+
+    fn place(&self, key: Key) -> usize {
+        (key >> 64) as usize & (self.counters.len() - 1)
+    }
+
+    fn at_least(&self, key: Key) -> u32 {
+        self.counters[self.place(key)]
+    }
+}
+
+/// An instant of a section.
+pub(super) fn instant(micros: &[u8; 8]) -> Timestamp {
+    Timestamp::from_micros(i64::from_le_bytes(*micros))
 }

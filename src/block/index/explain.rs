@@ -102,7 +102,7 @@ impl Index {
             by_kin: one.by_kin,
             kind: one.kind,
             exception: !one.blocks,
-            attributes: table.attributes(one.rule).clone(),
+            attributes: table.attributes(one.rule),
             origin: table.origin(one.rule),
             standing: table.standing(one.rule, now),
             because: None,

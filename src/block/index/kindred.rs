@@ -6,9 +6,10 @@
 use std::sync::Arc;
 
 use super::compile::Keys;
+use super::key::Key;
 use super::patterns::Patterns;
-use super::postings::Postings;
-use super::probe::{Key, Reach};
+use super::probe::Reach;
+use super::slots::{Rules, Slots};
 use super::table::Table;
 use crate::kin::Kin;
 use crate::list;
@@ -34,7 +35,8 @@ pub fn patterns_at_large(tables: &[Arc<Table>], kin: &Kin) -> Option<String> {
 }
 
 struct Kindred {
-    postings: Postings,
+    slots: Slots,
+    lists: Vec<u8>,
     reach: Reach,
 }
 
@@ -78,9 +80,14 @@ impl Related {
     }
 
     /// The rules of a table under a key, as [`Table::find`].
-    pub(super) fn find(&self, table: usize, key: Key) -> &[u32] {
+    pub(super) fn find(&self, table: usize, key: Key) -> Rules<'_> {
         let kindred = self.kindred.get(table).and_then(Option::as_ref);
-        kindred.map_or(&[], |kindred| kindred.postings.find(key))
+        kindred.map_or(Rules::NONE, |kindred| kindred.slots.find(key, &kindred.lists))
+    }
+
+    /// As [`Slots::prefetch`], of all tables.
+    pub(super) fn prefetch(&self, key: Key) {
+        self.kindred.iter().flatten().for_each(|kindred| kindred.slots.prefetch(key));
     }
 
     pub(super) fn hosts_to_try(&self, family: u32) -> impl Iterator<Item = &str> {
@@ -112,8 +119,9 @@ impl Kindred {
                 keys.add(rule, &read.subject, Some(kin.mark(family)));
             }
         }
-        let (postings, reach) = keys.finish();
-        (!is_empty).then_some(Kindred { postings, reach })
+        let mut lists = Vec::new();
+        let (slots, reach) = keys.finish(&mut lists);
+        (!is_empty).then_some(Kindred { slots, lists, reach })
     }
 }
 

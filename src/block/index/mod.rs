@@ -14,13 +14,17 @@
 //! Where a URL can be read in several ways, each reading is judged by itself, and the first one that
 //! is blocked blocks the URL: an exception frees only the readings that it covers.
 
+mod bearings;
 mod compile;
 mod explain;
+mod key;
 mod kindred;
+mod memory;
 mod patterns;
-mod postings;
 mod probe;
 mod probed;
+mod sections;
+mod slots;
 mod table;
 mod wordings;
 
@@ -28,9 +32,10 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
 use terms::{Digest, Folded, Hasher, Ruling, Timestamp, Url};
 
-pub(crate) use compile::Compiler;
+pub(crate) use compile::{Compiler, Part};
 pub use explain::{Cited, Explanation};
 pub use kindred::patterns_at_large;
 pub use probe::Kind;
@@ -39,9 +44,10 @@ pub use table::{Source, Table};
 
 use crate::kin::Kin;
 use crate::rule::{Rule, Standing};
+use key::{Key, digest_key};
 use kindred::Related;
-use probe::{Key, Probe, Reach, digest_key, each_probe};
-use table::ASK_PAIRS;
+use probe::{Probe, Reach, probes};
+use slots::{ASK_PAIRS, Rules};
 
 /// All rules of all sources, under one version.
 pub struct Index {
@@ -54,6 +60,9 @@ pub struct Index {
     reach: Reach,
     related: Related,
 }
+
+/// What covers one reading: seldom more than a few rules.
+type Matches = SmallVec<[Match; 4]>;
 
 /// A rule that covers what is judged. The least of several decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -156,9 +165,8 @@ impl Index {
 
     fn judge_name(&self, url: &Url, now: Timestamp) -> Option<(Kind, Ruling)> {
         url.readings().find_map(|reading| {
-            let decides = self.decide(reading, now).filter(|decides| decides.blocks)?;
-            let mut all = Vec::new();
-            self.each_match(reading, |one| all.push(one));
+            let all = self.matches(reading);
+            let decides = self.first_in_force(&all, now).filter(|decides| decides.blocks)?;
             Some((decides.kind, self.ruling(decides, all, now)))
         })
     }
@@ -170,13 +178,11 @@ impl Index {
             return None;
         }
         let key = digest_key(digest);
-        let mut all = Vec::new();
+        let mut all = Matches::new();
         for (number, table) in self.tables.iter().enumerate() {
-            for &rule in table.find(key) {
-                all.push(self.matched(Kind::Digest, 0, number, rule, false));
-            }
+            all.extend(table.find(key).map(|rule| self.matched(Kind::Digest, 0, number, rule, false)));
         }
-        let decides = all.iter().filter(|one| self.in_force(one, now)).min().copied().filter(|one| one.blocks)?;
+        let decides = self.first_in_force(&all, now).filter(|one| one.blocks)?;
         let is_excepted = |reading| self.decide(reading, now).is_some_and(|one| !one.blocks);
         if url.readings().all(is_excepted) {
             return None;
@@ -186,49 +192,47 @@ impl Index {
 
     /// The rule in force that decides on one reading of a URL.
     fn decide(&self, reading: &Folded, now: Timestamp) -> Option<Match> {
-        let mut best: Option<Match> = None;
-        self.each_match(reading, |one| {
-            if best.is_none_or(|best| one < best) && self.in_force(&one, now) {
-                best = Some(one);
-            }
-        });
-        best
+        self.first_in_force(&self.matches(reading), now)
+    }
+
+    fn first_in_force(&self, all: &[Match], now: Timestamp) -> Option<Match> {
+        all.iter().filter(|one| self.in_force(one, now)).min().copied()
+    }
+
+    fn matches(&self, reading: &Folded) -> Matches {
+        let mut all = Matches::new();
+        self.each_match(reading, |one| all.push(one));
+        all
     }
 
     /// Shows `visit` every rule that covers a reading, in no order and at whatever time; twice where it
     /// does so by itself and by kin.
     fn each_match(&self, reading: &Folded, mut visit: impl FnMut(Match)) {
         let find = |number: usize, key| self.tables[number].find(key);
-        self.each_keyed(reading.host(), reading, self.reach, find, |kind, depth, table, rule| {
-            visit(self.matched(kind, depth, table, rule, false));
-        });
+        let announce = |key| self.tables.iter().for_each(|table| table.slots.prefetch(key));
+        for probe in &probes(reading.host(), reading, self.reach, announce) {
+            self.each_hit(probe, reading, find, |table, rule| {
+                visit(self.matched(probe.kind, probe.depth, table, rule, false));
+            });
+        }
         self.each_pattern(reading, |table, rule| visit(self.matched(Kind::Pattern, 0, table, rule, false)));
         let Some(family) = self.kin().family(reading.host()) else { return };
         let find = |number: usize, key| self.related.find(number, key);
-        self.each_keyed(self.kin().mark(family), reading, self.related.reach(), find, |kind, depth, table, rule| {
-            // A family stands under one label, whatever host the rule names.
-            let depth = if kind == Kind::HostTree { probe::labels(&self.tables[table].text(rule)) - 1 } else { depth };
-            visit(self.matched(kind, depth, table, rule, true));
-        });
+        let announce = |key| self.related.prefetch(key);
+        for probe in &probes(self.kin().mark(family), reading, self.related.reach(), announce) {
+            self.each_hit(probe, reading, find, |table, rule| {
+                let depth = match probe.kind {
+                    // A family stands under one label, whatever host the rule names.
+                    Kind::HostTree => probe::labels(&self.tables[table].text(rule)) - 1,
+                    _ => probe.depth,
+                };
+                visit(self.matched(probe.kind, depth, table, rule, true));
+            });
+        }
         for host in self.related.hosts_to_try(family) {
             let visit_kin = |table, rule| visit(self.matched(Kind::Pattern, 0, table, rule, true));
             self.each_pattern(&reading.at_host(host), visit_kin);
         }
-    }
-
-    /// What stands under the keys of a reading, `host` in the place of its own; `find` looks into one
-    /// table.
-    fn each_keyed<'a>(
-        &'a self,
-        host: &str,
-        reading: &Folded,
-        reach: Reach,
-        find: impl Fn(usize, Key) -> &'a [u32],
-        mut visit: impl FnMut(Kind, u32, usize, u32),
-    ) {
-        each_probe(host, reading, reach, |probe| {
-            self.each_hit(&probe, reading, &find, |table, rule| visit(probe.kind, probe.depth, table, rule));
-        });
     }
 
     /// What one probe finds.
@@ -236,13 +240,13 @@ impl Index {
         &'a self,
         probe: &Probe<'_>,
         reading: &Folded,
-        find: impl Fn(usize, Key) -> &'a [u32],
+        find: impl Fn(usize, Key) -> Rules<'a>,
         mut visit: impl FnMut(usize, u32),
     ) {
         let mut take = |key| {
             let mut ask_pairs = false;
             for (number, table) in self.tables.iter().enumerate() {
-                for &rule in find(number, key) {
+                for rule in find(number, key) {
                     if rule == ASK_PAIRS {
                         ask_pairs = true;
                     } else if table.takes_query(rule, reading) {
@@ -252,7 +256,7 @@ impl Index {
             }
             ask_pairs
         };
-        if take(probe.key()) {
+        if take(probe.key) {
             for pair in reading.pairs() {
                 take(probe.pair_key(pair));
             }
@@ -280,7 +284,7 @@ impl Index {
     fn is_same_rule(&self, one: &Match, other: &Match) -> bool {
         let query = |one: &Match| {
             let table = &self.tables[one.table];
-            (table.query(one.rule), table.attributes(one.rule).exact_query)
+            (table.query(one.rule), table.bearing(one.rule).exact_query())
         };
         // Of one kind and depth, all but patterns that cover the same name the same.
         let source = |one: &Match| (one.kind == Kind::Pattern).then(|| self.tables[one.table].text(one.rule));
@@ -293,24 +297,32 @@ impl Index {
     /// stands more than once, the notices of all of them that are in force are told, and the first
     /// reason and authority given, and no more than all of them let disclose; status and page are the
     /// deciding one's.
-    fn ruling(&self, decides: Match, mut all: Vec<Match>, now: Timestamp) -> Ruling {
+    fn ruling(&self, decides: Match, mut all: Matches, now: Timestamp) -> Ruling {
         all.retain(|one| self.in_force(one, now) && self.is_same_rule(&decides, one));
         all.sort_unstable();
-        let attributes = || all.iter().map(|one| self.tables[one.table].attributes(one.rule));
-        let mut told = HashSet::new();
         let table = &self.tables[decides.table];
+        let own = table.attributes(decides.rule);
+        let mut notices: Vec<Arc<str>> = Vec::new();
+        let (mut reason, mut authority, mut disclose) = (None, None, None);
+        for one in &all {
+            let attributes = self.tables[one.table].attributes(one.rule);
+            notices.extend(attributes.notice);
+            reason = reason.or(attributes.reason);
+            authority = authority.or(attributes.authority);
+            disclose = disclose.into_iter().chain(attributes.disclose).min();
+        }
+        let mut told = HashSet::new();
+        if notices.len() > 1 {
+            notices.retain(|id| told.insert(id.clone()));
+        }
         Ruling {
             rule: Arc::from(table.text(decides.rule)),
-            notices: attributes()
-                .filter_map(|one| one.notice.as_ref())
-                .filter(|id| told.insert(*id))
-                .cloned()
-                .collect(),
-            reason: attributes().find_map(|one| one.reason.clone()),
-            status: table.attributes(decides.rule).status,
-            authority: attributes().find_map(|one| one.authority.clone()),
-            page: table.attributes(decides.rule).page.clone(),
-            disclose: attributes().filter_map(|one| one.disclose).min(),
+            notices: notices.into(),
+            reason,
+            status: own.status,
+            authority,
+            page: own.page,
+            disclose,
             origin: table.origin(decides.rule),
             list: self.version,
         }

@@ -1,13 +1,9 @@
 //! What is looked up for a URL: a few keys, made in one pass over it.
-//!
-//! A key is a keyed 128-bit hash of a canonical text and a mark that says what the text is. The marks
-//! are bytes that UTF-8 never holds, so no text can run into another's mark. The hash goes over a URL
-//! once, and every ancestor's key is taken on the way.
 
-use std::hash::Hasher;
+use smallvec::SmallVec;
+use terms::Folded;
 
-use siphasher::sip128::{Hasher128, SipHasher13};
-use terms::{Digest, Folded, url};
+use super::key::{HashKey, Key, Trail, below_root};
 
 /// What kind of rule decides, the strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -19,87 +15,6 @@ pub enum Kind {
     HostTree,
     Digest,
     Pattern,
-}
-
-impl Kind {
-    const fn mark(self) -> u8 {
-        match self {
-            Kind::Url => 0xf8,
-            Kind::Prefix => 0xf9,
-            Kind::Host => 0xfa,
-            Kind::HostTree => 0xfb,
-            Kind::Digest => 0xfc,
-            Kind::Pattern => 0xfd,
-        }
-    }
-}
-
-/// Stands between a path and one pair of its query.
-const PAIR: u8 = 0xff;
-
-/// The key of a rule in a table.
-pub(super) type Key = u128;
-
-/// A hash on its way along a URL.
-pub(super) struct Trail(SipHasher13);
-
-impl Trail {
-    fn new() -> Trail {
-        Trail(url::keyed_hasher())
-    }
-
-    pub(super) fn of_host(host: &str) -> Trail {
-        let mut trail = Trail::new();
-        trail.push(host);
-        trail
-    }
-
-    /// Host and path. The root's path is the empty text, so that it is everybody's ancestor.
-    pub(super) fn of_path(host: &str, reading: &Folded) -> Trail {
-        let mut trail = Trail::of_host(host);
-        trail.push(below_root(reading.path()));
-        trail
-    }
-
-    pub(super) fn of_tree(host: &str) -> Trail {
-        let mut trail = Trail::new();
-        host.rsplit('.').for_each(|label| trail.push_label(label));
-        trail
-    }
-
-    fn push(&mut self, text: &str) {
-        self.0.write(text.as_bytes());
-    }
-
-    fn push_label(&mut self, label: &str) {
-        self.push(label);
-        self.push(".");
-    }
-
-    pub(super) fn key(&self, kind: Kind) -> Key {
-        let mut hasher = self.0;
-        hasher.write(&[kind.mark()]);
-        hasher.finish128().as_u128()
-    }
-
-    /// The key of this path with one pair of a query.
-    pub(super) fn pair_key(&self, kind: Kind, pair: &str) -> Key {
-        let mut hasher = self.0;
-        hasher.write(&[kind.mark(), PAIR]);
-        hasher.write(pair.as_bytes());
-        hasher.finish128().as_u128()
-    }
-}
-
-pub(super) fn digest_key(digest: &Digest) -> Key {
-    let mut hasher = url::keyed_hasher();
-    hasher.write(&[Kind::Digest.mark()]);
-    hasher.write(digest.as_bytes());
-    hasher.finish128().as_u128()
-}
-
-fn below_root(path: &str) -> &str {
-    if path == "/" { "" } else { path }
 }
 
 /// Segments of a canonical path: none for the root.
@@ -141,50 +56,60 @@ pub(super) struct Probe<'a> {
     pub(super) depth: u32,
     /// How much of the host, or of the path below the root, it covers.
     pub(super) covered: &'a str,
-    trail: &'a Trail,
+    pub(super) key: Key,
+    trail: Trail,
 }
 
 impl Probe<'_> {
-    pub(super) fn key(&self) -> Key {
-        self.trail.key(self.kind)
-    }
-
     pub(super) fn pair_key(&self, pair: &str) -> Key {
         self.trail.pair_key(self.kind, pair)
     }
 }
 
-/// Shows `visit` all that has to be looked up for one reading of a URL under `host`: its own, or what
-/// stands for it.
-pub(super) fn each_probe(host: &str, reading: &Folded, reach: Reach, mut visit: impl FnMut(Probe<'_>)) {
-    let mut trail = Trail::new();
+/// As many as a URL usually has fit in without a heap.
+pub(super) type Probes<'a> = SmallVec<[Probe<'a>; 20]>;
+
+/// All that has to be looked up for one reading of a URL under `host`: its own, or what stands for it.
+/// `announce` is shown each key as soon as it is known, for its place in memory to be fetched meanwhile.
+pub(super) fn probes<'a>(host: &'a str, reading: &'a Folded, reach: Reach, announce: impl Fn(Key)) -> Probes<'a> {
+    let mut probes = Probes::new();
+    let mut add = |kind, depth, covered, trail: &Trail| {
+        let key = trail.key(kind);
+        announce(key);
+        probes.push(Probe { kind, depth, covered, key, trail: *trail });
+    };
+    let mut trail = Trail::new(HashKey::of_process());
     let mut before = host.len();
-    for (depth, label) in (1..=reach.tree_labels).zip(host.rsplit('.')) {
-        trail.push_label(label);
+    for (depth, label) in (1..).zip(host.rsplit('.')) {
+        trail.push(label);
         before -= label.len();
-        visit(Probe { kind: Kind::HostTree, depth, covered: &host[before..], trail: &trail });
+        if depth <= reach.tree_labels {
+            add(Kind::HostTree, depth, &host[before..], &trail);
+        }
         before = before.saturating_sub(1);
     }
-    if !reach.hosts && !reach.urls && reach.prefix_levels == 0 {
-        return;
-    }
-    let mut trail = Trail::of_host(host);
     if reach.hosts {
-        visit(Probe { kind: Kind::Host, depth: 0, covered: host, trail: &trail });
+        add(Kind::Host, 0, host, &trail);
     }
+    if !reach.urls && reach.prefix_levels == 0 {
+        return probes;
+    }
+    trail.end_host();
     let path = below_root(reading.path());
-    let mut rest = path;
-    for depth in 0..reach.prefix_levels {
-        visit(Probe { kind: Kind::Prefix, depth, covered: &path[..path.len() - rest.len()], trail: &trail });
-        if rest.is_empty() {
-            break;
+    let mut end = 0;
+    for depth in 0.. {
+        if depth < reach.prefix_levels {
+            add(Kind::Prefix, depth, &path[..end], &trail);
+        } else if !reach.urls {
+            return probes;
         }
-        let next = rest.bytes().skip(1).position(|byte| byte == b'/').map_or(rest.len(), |at| at + 1);
-        trail.push(&rest[..next]);
-        rest = &rest[next..];
+        let Some(rest) = path.get(end + 1..) else { break };
+        let segment = &rest[..rest.bytes().position(|byte| byte == b'/').unwrap_or(rest.len())];
+        trail.push(segment);
+        end += 1 + segment.len();
     }
     if reach.urls {
-        trail.push(rest);
-        visit(Probe { kind: Kind::Url, depth: 0, covered: path, trail: &trail });
+        add(Kind::Url, 0, path, &trail);
     }
+    probes
 }

@@ -3,8 +3,10 @@
 use terms::ruling::RuleOrigin;
 use terms::{Folded, Url};
 
-use super::probe::each_probe;
-use super::{Index, Key, Kind, Reach};
+use super::key::Key;
+use super::probe::{Reach, probes};
+use super::slots::Rules;
+use super::{Index, Kind};
 
 /// Look-ups that are told of one URL, and rules that are told of one look-up.
 const MAX_PROBES: usize = 200;
@@ -52,15 +54,13 @@ impl Index {
         reading: &Folded,
         mark: Option<&str>,
         reach: Reach,
-        find: impl Fn(usize, Key) -> &'a [u32],
+        find: impl Fn(usize, Key) -> Rules<'a>,
     ) {
         let host = mark.unwrap_or(reading.host());
         let shown = if mark.is_some() { "HOST" } else { host };
-        each_probe(host, reading, reach, |probe| {
-            // Deep URLs make many; those beyond the bound are not told.
-            if all.len() >= MAX_PROBES {
-                return;
-            }
+        // Deep URLs make many; those beyond the bound are not told.
+        let room = MAX_PROBES.saturating_sub(all.len());
+        for probe in probes(host, reading, reach, |_| ()).iter().take(room) {
             let text = match probe.kind {
                 Kind::HostTree if mark.is_some() => "*.HOST".to_owned(),
                 Kind::HostTree => format!("*.{}", probe.covered),
@@ -69,9 +69,9 @@ impl Index {
                 Kind::Host | Kind::Digest | Kind::Pattern => shown.to_owned(),
             };
             let mut hits = Vec::new();
-            self.each_hit(&probe, reading, &find, |table, rule| hits.push((table, rule)));
+            self.each_hit(probe, reading, &find, |table, rule| hits.push((table, rule)));
             all.push(Probed { kind: probe.kind, text, by_kin: mark.is_some(), hits: self.told(hits) });
-        });
+        }
     }
 
     fn note_patterns(&self, all: &mut Vec<Probed>, reading: &Folded, by_kin: bool) {

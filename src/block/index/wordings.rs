@@ -1,17 +1,21 @@
 //! The texts of many rules, by number.
 //!
 //! Each is held as what it doesn't share with the one before it (front coding): the lines of a list
-//! resemble their neighbours. Every 16th is held whole, so that one is found in a few short steps.
+//! resemble their neighbours. Every 16th is held whole, so that one is found in a few short steps. They
+//! come in parts, which several threads make beside one another.
+
+use super::sections::{Section, Sections};
 
 /// Texts from one that is held whole to the next.
 const BLOCK: usize = 16;
 
+/// Some texts on their way.
 #[derive(Default)]
 pub(super) struct Wordings {
     /// For each text: how many bytes it shares, how many follow, and those.
-    blob: Vec<u8>,
+    bytes: Vec<u8>,
     /// Where each block begins.
-    blocks: Vec<usize>,
+    blocks: Vec<u32>,
     count: usize,
     /// The text pushed last.
     last: Vec<u8>,
@@ -21,47 +25,80 @@ impl Wordings {
     pub(super) fn push(&mut self, text: &str) {
         let text = text.as_bytes();
         let shared = if self.count.is_multiple_of(BLOCK) {
-            self.blocks.push(self.blob.len());
+            self.blocks.push(self.bytes.len() as u32);
             0
         } else {
             self.last.iter().zip(text).take_while(|(one, other)| one == other).count()
         };
         self.push_number(shared);
         self.push_number(text.len() - shared);
-        self.blob.extend_from_slice(&text[shared..]);
+        self.bytes.extend_from_slice(&text[shared..]);
         self.last.truncate(shared);
         self.last.extend_from_slice(&text[shared..]);
         self.count += 1;
     }
 
-    /// Gives back what no further text will need.
-    pub(super) fn shrink(&mut self) {
-        self.last = Vec::new();
-        self.blob.shrink_to_fit();
-        self.blocks.shrink_to_fit();
-    }
-
-    pub(super) fn at(&self, number: usize) -> String {
-        let mut rest = &self.blob[self.blocks[number / BLOCK]..];
-        let mut text = Vec::new();
-        for _ in 0..=number % BLOCK {
-            let (shared, own) = (take_number(&mut rest), take_number(&mut rest));
-            let (own, behind) = rest.split_at(own);
-            text.truncate(shared);
-            text.extend_from_slice(own);
-            rest = behind;
-        }
-        String::from_utf8(text).unwrap_or_default()
-    }
-
     /// Seven bits a byte, the lowest first; the highest bit says that more follow (LEB128).
     fn push_number(&mut self, mut number: usize) {
         while number >= 0x80 {
-            self.blob.push(number as u8 | 0x80);
+            self.bytes.push(number as u8 | 0x80);
             number >>= 7;
         }
-        self.blob.push(number as u8);
+        self.bytes.push(number as u8);
     }
+}
+
+/// Parts that were joined, on the way to sections.
+#[derive(Default)]
+pub(super) struct Joined {
+    /// For each part: its first text, its first block, and where its bytes begin, in 4, 4 and 8 bytes.
+    pub(super) parts: Vec<u8>,
+    pub(super) blocks: Vec<u8>,
+    pub(super) bytes: Vec<u8>,
+    count: usize,
+}
+
+/// Bytes of what is held of a part.
+const PART: usize = 16;
+
+impl Joined {
+    pub(super) fn append(&mut self, part: &Wordings) {
+        self.parts.extend_from_slice(&(self.count as u32).to_le_bytes());
+        self.parts.extend_from_slice(&((self.blocks.len() / 4) as u32).to_le_bytes());
+        self.parts.extend_from_slice(&(self.bytes.len() as u64).to_le_bytes());
+        self.blocks.extend(part.blocks.iter().flat_map(|block| block.to_le_bytes()));
+        self.bytes.extend_from_slice(&part.bytes);
+        self.count += part.count;
+    }
+}
+
+/// The text of a number.
+pub(super) fn at(sections: &Sections, number: u32) -> String {
+    read(sections, number).and_then(|text| String::from_utf8(text).ok()).unwrap_or_default()
+}
+
+fn read(sections: &Sections, number: u32) -> Option<Vec<u8>> {
+    let parts = sections.bytes(Section::WordingParts).as_chunks::<PART>().0;
+    let [first, block, base_low, base_high] =
+        words(parts.get(parts.partition_point(|part| words(part)[0] <= number).checked_sub(1)?)?);
+    let within = (number - first) as usize;
+    let block = sections.words(Section::WordingBlocks).get(block as usize + within / BLOCK)?;
+    let start = (u64::from(base_high) << 32 | u64::from(base_low)) as usize + u32::from_le_bytes(*block) as usize;
+    let mut rest = sections.bytes(Section::Wordings).get(start..)?;
+    let mut text = Vec::new();
+    for _ in 0..=within % BLOCK {
+        let (shared, own) = (take_number(&mut rest), take_number(&mut rest));
+        let (own, behind) = rest.split_at_checked(own)?;
+        text.truncate(shared);
+        text.extend_from_slice(own);
+        rest = behind;
+    }
+    Some(text)
+}
+
+fn words(part: &[u8; PART]) -> [u32; 4] {
+    let mut words = part.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word));
+    std::array::from_fn(|_| words.next().unwrap_or(0))
 }
 
 fn take_number(bytes: &mut &[u8]) -> usize {
@@ -83,22 +120,37 @@ mod tests {
 
     use super::*;
 
-    fn wordings(texts: &[String]) -> Wordings {
-        let mut wordings = Wordings::default();
-        texts.iter().for_each(|text| wordings.push(text));
-        wordings.shrink();
-        wordings
+    fn joined(parts: &[&[String]]) -> Joined {
+        let mut joined = Joined::default();
+        for texts in parts {
+            let mut part = Wordings::default();
+            texts.iter().for_each(|text| part.push(text));
+            joined.append(&part);
+        }
+        joined
+    }
+
+    fn sections(joined: Joined) -> Sections {
+        let mut all: [Vec<u8>; super::super::sections::SECTIONS] = Default::default();
+        all[Section::WordingParts as usize] = joined.parts;
+        all[Section::WordingBlocks as usize] = joined.blocks;
+        all[Section::Wordings as usize] = joined.bytes;
+        Sections(all)
     }
 
     proptest! {
         #[test]
-        fn what_was_put_in_comes_out(parts in prop::collection::vec((0..40_000_usize, "[aé€]{0,4}"), 0..40)) {
+        fn what_was_put_in_comes_out(
+            parts in prop::collection::vec((0..40_000_usize, "[aé€]{0,4}"), 0..40),
+            cut in 0..40_usize,
+        ) {
             // Lengths of one byte, two and three; neighbours that part in the middle of a character.
             let long = |length: usize| "é".repeat(if length < 20_000 { length % 70 } else { length / 4 });
             let texts: Vec<String> = parts.into_iter().map(|(length, own)| long(length) + &own).collect();
-            let wordings = wordings(&texts);
-            for (number, text) in texts.iter().enumerate() {
-                prop_assert_eq!(&wordings.at(number), text);
+            let (one, other) = texts.split_at(cut.min(texts.len()));
+            let sections = sections(joined(&[one, other]));
+            for (number, text) in (0..).zip(&texts) {
+                prop_assert_eq!(&at(&sections, number), text);
             }
         }
     }
@@ -106,8 +158,8 @@ mod tests {
     #[test]
     fn neighbours_share_what_they_begin_with() {
         let texts: Vec<String> = (0..16_000).map(|number| format!("https://photos.example/a/{number}")).collect();
-        let wordings = wordings(&texts);
+        let joined = joined(&[&texts]);
         let plain: usize = texts.iter().map(String::len).sum();
-        assert!(wordings.blob.len() * 3 < plain, "{} of {plain}", wordings.blob.len());
+        assert!(joined.bytes.len() * 3 < plain, "{} of {plain}", joined.bytes.len());
     }
 }

@@ -1,23 +1,63 @@
 //! One line: a rule, then `name=value` pairs, then perhaps a comment.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::attributes::{NAMES, Pair, Reading};
 use super::bad_line::{Fault, quoted};
 use super::subject;
-use crate::rule::Rule;
+use crate::rule::{Attributes, Rule, Subject};
 
 /// Reads a line of text without its end; `None` if no rule stands on it. The rule's line number is 0.
-pub(super) fn read(text: &str) -> Result<Option<Rule>, Fault> {
+pub(super) fn read(text: &str, read_before: &mut ReadBefore) -> Result<Option<Rule>, Fault> {
     let mut words = Words { text, at: 0 };
     let Some((start, word)) = words.next_word() else { return Ok(None) };
     let (subject, exception) = subject::read(word, start)?;
-    let mut attributes = Reading::default();
-    while let Some(pair) = words.next_attribute()? {
-        attributes.add(&pair, &subject)?;
-    }
-    let attributes = attributes.finish(start)?;
+    let written = &text[words.at..];
+    let known = read_before.of(&subject);
+    let attributes = match known.get(written) {
+        Some(attributes) => attributes.clone(),
+        None => {
+            let mut attributes = Reading::default();
+            while let Some(pair) = words.next_attribute()? {
+                attributes.add(&pair, &subject)?;
+            }
+            let attributes = Arc::new(attributes.finish(start)?);
+            remember(known, written, &attributes);
+            attributes
+        }
+    };
     Ok(Some(Rule { text: Arc::from(word), subject, exception, attributes, line: 0 }))
+}
+
+/// Attributes as they were written behind other rules: most lines of a list say the same as another near
+/// them. Those behind URLs apart, since they bear more.
+#[derive(Default)]
+pub(super) struct ReadBefore {
+    behind_urls: Known,
+    behind_others: Known,
+}
+
+type Known = HashMap<Box<str>, Arc<Attributes>>;
+
+impl ReadBefore {
+    fn of(&mut self, subject: &Subject) -> &mut Known {
+        match subject {
+            Subject::Url(_) | Subject::Prefix(_) => &mut self.behind_urls,
+            _ => &mut self.behind_others,
+        }
+    }
+}
+
+fn remember(known: &mut Known, written: &str, attributes: &Arc<Attributes>) {
+    const MOST: usize = 4096;
+    const LONGEST: usize = 1024;
+    if known.len() == MOST {
+        known.clear();
+    }
+    if written.len() <= LONGEST {
+        known.insert(written.into(), attributes.clone());
+    }
 }
 
 /// Walks a line from blank to blank.

@@ -11,7 +11,7 @@ mod text;
 
 pub use bad_line::BadLine;
 pub use tables::read as read_tables;
-pub use text::{MAX_LINE, MAX_REPORTED, read, read_each, read_rule};
+pub use text::{MAX_LINE, MAX_REPORTED, pieces, read, read_each, read_lines, read_rule};
 
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@
 //!
 //! What a rule covers is read by the reader of the plain format, and told in its words.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use toml::Spanned;
@@ -21,9 +22,9 @@ use toml::de::{DeTable, DeValue};
 use super::attributes::{NAMES, Pair, Reading, unknown};
 use super::bad_line::{BadLine, Fault, quoted};
 use super::subject;
-use super::text::{BYTE_ORDER_MARK, MAX_LINE, MAX_REPORTED, Shared, take_share};
+use super::text::{BYTE_ORDER_MARK, MAX_LINE, MAX_REPORTED, take_share};
 use crate::pattern::Share;
-use crate::rule::{Rule, Subject};
+use crate::rule::{Attributes, Rule, Subject};
 
 /// A document is taken apart whole, at many times its size; longer lists are plain text.
 const MAX_DOCUMENT: usize = 64 << 20;
@@ -60,7 +61,7 @@ pub fn read(bytes: &[u8], share: Share) -> Result<Vec<Rule>, Vec<BadLine>> {
 fn read_document(document: &DeTable<'_>, text: &str, mut share: Share) -> Result<Vec<Rule>, Vec<BadLine>> {
     let lines = Lines::of(text);
     let (mut rules, mut bad) = (Vec::new(), Vec::new());
-    let mut shared = Shared::default();
+    let mut shared: HashSet<Arc<Attributes>> = HashSet::new();
     for (key, value) in document.iter() {
         let tables = match (key.get_ref().as_ref(), value.get_ref()) {
             ("rule", DeValue::Array(tables)) => tables,
@@ -77,7 +78,11 @@ fn read_document(document: &DeTable<'_>, text: &str, mut share: Share) -> Result
         for table in tables.iter() {
             let read = read_table(table, text).and_then(|(rule, at)| Ok((take_share(rule, &mut share)?, at)));
             match read {
-                Ok((rule, at)) => rules.push(shared.intern(Rule { line: lines.number(at), ..rule })),
+                Ok((rule, at)) => rules.push(Rule {
+                    line: lines.number(at),
+                    attributes: held_once(&mut shared, rule.attributes),
+                    ..rule
+                }),
                 Err(fault) => bad.push(lines.bad(fault)),
             }
             if bad.len() == MAX_REPORTED {
@@ -86,6 +91,16 @@ fn read_document(document: &DeTable<'_>, text: &str, mut share: Share) -> Result
         }
     }
     if bad.is_empty() { Ok(rules) } else { Err(bad) }
+}
+
+fn held_once(shared: &mut HashSet<Arc<Attributes>>, attributes: Arc<Attributes>) -> Arc<Attributes> {
+    match shared.get(&attributes) {
+        Some(known) => known.clone(),
+        None => {
+            shared.insert(attributes.clone());
+            attributes
+        }
+    }
 }
 
 /// One rule, and where what it covers stands.
@@ -109,7 +124,7 @@ fn read_table(table: &Spanned<DeValue<'_>>, text: &str) -> Result<(Rule, usize),
             attributes.add(&pair, &subject)?;
         }
     }
-    let attributes = attributes.finish(start)?;
+    let attributes = Arc::new(attributes.finish(start)?);
     Ok((Rule { text: Arc::from(covered.word), subject, exception, attributes, line: 0 }, covered.span.start))
 }
 

@@ -229,16 +229,15 @@ fn what_is_not_utf_8_is_shown_up_to_there() {
 }
 
 #[test]
-fn equal_texts_are_held_once() {
-    let rules = read(b"a.example notice=N reason=N\nb.example notice=N").unwrap();
-    let held: Vec<*const u8> = rules
-        .iter()
-        .flat_map(|rule| [&rule.attributes.notice, &rule.attributes.reason])
-        .flatten()
-        .map(|text| text.as_ptr())
-        .collect();
-    assert_eq!(held.len(), 3);
-    assert!(held.iter().all(|one| *one == held[0]));
+fn attributes_that_are_written_alike_are_held_once() {
+    let rules =
+        read(b"a.example notice=N reason=N\nb.example notice=N reason=N\nh.example/a notice=N reason=N").unwrap();
+    let [host, other, url] = &rules[..] else { panic!("{rules:?}") };
+    assert!(std::sync::Arc::ptr_eq(&host.attributes, &other.attributes));
+    // What goes with a URL does not go with every rule.
+    assert_eq!(host.attributes, url.attributes);
+    let bad = read(b"h.example/a query=exact\nh.example query=exact").unwrap_err().remove(0);
+    assert_eq!((bad.line, bad.column), (2, 17));
 }
 
 #[test]

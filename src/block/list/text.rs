@@ -1,11 +1,9 @@
 //! The plain format: a rule a line, its attributes behind it, `#` for comments.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
-use std::sync::Arc;
 
 use super::bad_line::{BadLine, Fault};
-use super::line;
+use super::line::{self, ReadBefore};
 use crate::pattern::Share;
 use crate::rule::{Rule, Subject};
 
@@ -27,29 +25,53 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Rule>, Vec<BadLine>> {
 /// Reads a list of the plain format, and gives `take` each rule as soon as it is read, so that a long
 /// list is never held as rules. Where lines are bad the first of them come back, and what was taken is
 /// no list. `share` is what the patterns of other lists take.
-pub fn read_each(bytes: &[u8], mut share: Share, mut take: impl FnMut(Rule)) -> Result<(), Vec<BadLine>> {
-    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
-    let mut bad = Vec::new();
-    let mut shared = Shared::default();
+pub fn read_each(bytes: &[u8], share: Share, take: impl FnMut(Rule)) -> Result<(), Vec<BadLine>> {
+    let (_, bad) = read_lines(without_mark(bytes), share, take);
+    if bad.is_empty() { Ok(()) } else { Err(bad) }
+}
+
+fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes)
+}
+
+/// A list cut at ends of lines into pieces of about `size` bytes, which can be read beside one another.
+pub fn pieces(bytes: &[u8], size: usize) -> Vec<&[u8]> {
+    let (mut pieces, mut rest) = (Vec::new(), without_mark(bytes));
+    while rest.len() > size {
+        let Some(end) = rest[size..].iter().position(|&byte| byte == b'\n') else { break };
+        let (piece, behind) = rest.split_at(size + end + 1);
+        pieces.push(piece);
+        rest = behind;
+    }
+    pieces.push(rest);
+    pieces
+}
+
+/// As [`read_each`], of one piece: says how many lines end in it, and which of them are bad, the first few.
+pub fn read_lines(bytes: &[u8], mut share: Share, mut take: impl FnMut(Rule)) -> (u32, Vec<BadLine>) {
+    let (mut bad, mut ends) = (Vec::new(), 0);
+    let mut read_before = ReadBefore::default();
     for (number, raw) in (1..=u32::MAX).zip(bytes.split(|&byte| byte == b'\n')) {
+        ends = number - 1;
         let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
-        match read_line(raw).and_then(|rule| rule.map(|rule| take_share(rule, &mut share)).transpose()) {
+        let rule = read_line(raw, &mut read_before);
+        match rule.and_then(|rule| rule.map(|rule| take_share(rule, &mut share)).transpose()) {
             Ok(None) => {}
-            Ok(Some(rule)) => take(shared.intern(Rule { line: number, ..rule })),
+            Ok(Some(rule)) => take(Rule { line: number, ..rule }),
             Err(fault) => bad.push(fault.in_line(number, &shown(raw))),
         }
         if bad.len() == MAX_REPORTED {
             break;
         }
     }
-    if bad.is_empty() { Ok(()) } else { Err(bad) }
+    (ends, bad)
 }
 
 /// Reads one rule, as an API or a command line names it, with or without attributes behind it.
 pub fn read_rule(text: &str) -> Result<Rule, BadLine> {
     let rule = match text.find('\n') {
         Some(at) => Err(Fault::new(at, "a line ends here; one rule is one line")),
-        None => read_line(text.as_bytes()),
+        None => read_line(text.as_bytes(), &mut ReadBefore::default()),
     };
     let rule =
         rule.and_then(|rule| rule.ok_or_else(|| Fault::new(0, "no rule stands here; write a URL, a host or a digest")));
@@ -57,7 +79,7 @@ pub fn read_rule(text: &str) -> Result<Rule, BadLine> {
 }
 
 /// `None` for a line that holds no rule.
-fn read_line(raw: &[u8]) -> Result<Option<Rule>, Fault> {
+fn read_line(raw: &[u8], read_before: &mut ReadBefore) -> Result<Option<Rule>, Fault> {
     if raw.len() > MAX_LINE {
         let what = format!("the line is {} bytes long; a line holds one rule, and {MAX_LINE} bytes at most", raw.len());
         return Err(Fault::new(0, what));
@@ -67,7 +89,7 @@ fn read_line(raw: &[u8]) -> Result<Option<Rule>, Fault> {
     if let Some(at) = text.find('\r') {
         return Err(Fault::new(at, "a carriage return stands alone; end lines with LF or CRLF"));
     }
-    line::read(text)
+    line::read(text, read_before)
 }
 
 /// Counts a pattern in; a fault where there is no room for it.
@@ -84,22 +106,4 @@ pub(super) fn take_share(rule: Rule, share: &mut Share) -> Result<Rule, Fault> {
 /// A bad line as text, no more of it than is shown.
 fn shown(raw: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(&raw[..raw.len().min(MAX_LINE)])
-}
-
-/// Texts that many rules of a list have in common are held once.
-#[derive(Default)]
-pub(super) struct Shared(HashSet<Arc<str>>);
-
-impl Shared {
-    pub(super) fn intern(&mut self, mut rule: Rule) -> Rule {
-        let attributes = &mut rule.attributes;
-        let texts = [&mut attributes.notice, &mut attributes.reason, &mut attributes.authority, &mut attributes.page];
-        for text in texts.into_iter().flatten() {
-            match self.0.get(text) {
-                Some(known) => *text = known.clone(),
-                None => drop(self.0.insert(text.clone())),
-            }
-        }
-        rule
-    }
 }

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Rank;
+use super::compile::compile;
 use super::error::{Problem, SourceError};
 use super::shown::{Shown, read};
 use super::survey::{Survey, survey};
-use super::verdict::compile;
 use crate::index::Table;
 use crate::pattern::Share;
 use crate::settings::Settings;

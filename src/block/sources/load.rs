@@ -7,12 +7,13 @@ use std::sync::Arc;
 use disk::SETTLING;
 use terms::Timestamp;
 
+use super::compile::compile;
 use super::errands::{Errand, Errands};
 use super::kept::{Copy, Kept};
 use super::shown::{Content, Shown, read};
 use super::source::{Source, Trouble};
 use super::survey::{Survey, survey};
-use super::verdict::{Verdict, Word, compile, judge};
+use super::verdict::{Verdict, Word, judge};
 use super::{Change, Problem, Rank, Root, RootState, SourceError, Sources};
 use crate::settings::Settings;
 

@@ -9,6 +9,7 @@
 mod board;
 mod change;
 mod check;
+mod compile;
 mod errands;
 mod error;
 mod kept;

@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use terms::{Digest, Timestamp};
 
-use super::error::{Problem, SourceError};
+use super::compile::compile;
 use super::shown::{Content, Stamp};
 use super::source::Trouble;
-use crate::index::{self, Compiler, Table};
-use crate::list;
+use crate::index::Table;
 use crate::pattern::Share;
 
 /// Losing no more rules than this never needs a second word.
@@ -81,21 +80,6 @@ pub(super) fn judge(file: &Path, former: Option<&Former>, content: &Content, wor
         return Verdict::Hold(Trouble::Shrunk { from, to });
     }
     Verdict::Take(table)
-}
-
-/// Reads a list of whatever kind its name says, and compiles it. `hash` is that of its bytes.
-pub(super) fn compile(file: &Path, bytes: &[u8], hash: Digest, share: Share) -> Result<Arc<Table>, Vec<SourceError>> {
-    let lines = bytes.iter().filter(|&&byte| byte == b'\n').count();
-    // Most lines are rules and have some 40 bytes; many short ones may as well be blank.
-    let mut compiler = Compiler::new(lines.min(bytes.len() / 32));
-    let read = match file.extension() {
-        Some(extension) if extension == "toml" => {
-            list::read_tables(bytes, share).map(|rules| rules.iter().for_each(|rule| compiler.add(rule)))
-        }
-        _ => list::read_each(bytes, share, |rule| compiler.add(&rule)),
-    };
-    read.map_err(|bad| bad.into_iter().map(|bad| SourceError::new(file, Problem::BadLine(bad))).collect::<Vec<_>>())?;
-    Ok(Arc::new(compiler.finish(index::Source::File(Arc::from(file.to_string_lossy())), hash)))
 }
 
 #[cfg(test)]

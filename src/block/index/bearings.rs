@@ -1,0 +1,190 @@
+//! What rules have in common that differ in their subject alone, held once for all of them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use terms::ruling::Disclose;
+use terms::{BlockStatus, Timestamp};
+
+use super::sections::{Section, Sections, Texts};
+use crate::rule::{Attributes, Standing, standing};
+
+/// Bytes of a bearing.
+const SIZE: usize = 40;
+
+type Encoded = [u8; SIZE];
+
+/// Bits of the first byte.
+const EXCEPTION: u8 = 1;
+/// The rule names pairs of a query.
+const HAS_QUERY: u8 = 2;
+const EXACT_QUERY: u8 = 4;
+const HAS_FROM: u8 = 8;
+const HAS_UNTIL: u8 = 16;
+
+/// Where in a bearing its parts begin. A text is its number and one, for 0 to be none.
+const STATUS: usize = 1;
+const DISCLOSE: usize = 2;
+const NOTICE: usize = 4;
+const REASON: usize = 8;
+const AUTHORITY: usize = 12;
+const PAGE: usize = 16;
+const FROM: usize = 24;
+const UNTIL: usize = 32;
+
+const STATUSES: [BlockStatus; 4] =
+    [BlockStatus::UnavailableForLegalReasons, BlockStatus::Gone, BlockStatus::NotFound, BlockStatus::Forbidden];
+const DISCLOSES: [Disclose; 3] = [Disclose::None, Disclose::Id, Disclose::Full];
+
+/// What is remembered of bearings and texts, to hold those that are alike once: beyond it the same may
+/// be held again, and nothing else changes.
+const REMEMBERED: usize = 1 << 20;
+
+/// What a rule has beside its subject and its attributes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Form {
+    pub(super) exception: bool,
+    pub(super) has_query: bool,
+}
+
+/// Bearings on their way.
+#[derive(Default)]
+pub(super) struct Writer {
+    numbers: HashMap<Encoded, u32>,
+    text_numbers: HashMap<Arc<str>, u32>,
+    pub(super) bearings: Vec<u8>,
+    pub(super) texts: Texts,
+    pub(super) boundaries: Vec<i64>,
+    pub(super) pages: Vec<u32>,
+}
+
+impl Writer {
+    pub(super) fn number(&mut self, form: Form, attributes: &Attributes) -> u32 {
+        let encoded = self.encode(form, attributes);
+        if let Some(number) = self.numbers.get(&encoded) {
+            return *number;
+        }
+        let number = (self.bearings.len() / SIZE) as u32;
+        self.bearings.extend_from_slice(&encoded);
+        self.boundaries.extend([attributes.from, attributes.until].into_iter().flatten().map(Timestamp::micros));
+        if self.numbers.len() == REMEMBERED {
+            self.numbers.clear();
+        }
+        self.numbers.insert(encoded, number);
+        number
+    }
+
+    fn encode(&mut self, Form { exception, has_query }: Form, attributes: &Attributes) -> Encoded {
+        let mut encoded = [0; SIZE];
+        let bits = [
+            (exception, EXCEPTION),
+            (has_query, HAS_QUERY),
+            (attributes.exact_query, EXACT_QUERY),
+            (attributes.from.is_some(), HAS_FROM),
+            (attributes.until.is_some(), HAS_UNTIL),
+        ];
+        encoded[0] = bits.iter().filter(|(is_set, _)| *is_set).fold(0, |all, (_, bit)| all | bit);
+        encoded[STATUS] = place(&STATUSES, &attributes.status).unwrap_or(0);
+        encoded[DISCLOSE] =
+            attributes.disclose.and_then(|disclose| place(&DISCLOSES, &disclose)).map_or(0, |at| at + 1);
+        let texts = [
+            (NOTICE, &attributes.notice),
+            (REASON, &attributes.reason),
+            (AUTHORITY, &attributes.authority),
+            (PAGE, &attributes.page),
+        ];
+        for (at, text) in texts {
+            let number = text.as_ref().map_or(0, |text| self.text_number(text, at == PAGE) + 1);
+            encoded[at..at + 4].copy_from_slice(&number.to_le_bytes());
+        }
+        for (at, time) in [(FROM, attributes.from), (UNTIL, attributes.until)] {
+            encoded[at..at + 8].copy_from_slice(&time.map_or(0, Timestamp::micros).to_le_bytes());
+        }
+        encoded
+    }
+
+    fn text_number(&mut self, text: &Arc<str>, is_page: bool) -> u32 {
+        let known = self.text_numbers.get(text).copied();
+        let number = known.unwrap_or_else(|| {
+            let number = self.texts.len() as u32;
+            self.texts.push(text);
+            if self.text_numbers.len() == REMEMBERED {
+                self.text_numbers.clear();
+            }
+            self.text_numbers.insert(text.clone(), number);
+            number
+        });
+        if is_page && !self.pages.contains(&number) {
+            self.pages.push(number);
+        }
+        number
+    }
+}
+
+fn place<T: PartialEq>(all: &[T], one: &T) -> Option<u8> {
+    all.iter().position(|other| other == one).map(|at| at as u8)
+}
+
+/// One bearing, where it lies.
+#[derive(Clone, Copy)]
+pub(super) struct Bearing<'s> {
+    sections: &'s Sections,
+    encoded: &'s Encoded,
+}
+
+/// In place of one that damage took away: a plain block.
+static PLAIN: Encoded = [0; SIZE];
+
+impl<'s> Bearing<'s> {
+    pub(super) fn of(sections: &'s Sections, number: u32) -> Bearing<'s> {
+        let all = sections.bytes(Section::Bearings).as_chunks::<SIZE>().0;
+        Bearing { sections, encoded: all.get(number as usize).unwrap_or(&PLAIN) }
+    }
+
+    fn is(self, bit: u8) -> bool {
+        self.encoded[0] & bit != 0
+    }
+
+    pub(super) fn is_exception(self) -> bool {
+        self.is(EXCEPTION)
+    }
+
+    pub(super) fn has_query(self) -> bool {
+        self.is(HAS_QUERY)
+    }
+
+    pub(super) fn exact_query(self) -> bool {
+        self.is(EXACT_QUERY)
+    }
+
+    fn time(self, bit: u8, at: usize) -> Option<Timestamp> {
+        let mut micros = [0; 8];
+        micros.copy_from_slice(&self.encoded[at..at + 8]);
+        self.is(bit).then(|| Timestamp::from_micros(i64::from_le_bytes(micros)))
+    }
+
+    pub(super) fn standing(self, now: Timestamp) -> Standing {
+        standing(self.time(HAS_FROM, FROM), self.time(HAS_UNTIL, UNTIL), now)
+    }
+
+    fn text(self, at: usize) -> Option<Arc<str>> {
+        let mut number = [0; 4];
+        number.copy_from_slice(&self.encoded[at..at + 4]);
+        let number = u32::from_le_bytes(number).checked_sub(1)?;
+        Some(Arc::from(self.sections.text(Section::TextEnds, Section::Texts, number as usize)))
+    }
+
+    pub(super) fn attributes(self) -> Attributes {
+        Attributes {
+            notice: self.text(NOTICE),
+            reason: self.text(REASON),
+            status: STATUSES.get(usize::from(self.encoded[STATUS])).copied().unwrap_or_default(),
+            from: self.time(HAS_FROM, FROM),
+            until: self.time(HAS_UNTIL, UNTIL),
+            exact_query: self.exact_query(),
+            authority: self.text(AUTHORITY),
+            page: self.text(PAGE),
+            disclose: usize::from(self.encoded[DISCLOSE]).checked_sub(1).and_then(|at| DISCLOSES.get(at).copied()),
+        }
+    }
+}

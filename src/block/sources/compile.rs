@@ -1,0 +1,201 @@
+//! From a list's bytes to its table, on as many threads as are worth it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{Builder, available_parallelism, scope};
+
+use terms::Digest;
+
+use super::error::{Problem, SourceError};
+use crate::index::{Compiler, Part, Source, Table};
+use crate::list::{self, BadLine, MAX_REPORTED};
+use crate::pattern::Share;
+
+/// Bytes that a thread reads at once: some 15,000 lines, a few milliseconds.
+const PIECE: usize = 1 << 20;
+
+/// Threads that read beside one another; one more joins what they read.
+const MAX_THREADS: usize = 4;
+
+/// Reads a list of whatever kind its name says, and compiles it. `hash` is that of its bytes.
+pub(super) fn compile(file: &Path, bytes: &[u8], hash: Digest, share: Share) -> Result<Arc<Table>, Vec<SourceError>> {
+    let read = match file.extension() {
+        Some(extension) if extension == "toml" => read_tables(bytes, share),
+        _ => read_text(bytes, PIECE, share),
+    };
+    let bad_line = |bad| SourceError::new(file, Problem::BadLine(bad));
+    let compiler = read.map_err(|bad| bad.into_iter().map(bad_line).collect::<Vec<_>>())?;
+    Ok(Arc::new(compiler.finish(Source::File(Arc::from(file.to_string_lossy())), hash)))
+}
+
+fn read_tables(bytes: &[u8], share: Share) -> Result<Compiler, Vec<BadLine>> {
+    let (mut compiler, mut part) = (Compiler::default(), Part::default());
+    list::read_tables(bytes, share)?.iter().for_each(|rule| part.add(rule));
+    compiler.append(part, 0);
+    Ok(compiler)
+}
+
+/// A piece that was read.
+struct Read {
+    number: usize,
+    part: Part,
+    /// That end in it.
+    lines: u32,
+    bad: Vec<BadLine>,
+}
+
+impl Read {
+    fn of(number: usize, piece: &[u8]) -> Read {
+        let mut part = Part::default();
+        let (lines, bad) = list::read_lines(piece, Share::default(), |rule| part.add(&rule));
+        Read { number, part, lines, bad }
+    }
+}
+
+fn read_text(bytes: &[u8], piece: usize, share: Share) -> Result<Compiler, Vec<BadLine>> {
+    let pieces = list::pieces(bytes, piece);
+    let mut joined = Joined { share, ..Joined::default() };
+    let threads = available_parallelism().map_or(1, usize::from).min(MAX_THREADS).min(pieces.len());
+    match threads {
+        0 | 1 => pieces.iter().enumerate().for_each(|(number, piece)| joined.take(Read::of(number, piece))),
+        _ => read_beside(&pieces, threads, &mut joined),
+    }
+    joined.finish(bytes, share)
+}
+
+/// Has some threads read the pieces, and joins them in their order.
+fn read_beside(pieces: &[&[u8]], threads: usize, joined: &mut Joined) {
+    let next = AtomicUsize::new(0);
+    let work = |done: SyncSender<Read>| {
+        while let number = next.fetch_add(1, Relaxed)
+            && let Some(piece) = pieces.get(number)
+        {
+            // Nobody takes any more where enough lines are bad.
+            if done.send(Read::of(number, piece)).is_err() {
+                break;
+            }
+        }
+    };
+    scope(|scope| {
+        let (done, came) = sync_channel(threads);
+        let spawned = (0..threads).filter(|_| {
+            let done = done.clone();
+            Builder::new().name("list".to_owned()).spawn_scoped(scope, || work(done)).is_ok()
+        });
+        if spawned.count() == 0 {
+            return pieces.iter().enumerate().for_each(|(number, piece)| joined.take(Read::of(number, piece)));
+        }
+        drop(done);
+        join(came, joined);
+    });
+}
+
+fn join(came: Receiver<Read>, joined: &mut Joined) {
+    let mut early = BTreeMap::new();
+    for read in came {
+        early.insert(read.number, read);
+        while let Some(read) = early.remove(&joined.pieces) {
+            joined.take(read);
+        }
+        if joined.bad.len() >= MAX_REPORTED {
+            break;
+        }
+    }
+}
+
+/// Pieces on their way to a table, in their order.
+#[derive(Default)]
+struct Joined {
+    compiler: Compiler,
+    pieces: usize,
+    lines: u32,
+    bad: Vec<BadLine>,
+    share: Share,
+    has_patterns: bool,
+}
+
+impl Joined {
+    fn take(&mut self, read: Read) {
+        let own = read.part.share();
+        self.has_patterns |= own != Share::default();
+        self.share = self.share.plus(own);
+        self.bad.extend(read.bad.into_iter().map(|bad| BadLine { line: bad.line + self.lines, ..bad }));
+        if self.bad.is_empty() {
+            self.compiler.append(read.part, self.lines);
+        }
+        self.pieces += 1;
+        self.lines += read.lines;
+    }
+
+    /// `share` is what was taken of the patterns that there may be before.
+    fn finish(mut self, bytes: &[u8], share: Share) -> Result<Compiler, Vec<BadLine>> {
+        let is_over = self.share.excess().is_some();
+        if self.has_patterns && (is_over || !self.bad.is_empty()) {
+            // Only who reads all of them in order knows which one is too much.
+            list::read_each(bytes, share, drop)?;
+        }
+        self.bad.truncate(MAX_REPORTED);
+        if self.bad.is_empty() { Ok(self.compiler) } else { Err(self.bad) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use terms::{Timestamp, Url};
+
+    use super::*;
+    use crate::index::Index;
+
+    fn line() -> impl Strategy<Value = String> {
+        let rule = prop::sample::select(vec![
+            "",
+            "# nothing",
+            "h.example",
+            "*.h.example notice=N-1",
+            "https://h.example/a",
+            "https://h.example/a?x=1&y=2 notice=N-1",
+            "https://h.example/b?x=1&y=3 notice=N-2 reason=r",
+            "!https://h.example/a/b until=2027-01-31",
+            "https://g.example/*",
+            "~^https://p\\.example/[0-9]",
+        ]);
+        prop_oneof![20 => rule.prop_map(str::to_owned), 1 => Just("bad one".to_owned())]
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_beside_one_another_are_read_as_the_whole(
+            lines in prop::collection::vec(line(), 0..80),
+            piece in 1..200_usize,
+            others in prop_oneof![4 => Just(0), 1 => 995..1_001_usize],
+            ends_with in prop::sample::select(vec!["", "\n", "\r\n"]),
+        ) {
+            let text = format!("\u{feff}{}{ends_with}", lines.join("\n"));
+            let share = Share { patterns: others, bytes: 0 };
+            let table = |piece| {
+                let read = read_text(text.as_bytes(), piece, share);
+                let finish = |compiler: Compiler| compiler.finish(Source::File("list.txt".into()), Digest::ZERO);
+                let edits = Table::compile(Source::Edits { ids: Vec::new() }, Vec::new(), Digest::ZERO);
+                read.map(|compiler| Index::new(1, Arc::new(edits), vec![Arc::new(finish(compiler))]))
+            };
+            let (whole, pieces) = match (table(usize::MAX), table(piece)) {
+                (Ok(whole), Ok(pieces)) => (whole, pieces),
+                (Err(whole), Err(pieces)) => {
+                    prop_assert_eq!(whole, pieces);
+                    return Ok(());
+                }
+                _ => return Err(TestCaseError::fail("one of them is read, and the other is not")),
+            };
+            prop_assert_eq!(whole.rules(), pieces.rules());
+            let now = Timestamp::from_secs(1_000);
+            for url in ["h.example", "x.h.example/a?x=1&y=2", "h.example/a/b", "h.example/b?y=3&x=1", "g.example/x", "p.example/7"] {
+                let url = Url::parse(url).map_err(|error| TestCaseError::fail(error.to_string()))?;
+                prop_assert_eq!(whole.explain(&url, now), pieces.explain(&url, now));
+            }
+        }
+    }
+}
