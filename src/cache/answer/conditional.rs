@@ -6,11 +6,10 @@ use http::header::{
     CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, DATE, ETAG, HeaderMap,
     IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, LAST_MODIFIED,
 };
-use std::time::Duration;
 use terms::Timestamp;
 
 use crate::policy::date::{self, FieldDate};
-use crate::policy::validators::{Validators, strongly_equal, tags, weakly_equal};
+use crate::policy::validators::{Validators, is_strong_date, strongly_equal, tags, weakly_equal};
 
 /// Whether the client's copy still holds, so that 304 is all it needs. `stored` are the fields of a 200.
 pub(super) fn not_modified(asked: &HeaderMap, stored: &HeaderMap, now: Timestamp) -> bool {
@@ -39,10 +38,7 @@ pub(super) fn range_applies(asked: &HeaderMap, stored: &HeaderMap, now: Timestam
     }
     let held = Validators::of(stored);
     if let Some(time) = date::parse(condition, now) {
-        let date = FieldDate::read(stored, DATE, now).at();
-        // Section 8.8.2.2: a date is a strong validator if Date lies at least a second behind it.
-        let strong = date.is_some_and(|date| date.since(time) >= Duration::from_secs(1));
-        return strong && held.modified == Some(condition);
+        return is_strong_date(time, stored, now) && held.modified == Some(condition);
     }
     held.tag.is_some_and(|tag| strongly_equal(condition.as_bytes(), tag.as_bytes()))
 }
@@ -64,6 +60,7 @@ mod tests {
 
     const MODIFIED: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
     const LATER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
+    const A_MINUTE_LATER: &str = "Sun, 06 Nov 1994 08:50:37 GMT";
     const EARLIER: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
 
     #[test]
@@ -95,8 +92,8 @@ mod tests {
 
     #[test]
     fn if_range_compares_exactly_and_strongly() {
-        let stored = &[("etag", "\"1\""), ("last-modified", MODIFIED), ("date", LATER)][..];
-        let same_second = &[("last-modified", MODIFIED), ("date", MODIFIED)][..];
+        let stored = &[("etag", "\"1\""), ("last-modified", MODIFIED), ("date", A_MINUTE_LATER)][..];
+        let too_near = &[("last-modified", MODIFIED), ("date", LATER)][..];
         for (condition, stored, expected) in [
             ("\"1\"", stored, true),
             ("\"2\"", stored, false),
@@ -105,7 +102,7 @@ mod tests {
             (MODIFIED, stored, true),
             (LATER, stored, false),
             (EARLIER, stored, false),
-            (MODIFIED, same_second, false),
+            (MODIFIED, too_near, false),
             ("nonsense", stored, false),
         ] {
             assert_eq!(

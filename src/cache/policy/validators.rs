@@ -61,6 +61,9 @@ pub enum Strong {
     Modified(HeaderValue),
 }
 
+/// What lies so far apart by two clocks does so by one, if they are set at all.
+const APART_BY_ANY_CLOCK: Duration = Duration::from_secs(60);
+
 impl Strong {
     /// That of a response. Beside a weak tag a date is not asked, for the origin knows that it tells less.
     pub fn of(fields: &HeaderMap, now: Timestamp) -> Option<Strong> {
@@ -68,14 +71,18 @@ impl Strong {
         match (tag, modified) {
             (Some(tag), _) => is_strong(tag).then(|| Strong::Tag(tag.clone())),
             (None, Some(modified)) => {
-                // Section 8.8.2.2: if Date lies at least a second behind it.
                 let time = date::parse(modified, now)?;
-                let date = FieldDate::read(fields, DATE, now).at()?;
-                (date.since(time) >= Duration::from_secs(1)).then(|| Strong::Modified(modified.clone()))
+                is_strong_date(time, fields, now).then(|| Strong::Modified(modified.clone()))
             }
             (None, None) => None,
         }
     }
+}
+
+/// Whether a date of a last change is a strong validator (RFC 9110 section 8.8.2.2). That Date lies a second behind it
+/// is enough only where one clock gave both, and Date may be this edge's.
+pub fn is_strong_date(modified: Timestamp, fields: &HeaderMap, now: Timestamp) -> bool {
+    FieldDate::read(fields, DATE, now).at().is_some_and(|date| date.since(modified) >= APART_BY_ANY_CLOCK)
 }
 
 pub fn is_strong(tag: &HeaderValue) -> bool {
