@@ -3,6 +3,8 @@
 //! Nobody owns a fetch: it runs in a task of its own, and the client that caused it waits like any
 //! other.
 
+mod post;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -154,6 +156,9 @@ impl Fetcher {
         }
         if pass.is_part() || ask.method == Method::HEAD {
             self.note(site, ask, url, pass, &reply, sent);
+        }
+        if let Some(fill) = self.cache.fill_by_post(ask, url, (reply.status, &reply.fields), &site.caching) {
+            return Box::pin(self.store(site, ask, fill, clearance, reply, sent)).await;
         }
         let cache_status = pass.cache_status(reply.status);
         let to_head = ask.method == Method::HEAD;

@@ -47,3 +47,34 @@ fn a_change_invalidates_the_groups_it_names_at_its_own_origin() {
     // Another name, and what is no list of strings.
     hits(["/c", "/d"]);
 }
+
+/// RFC 9110 section 9.3.3.
+#[test]
+fn what_post_was_answered_with_answers_get_where_the_origin_says_so() {
+    let origin = Origin::start();
+    let said = |location: &str| Page::stored("made by POST").field("Content-Location", location);
+    origin.on("/a", said("/a"));
+    origin.on("/b", said("/elsewhere"));
+    origin.on("/c", said("/c").field("Set-Cookie", "id=1"));
+    let edge = Edge::plain(&origin);
+    let post =
+        |path: &str, fields: &[(&str, &str)]| edge.ask("POST", path, &[fields, &[("Content-Length", "0")]].concat());
+    for (path, fields, is_stored) in [
+        ("/a", vec![], true),
+        // What it was made for is judged by the origin alone.
+        ("/a", vec![("If-None-Match", "*"), ("Range", "bytes=0-0")], true),
+        ("/a", vec![("Cache-Control", "no-store")], false),
+        ("/b", vec![], false),
+        ("/c", vec![], false),
+    ] {
+        let made = post(path, &fields);
+        assert_eq!((made.status, &*made.body), (200, &b"made by POST"[..]), "{path} {fields:?}");
+        let status = if is_stored { "fwd=method; fwd-status=200; stored" } else { "fwd=method; fwd-status=200" };
+        assert_eq!(made.cache(), status, "{path} {fields:?}");
+        let before = origin.count(path);
+        edge.get(path);
+        assert_eq!(origin.count(path) == before, is_stored, "{path} {fields:?}");
+        let record = edge.record_of(&made);
+        assert_eq!((&record["method"], record["digest"].is_string()), (&"POST".into(), true), "{record}");
+    }
+}

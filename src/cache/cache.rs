@@ -72,6 +72,13 @@ pub(crate) struct Absent {
     pub joinable: bool,
 }
 
+impl Absent {
+    /// What comes of the fetch is for its starter, whatever is stored.
+    pub fn alone(why: Forward) -> Absent {
+        Absent { why, validates: None, stale: None, known: None, joinable: false }
+    }
+}
+
 impl Found {
     fn hit(&self) -> Option<&Hit> {
         match self {
@@ -245,11 +252,10 @@ impl Inner {
     }
 
     fn find(&self, ask: &Ask, url: &Url, wishes: &RequestDirectives, caching: &Caching, now: Moment) -> Found {
-        let absent = |why| Absent { why, validates: None, stale: None, known: None, joinable: false };
         let Some(variants) = self.memory.find(url.key()) else {
-            return Found::Absent(absent(Forward::UriMiss));
+            return Found::Absent(Absent::alone(Forward::UriMiss));
         };
-        let absent = |why| Absent { known: variants.latest().cloned(), ..absent(why) };
+        let absent = |why| Absent { known: variants.latest().cloned(), ..Absent::alone(why) };
         let Some(entry) = variants.select(&ask.fields) else {
             return Found::Absent(absent(Forward::VaryMiss));
         };

@@ -6,7 +6,7 @@
 //! and a body that may still be growing (`entry`), and [`Hit::answer`] makes an answer of it (`answer`);
 //! `memory` holds what settled, `doorkeeper` says who is let in when it is full, `index` finds it by its
 //! `tags`, and [`Cache::purge`] takes it out (`purge`); `parts` says what becomes of ranges of what is not
-//! there, `background` of what is stale and served all the same, `freshen` what HEAD tells of what is, `slices` how large objects are cut. What a site
+//! there, `background` of what is stale and served all the same, `freshen` what HEAD tells of what is, `post` when POST's answer is stored, `slices` how large objects are cut. What a site
 //! wants otherwise than the standard are its `rules`.
 //!
 //! The cache knows no origin and opens no socket: whoever holds a fill feeds it.
@@ -28,6 +28,7 @@ mod numbers;
 mod parts;
 mod pass;
 pub mod policy;
+mod post;
 mod purge;
 mod rules;
 mod settings;

@@ -165,7 +165,7 @@ impl Hit {
             return Form::Whole;
         }
         let stored = self.entry.fields();
-        if ask.present.conditions && conditional::not_modified(&ask.fields, stored, now) {
+        if ask.present.conditions && ask.is_get_or_head() && conditional::not_modified(&ask.fields, stored, now) {
             return Form::NotModified;
         }
         // Where the length is not known, a part can't be named.

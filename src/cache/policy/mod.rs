@@ -9,6 +9,7 @@ pub mod date;
 pub mod directives;
 pub mod freshness;
 mod invalidation;
+mod post;
 mod stale;
 mod storable;
 pub mod validators;
@@ -24,6 +25,7 @@ use freshness::Freshness;
 use stale::Staleness;
 
 pub use invalidation::{also_invalidated, invalidates};
+pub use post::stands_for_get;
 pub use stale::Failure;
 pub use storable::{Unstorable, storable};
 
