@@ -69,7 +69,7 @@ impl Shelf {
 
     /// Reads the pages that `tables` name, as far as they changed and have settled. Blocks on the disk.
     pub fn look(&self, tables: &[Arc<Table>], wall: Timestamp) {
-        let named = tables.iter().flat_map(|table| table.pages().map(|name| self.place(table.file(), name)));
+        let named = tables.iter().flat_map(|table| table.pages().map(|name| self.place(table.file(), &name)));
         let named: BTreeSet<PathBuf> = named.collect();
         let mut stamps = self.looked.lock();
         let mut troubles = Vec::new();

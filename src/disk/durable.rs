@@ -7,9 +7,14 @@ use std::path::Path;
 /// Puts `bytes` at `path`, whole or not at all: written beside it, synced, renamed, and the folder
 /// synced. A file that was there is replaced.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_by(path, |file| file.write_all(bytes))
+}
+
+/// As [`write`], of what `write` writes.
+pub fn write_by(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let folder = folder_of(path)?;
     let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
-    file.write_all(bytes)?;
+    write(file.as_file_mut())?;
     file.as_file().sync_data()?;
     file.persist(path).map_err(|error| error.error)?;
     sync_folder(folder)

@@ -125,6 +125,17 @@ fn place<T: PartialEq>(all: &[T], one: &T) -> Option<u8> {
     all.iter().position(|other| other == one).map(|at| at as u8)
 }
 
+/// The line of a rule, and the number of its bearing.
+fn held(sections: &Sections, rule: u32) -> [u32; 2] {
+    let held = sections.long_words(Section::Held).get(rule as usize);
+    let held = held.map_or(0, |held| u64::from_le_bytes(*held));
+    [held as u32, (held >> 32) as u32]
+}
+
+pub(super) fn line(sections: &Sections, rule: u32) -> u32 {
+    held(sections, rule)[0]
+}
+
 /// One bearing, where it lies.
 #[derive(Clone, Copy)]
 pub(super) struct Bearing<'s> {
@@ -136,7 +147,9 @@ pub(super) struct Bearing<'s> {
 static PLAIN: Encoded = [0; SIZE];
 
 impl<'s> Bearing<'s> {
-    pub(super) fn of(sections: &'s Sections, number: u32) -> Bearing<'s> {
+    /// That of a rule.
+    pub(super) fn of(sections: &'s Sections, rule: u32) -> Bearing<'s> {
+        let [_, number] = held(sections, rule);
         let all = sections.bytes(Section::Bearings).as_chunks::<SIZE>().0;
         Bearing { sections, encoded: all.get(number as usize).unwrap_or(&PLAIN) }
     }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use terms::{Digest, Timestamp};
 
 use super::bearings::{self, Form};
@@ -26,6 +27,7 @@ pub(crate) struct Part {
     bearings: Vec<(Form, Arc<Attributes>)>,
     /// By the address of the attributes, which are held above.
     bearing_numbers: HashMap<(usize, Form), u32>,
+    last_bearing: Option<((usize, Form), u32)>,
     query_rules: Vec<u32>,
     queries: Texts,
     keys: Keys,
@@ -50,6 +52,14 @@ struct ByPair {
 }
 
 impl Part {
+    /// For about so many rules.
+    pub(crate) fn of(rules: usize) -> Part {
+        let mut part = Part::default();
+        part.held.reserve(rules);
+        part.keys.postings.iter_mut().for_each(|half| half.reserve(rules / 2 + rules / 16));
+        part
+    }
+
     pub(crate) fn add(&mut self, rule: &Rule) {
         let number = self.held.len() as u32;
         let query = match &rule.subject {
@@ -70,11 +80,18 @@ impl Part {
     }
 
     fn bearing(&mut self, form: Form, attributes: &Arc<Attributes>) -> u32 {
+        let key = (Arc::as_ptr(attributes) as usize, form);
+        if let Some((last, number)) = self.last_bearing
+            && last == key
+        {
+            return number;
+        }
         let next = self.bearings.len() as u32;
-        let number = *self.bearing_numbers.entry((Arc::as_ptr(attributes) as usize, form)).or_insert(next);
+        let number = *self.bearing_numbers.entry(key).or_insert(next);
         if number == next {
             self.bearings.push((form, attributes.clone()));
         }
+        self.last_bearing = Some((key, number));
         number
     }
 
@@ -97,6 +114,17 @@ pub(crate) struct Compiler {
 }
 
 impl Compiler {
+    /// Makes room for so many parts like this one, so that nothing is moved as they come.
+    pub(crate) fn reserve(&mut self, part: &Part, parts: usize) {
+        // A bit more: parts differ.
+        let parts = parts + parts / 16;
+        self.held.reserve(part.held.len() * 8 * parts);
+        self.wordings.reserve(&part.wordings, parts);
+        for (own, parts_half) in self.keys.postings.iter_mut().zip(&part.keys.postings) {
+            own.reserve(parts_half.len() * parts);
+        }
+    }
+
     /// `line` is how many lines stand before those of the part.
     pub(crate) fn append(&mut self, part: Part, line: u32) {
         let base = (self.held.len() / 8) as u32;
@@ -116,8 +144,8 @@ impl Compiler {
 
     /// `hash` is the digest of what the rules were read from.
     pub(crate) fn finish(self, source: Source, hash: Digest) -> Table {
-        let mut lists = Vec::new();
-        let (slots, reach) = self.keys.finish(&mut lists);
+        let rules = self.held.len() / 8;
+        let (slots, reach) = self.keys.finish();
         let mut boundaries = self.bearings.boundaries;
         boundaries.sort_unstable();
         boundaries.dedup();
@@ -125,7 +153,6 @@ impl Compiler {
         let words = |all: &mut dyn Iterator<Item = u32>| all.flat_map(u32::to_le_bytes).collect::<Vec<u8>>();
         let mut all: [Vec<u8>; super::sections::SECTIONS] = Default::default();
         for (section, bytes) in [
-            (Section::Lists, lists),
             (Section::Held, self.held),
             (Section::Bearings, self.bearings.bearings),
             (Section::TextEnds, self.bearings.texts.ends),
@@ -143,8 +170,8 @@ impl Compiler {
             all[section as usize] = bytes;
             all[section as usize].shrink_to_fit();
         }
-        let sections = Sections(all);
-        Table { source, hash, slots, sections, patterns: Patterns::new(&patterns), reach }
+        let sections = ArcSwap::from_pointee(Sections::Memory(all));
+        Table { source, hash, slots, sections, rules, patterns: Patterns::new(&patterns), reach }
     }
 }
 
@@ -223,9 +250,9 @@ impl Keys {
         }
     }
 
-    pub(super) fn finish(mut self, lists: &mut Vec<u8>) -> (Slots, Reach) {
+    pub(super) fn finish(mut self) -> (Slots, Reach) {
         self.settle_pairs();
-        (Slots::new(self.postings, lists), self.reach)
+        (Slots::new(self.postings), self.reach)
     }
 }
 

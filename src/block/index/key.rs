@@ -31,6 +31,12 @@ impl HashKey {
     pub(crate) fn of_process() -> HashKey {
         *OF_PROCESS.get_or_init(HashKey::random)
     }
+
+    /// Makes this the key of the process, so that what an earlier one compiled is good for it. False where
+    /// it has another already.
+    pub(crate) fn adopt(self) -> bool {
+        *OF_PROCESS.get_or_init(|| self) == self
+    }
 }
 
 /// Ends a text, with the number of bytes in the word: 0 to 7.

@@ -36,7 +36,6 @@ pub fn patterns_at_large(tables: &[Arc<Table>], kin: &Kin) -> Option<String> {
 
 struct Kindred {
     slots: Slots,
-    lists: Vec<u8>,
     reach: Reach,
 }
 
@@ -82,7 +81,7 @@ impl Related {
     /// The rules of a table under a key, as [`Table::find`].
     pub(super) fn find(&self, table: usize, key: Key) -> Rules<'_> {
         let kindred = self.kindred.get(table).and_then(Option::as_ref);
-        kindred.map_or(Rules::NONE, |kindred| kindred.slots.find(key, &kindred.lists))
+        kindred.map_or(Rules::NONE, |kindred| kindred.slots.find(key))
     }
 
     /// As [`Slots::prefetch`], of all tables.
@@ -119,9 +118,8 @@ impl Kindred {
                 keys.add(rule, &read.subject, Some(kin.mark(family)));
             }
         }
-        let mut lists = Vec::new();
-        let (slots, reach) = keys.finish(&mut lists);
-        (!is_empty).then_some(Kindred { slots, lists, reach })
+        let (slots, reach) = keys.finish();
+        (!is_empty).then_some(Kindred { slots, reach })
     }
 }
 

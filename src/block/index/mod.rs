@@ -17,6 +17,7 @@
 mod bearings;
 mod compile;
 mod explain;
+mod image;
 mod key;
 mod kindred;
 mod memory;
@@ -37,6 +38,7 @@ use terms::{Digest, Folded, Hasher, Ruling, Timestamp, Url};
 
 pub(crate) use compile::{Compiler, Part};
 pub use explain::{Cited, Explanation};
+pub(crate) use image::adopt_key;
 pub use kindred::patterns_at_large;
 pub use probe::Kind;
 pub use probed::Probed;
@@ -282,10 +284,7 @@ impl Index {
 
     /// Whether two rules that cover the same reading are one rule that stands twice.
     fn is_same_rule(&self, one: &Match, other: &Match) -> bool {
-        let query = |one: &Match| {
-            let table = &self.tables[one.table];
-            (table.query(one.rule), table.bearing(one.rule).exact_query())
-        };
+        let query = |one: &Match| self.tables[one.table].query(one.rule);
         // Of one kind and depth, all but patterns that cover the same name the same.
         let source = |one: &Match| (one.kind == Kind::Pattern).then(|| self.tables[one.table].text(one.rule));
         (one.blocks, one.kind, one.depth) == (other.blocks, other.kind, other.depth)

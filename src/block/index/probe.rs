@@ -1,5 +1,6 @@
 //! What is looked up for a URL: a few keys, made in one pass over it.
 
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use terms::Folded;
 
@@ -28,7 +29,7 @@ pub(super) fn labels(host: &str) -> u32 {
 
 /// How far probing has to go. Nothing is ever cut short: beyond the deepest rule there is nothing to
 /// be found, and before it every level is looked at, however deep a request's URL is.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Reach {
     pub(super) urls: bool,
     /// Segments of the longest prefix, plus one for the root; 0 without prefix rules.

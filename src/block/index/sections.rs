@@ -2,11 +2,13 @@
 //! an image on the disk. Numbers stand with their lowest byte first. Whoever reads finds nothing where a
 //! section is shorter than it should be: no bytes make a reader panic.
 
+use std::ops::Range;
+
+use memmap2::Mmap;
+
 /// The sections, by their places.
 #[derive(Clone, Copy)]
 pub(super) enum Section {
-    /// Rules under one key, where there are several.
-    Lists,
     /// For each rule its line and its bearing.
     Held,
     Bearings,
@@ -28,13 +30,25 @@ pub(super) enum Section {
     Pages,
 }
 
-pub(super) const SECTIONS: usize = 14;
+pub(super) const SECTIONS: usize = 13;
 
-pub(super) struct Sections(pub(super) [Vec<u8>; SECTIONS]);
+pub(super) enum Sections {
+    Memory([Vec<u8>; SECTIONS]),
+    Mapped { map: Mmap, places: [Range<usize>; SECTIONS] },
+}
 
 impl Sections {
     pub(super) fn bytes(&self, section: Section) -> &[u8] {
-        &self.0[section as usize]
+        self.by_place(section as usize)
+    }
+
+    pub(super) fn by_place(&self, place: usize) -> &[u8] {
+        match self {
+            Sections::Memory(all) => all.get(place).map_or(&[], Vec::as_slice),
+            Sections::Mapped { map, places } => {
+                places.get(place).and_then(|at| map.get(at.clone())).unwrap_or_default()
+            }
+        }
     }
 
     pub(super) fn words(&self, section: Section) -> &[[u8; 4]] {

@@ -40,6 +40,9 @@ fn key_of(posting: Posting) -> Key {
 pub(super) struct Slots {
     memory: Memory,
     buckets: u64,
+    is_empty: bool,
+    /// Where several rules stand under one key: how many, and those.
+    lists: Vec<u8>,
 }
 
 /// What stands under one key, in ascending order.
@@ -65,9 +68,8 @@ impl Iterator for Rules<'_> {
 }
 
 impl Slots {
-    /// Of postings in two halves, those whose key has its highest bit last; equal ones are held once. Lists
-    /// go to `lists`, each as its length and its rules.
-    pub(super) fn new(halves: [Vec<Posting>; 2], lists: &mut Vec<u8>) -> Slots {
+    /// Of postings in two halves, those whose key has its highest bit last; equal ones are held once.
+    pub(super) fn new(halves: [Vec<Posting>; 2]) -> Slots {
         let halves = sorted(halves);
         let all = || halves.iter().flatten().copied();
         let mut keys = 0;
@@ -76,7 +78,7 @@ impl Slots {
         let buckets = keys.div_ceil(FILLED).max(1) as u64;
         let mut slots = Writer { memory: Memory::zeroed((buckets as usize * BUCKET + BEHIND) * SLOT), next: 0 };
         let mut all = all().peekable();
-        let mut rules = Vec::new();
+        let (mut rules, mut lists) = (Vec::new(), Vec::new());
         while let Some(first) = all.next() {
             rules.clear();
             rules.push(first as u32);
@@ -93,7 +95,24 @@ impl Slots {
             };
             slots.put(bucket(first, buckets), posting(key_of(first), holds));
         }
-        Slots { memory: slots.memory, buckets }
+        Slots { memory: slots.memory, buckets, is_empty: slots.next == 0, lists }
+    }
+
+    /// Put together from what they gave.
+    pub(super) fn of(memory: Memory, buckets: u64, lists: Vec<u8>) -> Slots {
+        Slots { memory, buckets, is_empty: false, lists }
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.memory
+    }
+
+    pub(super) fn buckets(&self) -> u64 {
+        self.buckets
+    }
+
+    pub(super) fn lists(&self) -> &[u8] {
+        &self.lists
     }
 
     /// Has the processor fetch what [`Slots::find`] will look at first.
@@ -110,7 +129,10 @@ impl Slots {
 
     /// The rules under `key`, in ascending order.
     #[inline]
-    pub(super) fn find<'l>(&self, key: Key, lists: &'l [u8]) -> Rules<'l> {
+    pub(super) fn find(&self, key: Key) -> Rules<'_> {
+        if self.is_empty {
+            return Rules::NONE;
+        }
         let slots = self.memory.as_chunks::<SLOT>().0;
         let near = slots.get(bucket(key, self.buckets) * BUCKET..).unwrap_or_default();
         for slot in near {
@@ -119,7 +141,7 @@ impl Slots {
                 break;
             }
             if key_of(slot) == key {
-                return rules_of(slot as u32, lists);
+                return rules_of(slot as u32, &self.lists);
             }
         }
         Rules::NONE
@@ -196,9 +218,9 @@ mod tests {
 
     #[test]
     fn an_empty_table_finds_nothing() {
-        let slots = Slots::new([Vec::new(), Vec::new()], &mut Vec::new());
+        let slots = Slots::new([Vec::new(), Vec::new()]);
         for key in [0, 1 << 32, Key::MAX / 2, Key::MAX].map(key_of) {
-            assert_eq!(slots.find(key, &[]).next(), None);
+            assert_eq!(slots.find(key).next(), None);
         }
     }
 
@@ -216,23 +238,22 @@ mod tests {
                 .into_iter()
                 .map(|(key, high, rule)| (spread(key, high), rule))
                 .collect();
-            let mut lists = Vec::new();
-            let slots = Slots::new(halves(pairs.clone()), &mut lists);
+            let slots = Slots::new(halves(pairs.clone()));
             for key in (0..=255).flat_map(|key| [spread(key, false), spread(key, true)]) {
                 let mut expected: Vec<u32> = pairs.iter().filter(|pair| pair.0 == key).map(|pair| pair.1).collect();
                 expected.sort_unstable();
                 expected.dedup();
-                prop_assert_eq!(slots.find(key, &lists).collect::<Vec<u32>>(), expected);
+                prop_assert_eq!(slots.find(key).collect::<Vec<u32>>(), expected);
             }
         }
 
         #[test]
         fn finds_each_of_many(keys in prop::collection::vec(any::<u128>(), 1..2_000)) {
             let keys: Vec<Key> = keys.into_iter().map(key_of).collect();
-            let slots = Slots::new(halves(keys.iter().copied().zip(0..)), &mut Vec::new());
+            let slots = Slots::new(halves(keys.iter().copied().zip(0..)));
             for (key, rule) in keys.iter().zip(0..) {
-                prop_assert_eq!(slots.find(*key, &[]).collect::<Vec<u32>>(), [rule]);
-                prop_assert_eq!(slots.find(key ^ 1 << 32, &[]).next(), None);
+                prop_assert_eq!(slots.find(*key).collect::<Vec<u32>>(), [rule]);
+                prop_assert_eq!(slots.find(key ^ 1 << 32).next(), None);
             }
         }
     }

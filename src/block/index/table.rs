@@ -3,10 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use terms::ruling::RuleOrigin;
 use terms::{Digest, Folded, Timestamp};
 
-use super::bearings::Bearing;
+use super::bearings::{Bearing, line};
 use super::compile::{Compiler, Part, instant};
 use super::key::Key;
 use super::patterns::Patterns;
@@ -41,7 +42,9 @@ pub struct Table {
     pub(super) source: Source,
     pub(super) hash: Digest,
     pub(super) slots: Slots,
-    pub(super) sections: Sections,
+    /// In memory, until there is an image that they can rest on.
+    pub(super) sections: ArcSwap<Sections>,
+    pub(super) rules: usize,
     pub(super) patterns: Option<Patterns>,
     pub(super) reach: Reach,
 }
@@ -65,7 +68,7 @@ impl Table {
 
     /// How many rules it holds.
     pub fn len(&self) -> usize {
-        self.sections.long_words(Section::Held).len()
+        self.rules
     }
 
     pub fn is_empty(&self) -> bool {
@@ -88,10 +91,14 @@ impl Table {
         }
     }
 
-    /// The pages that its rules name, some of them perhaps more than once.
-    pub fn pages(&self) -> impl Iterator<Item = &str> {
-        let numbers = self.sections.words(Section::Pages).iter().map(|number| u32::from_le_bytes(*number) as usize);
-        numbers.map(|number| self.sections.text(Section::TextEnds, Section::Texts, number))
+    /// The pages that its rules name.
+    pub fn pages(&self) -> impl Iterator<Item = String> {
+        let sections = self.sections.load_full();
+        let count = sections.words(Section::Pages).len();
+        (0..count).map(move |at| {
+            let number = sections.words(Section::Pages).get(at).map_or(0, |number| u32::from_le_bytes(*number));
+            sections.text(Section::TextEnds, Section::Texts, number as usize).to_owned()
+        })
     }
 
     /// What its patterns take of what all may take.
@@ -106,63 +113,59 @@ impl Table {
 
     /// The next instant at which a rule begins or ceases to hold.
     pub(super) fn next_boundary(&self, now: Timestamp) -> Option<Timestamp> {
-        let boundaries = self.sections.long_words(Section::Boundaries);
+        let sections = self.sections.load();
+        let boundaries = sections.long_words(Section::Boundaries);
         boundaries.get(boundaries.partition_point(|boundary| instant(boundary) <= now)).map(instant)
     }
 
     /// Rules under a key, and [`super::slots::ASK_PAIRS`] perhaps as the last of them.
     #[inline]
     pub(super) fn find(&self, key: Key) -> Rules<'_> {
-        self.slots.find(key, self.sections.bytes(Section::Lists))
+        self.slots.find(key)
     }
 
     pub(super) fn text(&self, rule: u32) -> String {
-        wordings::at(&self.sections, rule)
-    }
-
-    /// The line of a rule and the number of its bearing.
-    fn held(&self, rule: u32) -> [u32; 2] {
-        let held = self.sections.long_words(Section::Held).get(rule as usize);
-        let held = held.map_or(0, |held| u64::from_le_bytes(*held));
-        [held as u32, (held >> 32) as u32]
-    }
-
-    pub(super) fn bearing(&self, rule: u32) -> Bearing<'_> {
-        Bearing::of(&self.sections, self.held(rule)[1])
+        wordings::at(&self.sections.load(), rule)
     }
 
     pub(super) fn is_exception(&self, rule: u32) -> bool {
-        self.bearing(rule).is_exception()
+        Bearing::of(&self.sections.load(), rule).is_exception()
     }
 
     pub(super) fn attributes(&self, rule: u32) -> Attributes {
-        self.bearing(rule).attributes()
+        Bearing::of(&self.sections.load(), rule).attributes()
     }
 
     pub(super) fn standing(&self, rule: u32, now: Timestamp) -> Standing {
-        self.bearing(rule).standing(now)
+        Bearing::of(&self.sections.load(), rule).standing(now)
     }
 
-    /// The canonical pairs that a rule names.
-    pub(super) fn query(&self, rule: u32) -> Option<&str> {
-        if !self.bearing(rule).has_query() {
-            return None;
-        }
-        let rules = self.sections.words(Section::QueryRules);
-        let at = rules.binary_search_by_key(&rule, |one| u32::from_le_bytes(*one)).ok()?;
-        Some(self.sections.text(Section::QueryEnds, Section::Queries, at))
+    /// The canonical pairs that a rule names, and whether it is for them alone.
+    pub(super) fn query(&self, rule: u32) -> (Option<String>, bool) {
+        let sections = self.sections.load();
+        (query(&sections, rule).map(str::to_owned), Bearing::of(&sections, rule).exact_query())
     }
 
     /// Whether a rule that was found by its path, and perhaps by one of its pairs, takes the whole
     /// query of a request.
     pub(super) fn takes_query(&self, rule: u32, asked: &Folded) -> bool {
-        query_agrees(self.query(rule), self.bearing(rule).exact_query(), asked)
+        let sections = self.sections.load();
+        query_agrees(query(&sections, rule), Bearing::of(&sections, rule).exact_query(), asked)
     }
 
     pub(super) fn origin(&self, rule: u32) -> RuleOrigin {
         match &self.source {
-            Source::File(name) => RuleOrigin::File { file: name.clone(), line: self.held(rule)[0] },
+            Source::File(name) => RuleOrigin::File { file: name.clone(), line: line(&self.sections.load(), rule) },
             Source::Edits { ids } => RuleOrigin::Edit { id: ids.get(rule as usize).cloned().unwrap_or_default() },
         }
     }
+}
+
+fn query(sections: &Sections, rule: u32) -> Option<&str> {
+    if !Bearing::of(sections, rule).has_query() {
+        return None;
+    }
+    let rules = sections.words(Section::QueryRules);
+    let at = rules.binary_search_by_key(&rule, |one| u32::from_le_bytes(*one)).ok()?;
+    Some(sections.text(Section::QueryEnds, Section::Queries, at))
 }

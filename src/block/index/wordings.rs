@@ -62,6 +62,12 @@ pub(super) struct Joined {
 const PART: usize = 16;
 
 impl Joined {
+    /// Makes room for so many parts like this one.
+    pub(super) fn reserve(&mut self, part: &Wordings, parts: usize) {
+        self.blocks.reserve(part.blocks.len() * 4 * parts);
+        self.bytes.reserve(part.bytes.len() * parts);
+    }
+
     pub(super) fn append(&mut self, part: &Wordings) {
         self.parts.extend_from_slice(&(self.count as u32).to_le_bytes());
         self.parts.extend_from_slice(&((self.blocks.len() / 4) as u32).to_le_bytes());
@@ -135,7 +141,7 @@ mod tests {
         all[Section::WordingParts as usize] = joined.parts;
         all[Section::WordingBlocks as usize] = joined.blocks;
         all[Section::Wordings as usize] = joined.bytes;
-        Sections(all)
+        Sections::Memory(all)
     }
 
     proptest! {

@@ -15,16 +15,14 @@ pub(super) fn read(text: &str, read_before: &mut ReadBefore) -> Result<Option<Ru
     let (subject, exception) = subject::read(word, start)?;
     let written = &text[words.at..];
     let known = read_before.of(&subject);
-    let attributes = match known.get(written) {
-        Some(attributes) => attributes.clone(),
+    let attributes = match known.find(written) {
+        Some(attributes) => attributes,
         None => {
             let mut attributes = Reading::default();
             while let Some(pair) = words.next_attribute()? {
                 attributes.add(&pair, &subject)?;
             }
-            let attributes = Arc::new(attributes.finish(start)?);
-            remember(known, written, &attributes);
-            attributes
+            known.remember(written, attributes.finish(start)?)
         }
     };
     Ok(Some(Rule { text: Arc::from(word), subject, exception, attributes, line: 0 }))
@@ -38,7 +36,11 @@ pub(super) struct ReadBefore {
     behind_others: Known,
 }
 
-type Known = HashMap<Box<str>, Arc<Attributes>>;
+#[derive(Default)]
+struct Known {
+    last: Option<(Box<str>, Arc<Attributes>)>,
+    all: HashMap<Box<str>, Arc<Attributes>>,
+}
 
 impl ReadBefore {
     fn of(&mut self, subject: &Subject) -> &mut Known {
@@ -49,14 +51,30 @@ impl ReadBefore {
     }
 }
 
-fn remember(known: &mut Known, written: &str, attributes: &Arc<Attributes>) {
-    const MOST: usize = 4096;
-    const LONGEST: usize = 1024;
-    if known.len() == MOST {
-        known.clear();
+impl Known {
+    fn find(&mut self, written: &str) -> Option<Arc<Attributes>> {
+        if let Some((last, attributes)) = &self.last
+            && **last == *written
+        {
+            return Some(attributes.clone());
+        }
+        let attributes = self.all.get(written)?;
+        self.last = Some((written.into(), attributes.clone()));
+        Some(attributes.clone())
     }
-    if written.len() <= LONGEST {
-        known.insert(written.into(), attributes.clone());
+
+    fn remember(&mut self, written: &str, attributes: Attributes) -> Arc<Attributes> {
+        const MOST: usize = 4096;
+        const LONGEST: usize = 1024;
+        let attributes = Arc::new(attributes);
+        if self.all.len() == MOST {
+            self.all.clear();
+        }
+        if written.len() <= LONGEST {
+            self.all.insert(written.into(), attributes.clone());
+            self.last = Some((written.into(), attributes.clone()));
+        }
+        attributes
     }
 }
 
@@ -84,7 +102,7 @@ impl<'a> Words<'a> {
             return None;
         }
         let start = self.at;
-        let length = self.text[start..].find([' ', '\t']).unwrap_or(self.text.len() - start);
+        let length = self.text[start..].bytes().position(is_blank).unwrap_or(self.text.len() - start);
         self.at = start + length;
         Some((start, &self.text[start..self.at]))
     }

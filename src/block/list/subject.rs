@@ -11,7 +11,9 @@ use crate::rule::{Place, Subject};
 /// Reads a rule's own word, which begins at the byte `start` of its line; says too whether it is an
 /// exception.
 pub(super) fn read(word: &str, start: usize) -> Result<(Subject, bool), Fault> {
-    if let Some((at, odd)) = word.char_indices().find(|(_, character)| is_unseen(*character)) {
+    // Nearly every word is of these alone.
+    let is_seen = word.bytes().all(|byte| byte.is_ascii_graphic());
+    if !is_seen && let Some((at, odd)) = word.char_indices().find(|(_, character)| is_unseen(*character)) {
         let what = format!(
             "a character that can't be seen (U+{:04X}) stands here; leave it out, or percent-encode it",
             odd as u32

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr;
+
 use super::bad_line::{BadLine, Fault};
 use super::line::{self, ReadBefore};
 use crate::pattern::Share;
@@ -38,7 +40,7 @@ fn without_mark(bytes: &[u8]) -> &[u8] {
 pub fn pieces(bytes: &[u8], size: usize) -> Vec<&[u8]> {
     let (mut pieces, mut rest) = (Vec::new(), without_mark(bytes));
     while rest.len() > size {
-        let Some(end) = rest[size..].iter().position(|&byte| byte == b'\n') else { break };
+        let Some(end) = memchr(b'\n', &rest[size..]) else { break };
         let (piece, behind) = rest.split_at(size + end + 1);
         pieces.push(piece);
         rest = behind;
@@ -51,7 +53,7 @@ pub fn pieces(bytes: &[u8], size: usize) -> Vec<&[u8]> {
 pub fn read_lines(bytes: &[u8], mut share: Share, mut take: impl FnMut(Rule)) -> (u32, Vec<BadLine>) {
     let (mut bad, mut ends) = (Vec::new(), 0);
     let mut read_before = ReadBefore::default();
-    for (number, raw) in (1..=u32::MAX).zip(bytes.split(|&byte| byte == b'\n')) {
+    for (number, raw) in (1..=u32::MAX).zip(lines(bytes)) {
         ends = number - 1;
         let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
         let rule = read_line(raw, &mut read_before);
@@ -65,6 +67,21 @@ pub fn read_lines(bytes: &[u8], mut share: Share, mut take: impl FnMut(Rule)) ->
         }
     }
     (ends, bad)
+}
+
+/// As splitting at every LF does.
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(bytes);
+    std::iter::from_fn(move || {
+        let bytes = rest?;
+        match memchr(b'\n', bytes) {
+            Some(end) => {
+                rest = bytes.get(end + 1..);
+                bytes.get(..end)
+            }
+            None => rest.take(),
+        }
+    })
 }
 
 /// Reads one rule, as an API or a command line names it, with or without attributes behind it.

@@ -49,7 +49,8 @@ struct Read {
 
 impl Read {
     fn of(number: usize, piece: &[u8]) -> Read {
-        let mut part = Part::default();
+        // Most lines are rules, and longer.
+        let mut part = Part::of(piece.len() / 48);
         let (lines, bad) = list::read_lines(piece, Share::default(), |rule| part.add(&rule));
         Read { number, part, lines, bad }
     }
@@ -57,7 +58,7 @@ impl Read {
 
 fn read_text(bytes: &[u8], piece: usize, share: Share) -> Result<Compiler, Vec<BadLine>> {
     let pieces = list::pieces(bytes, piece);
-    let mut joined = Joined { share, ..Joined::default() };
+    let mut joined = Joined { share, expected: pieces.len(), ..Joined::default() };
     let threads = available_parallelism().map_or(1, usize::from).min(MAX_THREADS).min(pieces.len());
     match threads {
         0 | 1 => pieces.iter().enumerate().for_each(|(number, piece)| joined.take(Read::of(number, piece))),
@@ -110,6 +111,8 @@ fn join(came: Receiver<Read>, joined: &mut Joined) {
 #[derive(Default)]
 struct Joined {
     compiler: Compiler,
+    /// How many pieces there are.
+    expected: usize,
     pieces: usize,
     lines: u32,
     bad: Vec<BadLine>,
@@ -123,6 +126,9 @@ impl Joined {
         self.has_patterns |= own != Share::default();
         self.share = self.share.plus(own);
         self.bad.extend(read.bad.into_iter().map(|bad| BadLine { line: bad.line + self.lines, ..bad }));
+        if self.pieces == 0 {
+            self.compiler.reserve(&read.part, self.expected);
+        }
         if self.bad.is_empty() {
             self.compiler.append(read.part, self.lines);
         }

@@ -11,6 +11,7 @@ use disk::FULL_LOOK;
 use parking_lot::{Condvar, Mutex};
 
 use super::kept::{Copy, Kept};
+use crate::index::Table;
 
 /// The copies, and what is still to be written of them.
 pub(super) struct Errands {
@@ -29,7 +30,9 @@ struct Waiting {
 }
 
 pub(super) enum Errand {
-    Keep(Copy, Vec<u8>),
+    Keep(Copy, Vec<u8>, Arc<Table>),
+    /// The table of a copy that is kept.
+    KeepTable(Copy, Arc<Table>),
     Remove,
 }
 
@@ -49,20 +52,30 @@ impl Errands {
         let _turn = self.turn.lock();
         let errands = std::mem::take(&mut self.waiting.lock().errands);
         for (file, errand) in errands {
-            if let Err(error) = self.run_one(&file, &errand) {
+            if let Err((error, left)) = self.run_one(&file, errand) {
                 tracing::error!(
                     file = %file.display(), %error,
                     "can't keep the copy of a list's last good version in the state folder; trying again"
                 );
-                self.waiting.lock().errands.entry(file).or_insert(errand);
+                self.waiting.lock().errands.entry(file).or_insert(left);
             }
         }
     }
 
-    fn run_one(&self, file: &Path, errand: &Errand) -> std::io::Result<()> {
+    /// An error comes with what is left to do.
+    fn run_one(&self, file: &Path, errand: Errand) -> Result<(), (std::io::Error, Errand)> {
         match errand {
-            Errand::Keep(copy, bytes) => self.kept.put(copy, bytes),
-            Errand::Remove => self.kept.remove(file),
+            Errand::Keep(copy, bytes, table) => {
+                if let Err(error) = self.kept.put(&copy, &bytes) {
+                    return Err((error, Errand::Keep(copy, bytes, table)));
+                }
+                drop(bytes);
+                self.run_one(file, Errand::KeepTable(copy, table))
+            }
+            Errand::KeepTable(copy, table) => {
+                self.kept.put_image(&copy, &table).map_err(|error| (error, Errand::KeepTable(copy, table)))
+            }
+            Errand::Remove => self.kept.remove(file).map_err(|error| (error, Errand::Remove)),
         }
     }
 
@@ -120,11 +133,13 @@ mod tests {
 
     use super::super::verdict::Former;
     use super::*;
+    use crate::index::Source;
 
     fn keep(bytes: &[u8]) -> Errand {
         let former =
             Former { hash: Digest::of(bytes), rules: 1, size: bytes.len() as u64, taken_at: Timestamp::from_secs(1) };
-        Errand::Keep(Copy::new(Path::new("/lists/a.txt"), &former), bytes.to_vec())
+        let table = Table::compile(Source::File("/lists/a.txt".into()), Vec::new(), former.hash);
+        Errand::Keep(Copy::new(Path::new("/lists/a.txt"), &former), bytes.to_vec(), Arc::new(table))
     }
 
     fn kept(errands: &Errands) -> Vec<Vec<u8>> {

@@ -3,8 +3,10 @@
 //! ```text
 //! state/lists/KEY.json          path, digest, rules of the copy; KEY is of the path's digest
 //! state/lists/KEY-HASH.txt      the list's bytes
+//! state/lists/KEY-HASH.index    its table, where it is large
 //! ```
-//! The bytes are written before the facts that name them, so a crash leaves the older pair whole.
+//! The bytes are written before the facts that name them, so a crash leaves the older pair whole; the table
+//! last, which is compiled from the bytes where it is missing.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,6 +20,10 @@ use terms::{Digest, Timestamp};
 
 use super::error::{Problem, SourceError};
 use super::verdict::Former;
+use crate::index::{self, Source, Table};
+
+/// Bytes of a list from which on its table is kept: less is compiled in no time.
+const WORTH_AN_IMAGE: u64 = 1 << 20;
 
 pub(super) struct Kept {
     folder: PathBuf,
@@ -90,7 +96,48 @@ impl Kept {
         let path = self.bytes_path(copy);
         durable::write(&path, bytes)?;
         durable::write(&self.facts_path(&copy.file), &serde_json::to_vec(copy)?)?;
-        self.remove_bytes(&copy.file, Some(&path))
+        self.remove_but(&copy.file, &[&path])
+    }
+
+    /// Keeps the table of a copy that is kept, and has it rest on the image.
+    pub fn put_image(&self, copy: &Copy, table: &Table) -> io::Result<()> {
+        if copy.size < WORTH_AN_IMAGE {
+            return Ok(());
+        }
+        let path = self.image_path(copy);
+        durable::write_by(&path, |file| table.write(file))?;
+        table.rest_on(&path)?;
+        self.remove_but(&copy.file, &[&self.bytes_path(copy), &path])
+    }
+
+    /// The table of a copy, if it is kept and good for this process.
+    pub fn image(&self, copy: &Copy) -> Option<Arc<Table>> {
+        if copy.size < WORTH_AN_IMAGE {
+            return None;
+        }
+        let source = Source::File(Arc::from(copy.file.to_string_lossy()));
+        match Table::open(&self.image_path(copy), source, copy.hash) {
+            Ok(table) => Some(Arc::new(table)),
+            Err(error) => {
+                tracing::warn!(
+                    file = %copy.file.display(), %error,
+                    "the kept table of a list can't be used; the list is compiled again"
+                );
+                None
+            }
+        }
+    }
+
+    /// Whether a table of the copy is to be kept, and none is.
+    pub fn lacks_image(&self, copy: &Copy) -> bool {
+        copy.size >= WORTH_AN_IMAGE && !self.image_path(copy).exists()
+    }
+
+    /// Has this process hash as the one before did, so that what it kept is good for this one. To be called
+    /// before anything is compiled.
+    pub fn adopt_key<'c>(&self, copies: impl IntoIterator<Item = &'c Copy>) {
+        let adopt = |copy: &Copy| index::adopt_key(&self.image_path(copy)).is_ok_and(|is_adopted| is_adopted);
+        copies.into_iter().any(adopt);
     }
 
     pub fn remove(&self, file: &Path) -> io::Result<()> {
@@ -98,15 +145,16 @@ impl Kept {
             return Ok(());
         }
         durable::remove(&self.facts_path(file))?;
-        self.remove_bytes(file, None)
+        self.remove_but(file, &[])
     }
 
-    fn remove_bytes(&self, file: &Path, but: Option<&Path>) -> io::Result<()> {
+    /// Removes copies and tables of a list, but for some.
+    fn remove_but(&self, file: &Path, but: &[&Path]) -> io::Result<()> {
         let prefix = format!("{}-", key(file));
         for entry in fs::read_dir(&self.folder)? {
             let path = entry?.path();
             let is_of_file = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(&prefix));
-            if is_of_file && but != Some(&path) {
+            if is_of_file && !but.contains(&&*path) {
                 fs::remove_file(&path)?;
             }
         }
@@ -118,8 +166,16 @@ impl Kept {
     }
 
     fn bytes_path(&self, copy: &Copy) -> PathBuf {
+        self.path(copy, "txt")
+    }
+
+    fn image_path(&self, copy: &Copy) -> PathBuf {
+        self.path(copy, "index")
+    }
+
+    fn path(&self, copy: &Copy, ending: &str) -> PathBuf {
         let hash = copy.hash.hex().to_string();
-        self.folder.join(format!("{}-{}.txt", key(&copy.file), &hash[..16]))
+        self.folder.join(format!("{}-{}.{ending}", key(&copy.file), &hash[..16]))
     }
 }
 

@@ -10,11 +10,12 @@ use terms::Timestamp;
 use super::compile::compile;
 use super::errands::{Errand, Errands};
 use super::kept::{Copy, Kept};
-use super::shown::{Content, Shown, read};
+use super::shown::{Content, Mark, Shown, hash, read};
 use super::source::{Source, Trouble};
 use super::survey::{Survey, survey};
 use super::verdict::{Verdict, Word, judge};
 use super::{Change, Problem, Rank, Root, RootState, SourceError, Sources};
+use crate::index::Table;
 use crate::settings::Settings;
 
 /// How often a list that is being written at the start is read again before it is taken as it is;
@@ -30,6 +31,7 @@ impl Sources {
     pub fn load(settings: &Settings, wall: Timestamp) -> Result<(Sources, Vec<Change>), Vec<SourceError>> {
         let kept = Kept::new(settings.state.join("lists"));
         let mut copies = kept.all()?;
+        kept.adopt_key(copies.values());
         let mut sources = Sources {
             roots: settings.lists.iter().cloned().map(Root::new).collect(),
             sources: BTreeMap::new(),
@@ -83,6 +85,10 @@ impl Sources {
 
     /// Puts one list in force. What is wrong with it is an error only where there is no copy.
     fn start(&mut self, rank: &Rank, copy: Option<Copy>, wall: Timestamp) -> Result<Option<Change>, Vec<SourceError>> {
+        let image = match self.start_with_image(rank, copy.as_ref(), wall) {
+            Started::InForce => return Ok(None),
+            Started::Not(image) => image,
+        };
         let Some(source) = self.sources.get_mut(rank) else { return Ok(None) };
         let shown = read_settled(&source.file, wall);
         source.note(&shown, wall);
@@ -94,7 +100,31 @@ impl Sources {
             Shown::Unreadable(error) => Trouble::Refused(vec![error]),
             Shown::Absent => Trouble::Vanished,
         };
-        self.start_with_copy(rank, copy, trouble).map(Some)
+        self.start_with_copy(rank, copy, image, trouble).map(Some)
+    }
+
+    /// Puts the kept table of a list in force, if that is what the list still holds. The one is read while the
+    /// other is.
+    fn start_with_image(&mut self, rank: &Rank, copy: Option<&Copy>, wall: Timestamp) -> Started {
+        let share = self.share_beside(rank);
+        let (Some(source), Some(copy)) = (self.sources.get_mut(rank), copy) else { return Started::Not(None) };
+        if self.errands.kept.lacks_image(copy) || !self.errands.kept.has_bytes(copy) {
+            return Started::Not(None);
+        }
+        let (image, seen) = std::thread::scope(|scope| {
+            let image = std::thread::Builder::new().spawn_scoped(scope, || self.errands.kept.image(copy));
+            let seen = hash(&source.file);
+            (image.ok().and_then(|image| image.join().ok()).flatten(), seen)
+        });
+        let image = image.filter(|table| share.plus(table.share()).excess().is_none());
+        match (image, seen) {
+            (Some(table), Some((stamp, digest))) if digest == copy.hash => {
+                source.note_mark(Mark::Content(digest), Some(stamp), wall);
+                source.put_in_force(table, copy.former());
+                Started::InForce
+            }
+            (image, _) => Started::Not(image),
+        }
     }
 
     fn start_with(
@@ -122,11 +152,14 @@ impl Sources {
             }
             Verdict::Hold(trouble) => return Err(trouble),
         };
-        source.put_in_force(table, former);
+        source.put_in_force(table.clone(), former);
         let is_new = before.is_none_or(|before| before.hash != former.hash);
-        if is_new || copy.is_none_or(|copy| !self.errands.kept.has_bytes(copy)) {
-            self.errands.add(file.clone(), Errand::Keep(Copy::new(&file, &former), content.bytes));
-        }
+        let copy_now = Copy::new(&file, &former);
+        let errand = match copy {
+            Some(copy) if !is_new && self.errands.kept.has_bytes(copy) => Errand::KeepTable(copy_now, table),
+            _ => Errand::Keep(copy_now, content.bytes, table),
+        };
+        self.errands.add(file.clone(), errand);
         let before = before.map_or(0, |before| before.rules);
         Ok(is_new.then_some(Change::Applied { file, hash: former.hash, rules: former.rules, before }))
     }
@@ -135,6 +168,7 @@ impl Sources {
         &mut self,
         rank: &Rank,
         copy: Option<Copy>,
+        image: Option<Arc<Table>>,
         trouble: Trouble,
     ) -> Result<Change, Vec<SourceError>> {
         let mut errors = match &trouble {
@@ -144,6 +178,10 @@ impl Sources {
         };
         let share = self.share_beside(rank);
         let (Some(source), Some(copy)) = (self.sources.get_mut(rank), copy) else { return Err(errors) };
+        if let Some(table) = image {
+            source.put_in_force(table, copy.former());
+            return Ok(source.hold(trouble));
+        }
         let bytes = match self.errands.kept.bytes(&copy) {
             Ok(bytes) => bytes,
             Err(error) => {
@@ -154,6 +192,13 @@ impl Sources {
         source.put_in_force(compile(&copy.file, &bytes, copy.hash, share)?, copy.former());
         Ok(source.hold(trouble))
     }
+}
+
+/// What came of a kept table.
+enum Started {
+    InForce,
+    /// The list shows something else; with the table of its last good version, if that can be used.
+    Not(Option<Arc<Table>>),
 }
 
 /// Reads a list at the start. One that may just be under a writer's hands, since it was touched a

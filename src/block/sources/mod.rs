@@ -199,9 +199,9 @@ impl Sources {
             Verdict::Take(table) => {
                 let before = source.former().map_or(0, |former| former.rules);
                 let former = content.former(table.len(), wall);
-                source.put_in_force(table, former);
+                source.put_in_force(table.clone(), former);
                 source.trouble = None;
-                self.errands.add(file.clone(), Errand::Keep(Copy::new(&file, &former), content.bytes));
+                self.errands.add(file.clone(), Errand::Keep(Copy::new(&file, &former), content.bytes, table));
                 Some(Change::Applied { file, hash: former.hash, rules: former.rules, before })
             }
         }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::fs::OFlags;
-use terms::{Digest, Timestamp};
+use terms::{Digest, Hasher, Timestamp};
 
 use super::error::{Problem, SourceError};
 
@@ -106,10 +106,40 @@ pub(super) fn read(path: &Path) -> Shown {
     }
 }
 
-pub(crate) fn try_read(path: &Path, limit: u64) -> io::Result<Shown> {
+fn open(path: &Path) -> io::Result<File> {
     // Opening a FIFO would wait for a writer without NONBLOCK.
     let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
-    let mut file: File = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    OpenOptions::new().read(true).custom_flags(flags).open(path)
+}
+
+/// What a list file is known by, without holding it in memory. `None` where it is no file that can be read, or
+/// is being written.
+pub(super) fn hash(path: &Path) -> Option<(Stamp, Digest)> {
+    let mut file = open(path).ok()?;
+    let facts = file.metadata().ok().filter(Metadata::is_file)?;
+    let mut hasher = Hasher::new();
+    let mut buffer = vec![0; 1 << 20];
+    let mut size = 0;
+    loop {
+        match file.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(count) => {
+                hasher.update(buffer.get(..count)?);
+                size += count as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return None,
+        }
+        if size > MAX_BYTES {
+            return None;
+        }
+    }
+    let stamp = Stamp::of(&file.metadata().ok()?);
+    (stamp == Stamp::of(&facts) && stamp.size == size).then(|| (stamp, hasher.finish()))
+}
+
+pub(crate) fn try_read(path: &Path, limit: u64) -> io::Result<Shown> {
+    let mut file = open(path)?;
     let facts = file.metadata()?;
     if facts.is_dir() {
         return Ok(Shown::Absent);

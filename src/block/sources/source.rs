@@ -163,8 +163,12 @@ impl Source {
             Shown::Content(content) => Some(content.stamp),
             Shown::Absent | Shown::Unreadable(_) => None,
         };
+        self.note_mark(shown.mark(), stamp, wall);
+    }
+
+    pub fn note_mark(&mut self, mark: Mark, stamp: Option<Stamp>, wall: Timestamp) {
         let is_fresh = stamp.is_some_and(|stamp| stamp.is_fresh(wall));
-        self.judged = Some(Judged { mark: shown.mark(), stamp, is_fresh });
+        self.judged = Some(Judged { mark, stamp, is_fresh });
         self.waiting = None;
     }
 

@@ -460,3 +460,83 @@ fn the_thread_takes_a_rename_and_ends_when_dropped() {
     drop(watching);
     assert!(changes.recv().is_err(), "the thread is gone, and its sender with it");
 }
+
+/// More than a megabyte, so that its table is kept.
+fn large(rules: usize) -> String {
+    (0..rules)
+        .map(|n| format!("https://h{n}.photos.example/a/rather/long/path/to/a/picture-{n}.jpg notice=N-{n}\n"))
+        .collect()
+}
+
+/// What is kept of the lists: how many files there are, and of them the one with a table.
+fn kept_table(bench: &Bench) -> (usize, Option<PathBuf>) {
+    let folder = bench.settings.state.join("lists");
+    let files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let table = files.iter().find(|path| path.extension().is_some_and(|extension| extension == "index"));
+    (files.len(), table.cloned())
+}
+
+fn rests_on_image(sources: &Sources) -> bool {
+    sources.tables().iter().all(|table| table.rests_on_image())
+}
+
+#[test]
+fn the_table_of_a_large_list_is_kept_and_used_over_a_restart() {
+    let bench = Bench::new();
+    bench.write("list.txt", &large(20_000));
+    let sources = bench.load();
+    assert!(!rests_on_image(&sources));
+    sources.errands.run();
+    // What stands in memory is given up once it stands on the disk.
+    assert!(rests_on_image(&sources));
+    let (files, first) = kept_table(&bench);
+    assert_eq!(files, 3);
+
+    let (mut sources, changes) = bench.restart(sources);
+    assert!(changes.is_empty(), "{changes:?}");
+    assert!(rests_on_image(&sources));
+    assert_eq!(rules(&sources), [20_000]);
+    assert!(bench.settle(&mut sources, 0).is_empty());
+
+    // Another version of the list takes another table, and the former goes.
+    bench.write("list.txt", &large(20_001));
+    let (sources, changes) = bench.restart(sources);
+    assert!(matches!(changes[..], [Change::Applied { rules: 20_001, before: 20_000, .. }]), "{changes:?}");
+    assert!(!rests_on_image(&sources));
+    sources.errands.run();
+    let (files, second) = kept_table(&bench);
+    assert_eq!(files, 3);
+    assert_ne!(first, second);
+
+    // Of a list that is bad or gone, the table of the last good version is in force.
+    bench.write("list.txt", "bad one");
+    let (sources, changes) = bench.restart(sources);
+    assert!(matches!(changes[..], [Change::Refused { .. }]), "{changes:?}");
+    assert!(rests_on_image(&sources));
+    fs::remove_file(bench.path("list.txt")).unwrap();
+    let (sources, changes) = bench.restart(sources);
+    assert!(matches!(changes[..], [Change::Vanished { .. }]), "{changes:?}");
+    assert_eq!((rests_on_image(&sources), rules(&sources)), (true, vec![20_001]));
+}
+
+#[test]
+fn a_kept_table_that_is_damaged_is_compiled_again() {
+    let bench = Bench::new();
+    bench.write("list.txt", &large(20_000));
+    let sources = bench.load();
+    sources.errands.run();
+    let (_, table) = kept_table(&bench);
+    let table = table.unwrap();
+    let mut bytes = fs::read(&table).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    // Written anew, as whoever restores a backup does: what is mapped is left alone.
+    fs::remove_file(&table).unwrap();
+    fs::write(&table, bytes).unwrap();
+    let (sources, changes) = bench.restart(sources);
+    assert!(changes.is_empty(), "{changes:?}");
+    assert!(!rests_on_image(&sources));
+    assert_eq!(rules(&sources), [20_000]);
+    let (sources, _) = bench.restart(sources);
+    assert!(rests_on_image(&sources));
+}
