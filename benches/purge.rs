@@ -1,5 +1,6 @@
 //! Purges and look-ups among ten thousand, a hundred thousand and a million objects; what a look-up waits while one
-//! is carried out; and what an object takes beside its body and its head.
+//! is carried out; what an object takes beside its body and its head, and what all of them take where the memory is
+//! full.
 //!
 //! Plain figures, because what is filled takes longer than what is measured.
 
@@ -9,11 +10,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use cache::{Aim, Cache, Caching, Force, Landing, Lookup, Purged, ReplyHead, Settings, Tag};
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, DATE, ETAG, HOST, HeaderMap, HeaderName, HeaderValue};
+use cache::{Aim, Cache, Caching, Force, Landing, Lookup, ReplyHead, Settings, Tag};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HOST, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, StatusCode};
 use terms::url::Scheme;
 use terms::{Ask, Body, Clock, Networks, Peer, Url};
+
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const BODY: usize = 64;
 
@@ -60,27 +65,16 @@ fn resident() -> usize {
     statm.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).expect("pages") * 4096
 }
 
-/// What a head of those takes that are stored, with the room that each has for what answers add.
-fn bytes_of_a_head() -> usize {
-    let before = resident();
-    let clone = |n| {
-        let mut head = head(n);
-        // What the cache adds where an origin leaves it out, and the room that it makes for what answers add.
-        head.insert(DATE, HeaderValue::try_from(format!("Sat, 28 Nov 2026 12:00:{:02} GMT", n % 60)).expect("a date"));
-        head.reserve(8);
-        head
-    };
-    let heads: Vec<HeaderMap> = (0..10_000).map(clone).collect();
-    let each = (resident() - before) / heads.len();
-    drop(black_box(heads));
-    each
+/// Names and values as they stand on the wire, with what stands between them.
+fn bytes_of(head: &HeaderMap) -> usize {
+    head.iter().map(|(name, value)| name.as_str().len() + value.len() + ": \r\n".len()).sum()
 }
 
 /// The longest of the look-ups that are made one after another until told to stop, half of them misses.
 fn longest_look_up(cache: Cache, clock: Clock, stop: &AtomicBool) -> (Duration, u64) {
     let (mut longest, mut count) = (Duration::ZERO, 0);
+    let asked = [ask("/album-0/picture-0.jpg", &clock), ask("/missing", &clock)];
     while !stop.load(Ordering::Relaxed) {
-        let asked = [ask("/album-0/picture-0.jpg", &clock), ask("/missing", &clock)];
         for (ask, url) in &asked {
             let began = Instant::now();
             drop(black_box(cache.look_up(ask, url, &Caching::default(), ask.began)));
@@ -91,33 +85,53 @@ fn longest_look_up(cache: Cache, clock: Clock, stop: &AtomicBool) -> (Duration, 
     (longest, count)
 }
 
-fn purge(what: &str, cache: &Cache, clock: &Clock, carry_out: impl FnOnce() -> Purged) {
+/// With look-ups beside it, that say how long the longest waited.
+fn beside(what: &str, cache: &Cache, clock: &Clock, carry_out: impl FnOnce() -> u64) {
     let stop = Arc::new(AtomicBool::new(false));
     let (others, others_clock, told) = (cache.clone(), clock.clone(), stop.clone());
     let looking = std::thread::spawn(move || longest_look_up(others, others_clock, &told));
+    std::thread::sleep(Duration::from_millis(10));
     let began = Instant::now();
-    let purged = carry_out();
+    let objects = carry_out();
     let took = began.elapsed();
     stop.store(true, Ordering::Relaxed);
     let (longest, count) = looking.join().expect("look-ups go on");
-    println!("  {what:<24} {took:>12.2?}  {:>8} objects; longest of {count} look-ups {longest:.2?}", purged.objects);
+    println!("  {what:<24} {took:>12.2?}  {objects:>8} objects; longest of {count} look-ups {longest:.2?}");
 }
 
-fn measure(objects: usize, head: usize) {
-    let clock = Clock::system();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let before = resident();
-    let cache = Cache::new(Settings { memory: 16 << 30, max_object: 1 << 20 });
+/// What the machine makes a look-up wait while nothing is done to the cache.
+fn spin() -> u64 {
     let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(1) {
+        std::hint::spin_loop();
+    }
+    0
+}
+
+fn fill(cache: &Cache, clock: &Clock, objects: usize) {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(async {
         for n in 0..objects {
-            store(&cache, &clock, n).await;
+            store(cache, clock, n).await;
         }
     });
+}
+
+fn measure(objects: usize) {
+    let clock = Clock::system();
+    let before = resident();
+    let cache = Cache::new(Settings { memory: (objects * 4096) as u64, max_object: 1 << 20 });
+    let began = Instant::now();
+    fill(&cache, &clock, objects);
     let each = began.elapsed() / objects as u32;
     let all = (resident() - before) / objects;
-    let beside = all.saturating_sub(BODY + head);
-    println!("{objects} objects; {each:.2?} to store one; {all} bytes each, {beside} beside body and head");
+    let head = bytes_of(&stored_head(&cache, &clock, objects - 1));
+    let weighed = cache.numbers().bytes.load(Ordering::Relaxed) as usize / objects;
+    println!(
+        "{objects} objects; {each:.2?} to store one; each takes {all} bytes, {} beside {BODY} of body and {head} of head, \
+         and weighs {weighed}",
+        all as i64 - (BODY + head) as i64
+    );
     let asked: Vec<_> = (0..1000).map(|n| ask(&target(n * (objects / 1000)), &clock)).collect();
     let began = Instant::now();
     for (ask, url) in &asked {
@@ -125,20 +139,51 @@ fn measure(objects: usize, head: usize) {
     }
     println!("  {:<24} {:>12.2?}", "look-up", began.elapsed() / asked.len() as u32);
     let url = Url::parse(&format!("https://o.example{}", target(7))).expect("a URL");
-    let covered = |test: &dyn Fn(&Url) -> bool| cache.purge(&Aim::Covered(&|url, _| test(url)), Force::Hard);
-    purge("purge of a URL", &cache, &clock, || cache.purge(&Aim::Same(&url, &|one, other| one == other), Force::Hard));
-    purge("by a tag", &cache, &clock, || cache.purge(&Aim::Tagged(Tag::named(b"t1")), Force::Hard));
-    purge("by a prefix", &cache, &clock, || covered(&|url| url.folded().path().starts_with("/album-2/")));
-    purge("of all, softly", &cache, &clock, || cache.purge(&Aim::Covered(&|_, _| true), Force::Soft));
-    purge("of all", &cache, &clock, || covered(&|_| true));
+    let covered = |test: &dyn Fn(&Url) -> bool| cache.purge(&Aim::Covered(&|url, _| test(url)), Force::Hard).objects;
+    beside("nothing, for a second", &cache, &clock, spin);
+    beside("purge of a URL", &cache, &clock, || {
+        cache.purge(&Aim::Same(&url, &|one, other| one == other), Force::Hard).objects
+    });
+    beside("by a tag", &cache, &clock, || cache.purge(&Aim::Tagged(Tag::named(b"t1")), Force::Hard).objects);
+    beside("by a prefix", &cache, &clock, || covered(&|url| url.folded().path().starts_with("/album-2/")));
+    beside("of all, softly", &cache, &clock, || cache.purge(&Aim::Covered(&|_, _| true), Force::Soft).objects);
+    beside("of all", &cache, &clock, || covered(&|_| true));
 }
 
+fn stored_head(cache: &Cache, clock: &Clock, n: usize) -> HeaderMap {
+    let (ask, url) = ask(&target(n), clock);
+    match cache.look_up(&ask, &url, &Caching::default(), ask.began) {
+        Ok(Lookup::Fresh(hit)) => hit.entry.fields(),
+        _ => panic!("it is stored"),
+    }
+}
+
+/// A memory that more objects than it has room for are put into, each asked for twice so that it is let in.
+fn overfill(memory: usize, objects: usize) {
+    let clock = Clock::system();
+    let before = resident();
+    let cache = Cache::new(Settings { memory: memory as u64, max_object: 1 << 20 });
+    fill(&cache, &clock, objects);
+    fill(&cache, &clock, objects);
+    let (took, held) = ((resident() - before) >> 20, cache.numbers().objects.load(Ordering::Relaxed));
+    println!("{objects} objects for a memory of {} MiB: {held} are held, and take {took} MiB", memory >> 20);
+}
+
+/// Each in a process of its own, so that no memory is taken which another one has left.
 fn main() {
-    let head = bytes_of_a_head();
-    println!("a head takes {head} bytes");
-    // A run of the tests builds benches and starts them with this word.
-    let most = if std::env::args().any(|word| word == "--test") { 10_000 } else { 1_000_000 };
-    for objects in [10_000, 100_000, 1_000_000].into_iter().filter(|objects| *objects <= most) {
-        measure(objects, head);
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let number = |at: usize| words.get(at).and_then(|word| word.parse().ok()).unwrap_or(10_000);
+    match words.first().map(String::as_str) {
+        Some("measure") => measure(number(1)),
+        Some("overfill") => overfill(number(1) * 256, number(1)),
+        // A run of the tests builds benches and starts them so.
+        Some("--test") => measure(10_000),
+        _ => {
+            for words in ["measure 10000", "measure 100000", "measure 1000000", "overfill 1000000"] {
+                let program = std::env::current_exe().expect("this program");
+                let ended = std::process::Command::new(program).args(words.split(' ')).status();
+                assert!(ended.is_ok_and(|status| status.success()), "{words}");
+            }
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::header::{IF_MATCH, IF_UNMODIFIED_SINCE};
 use http::{HeaderMap, Method, StatusCode};
-use terms::{Ask, CacheUse, Moment, Refusal, Url};
+use terms::{Ask, CacheUse, Moment, Refusal, Url, UrlKey};
 
 use crate::answer::{Hit, range};
 use crate::entry::{Entry, Growth};
@@ -232,7 +232,9 @@ impl Cache {
         let key = url.key();
         let mut table = self.0.flights.lock();
         table.outdate(|underway| underway.url.key() == key);
-        self.0.memory.remove(key, |_| true)
+        let gone = self.0.memory.remove(key, |_| true);
+        drop(table);
+        Purged::of(&gone)
     }
 
     pub fn numbers(&self) -> &Numbers {
@@ -260,7 +262,7 @@ impl Inner {
             return Found::Absent(absent(Forward::VaryMiss));
         };
         // RFC 9110 section 13.2.1: only what was a 200 is answered with 304.
-        let validates = || (entry.status() == StatusCode::OK && entry.head().validators().any()).then(|| entry.clone());
+        let validates = || (entry.status() == StatusCode::OK && entry.head().has_validators).then(|| entry.clone());
         let stale = || Absent { validates: validates(), stale: Some(entry.clone()), ..absent(Forward::Stale) };
         // Nobody has seen all of it.
         if entry.slicing().is_some() && caching.slices.is_none() {
@@ -290,22 +292,37 @@ impl Inner {
     fn keep_if(&self, underway: &Underway, entry: Arc<Entry>, may: impl FnOnce(&Entry) -> bool) -> bool {
         let table = self.flights.lock();
         let storable = underway.growth.is_storable() && may(&entry);
+        let key = entry.key();
         if storable {
             self.memory.keep(entry, &underway.asked);
         }
         drop(table);
-        self.memory.tidy();
+        self.make_room(key);
         storable
     }
 
     /// Stores an entry in place of a stored one whose body it has, unless that was purged meanwhile.
     pub fn exchange(&self, stored: &Entry, entry: Arc<Entry>, asked: &HeaderMap) {
         let table = self.flights.lock();
+        let key = entry.key();
         if self.memory.holds(stored) {
             self.memory.keep(entry, asked);
         }
         drop(table);
-        self.memory.tidy();
+        self.make_room(key);
+    }
+
+    /// For what was stored under `key`. One goes at a time: where many small ones leave for a large one, nobody is to
+    /// wait for all of them.
+    fn make_room(&self, key: UrlKey) {
+        loop {
+            let table = self.flights.lock();
+            let evicted = self.memory.evict(key);
+            drop(table);
+            if evicted.is_none() {
+                return;
+            }
+        }
     }
 
     /// Lets nobody join any more, if nobody is there. Who comes at the last moment is not let down: seats

@@ -17,6 +17,7 @@ use crate::answer::status::Forwarded;
 use crate::entry::{Arrived, Entry, Halt, Seat};
 use crate::flight::{Flight, Outcome, Underway};
 use crate::parts::OwnSeat;
+use crate::policy::validators::Validators;
 use crate::policy::{Failure, Forward, Unstorable};
 use crate::slices::Want;
 use crate::writer::{Stop, Writer};
@@ -87,7 +88,7 @@ impl Fill {
     ) -> Fill {
         let mut conditions = HeaderMap::new();
         if let Some(entry) = &validates {
-            entry.head().validators().ask(&mut conditions);
+            Validators::of(&entry.fields()).ask(&mut conditions);
         }
         Fill { underway, cache, caching, validates, stale, conditions, want, own: None, owed: true }
     }
@@ -177,11 +178,11 @@ impl Fill {
             )));
             return Landing::Refused;
         }
-        let updated = arrived.update(stored.head(), &self.caching);
+        let updated = arrived.update(stored.head(), stored.length(), &self.caching);
         let storable = updated.storable(&self.underway.url, &self.underway.asked, &self.caching).is_ok();
         let alone = updated.alone();
         let entry = Arc::new(stored.with_head(updated.into_head(&self.underway.url, &self.underway.asked)));
-        self.underway.land(&entry.head().tags);
+        self.underway.land(entry.head().tags().collect());
         let for_many = storable && entry.head().stored.is_for_many();
         if storable {
             self.cache.renew(&self.underway, entry.clone());
@@ -222,10 +223,10 @@ impl Fill {
         }
         let alone = arrived.alone();
         let head = arrived.into_head(&self.underway.url, &self.underway.asked);
-        self.underway.land(&head.tags);
+        self.underway.land(head.tags().collect());
         let for_many = head.stored.is_for_many();
         let growth = self.underway.growth.clone();
-        let entry = Arc::new(Entry::new(self.underway.url.clone(), self.number(), head, growth));
+        let entry = Arc::new(Entry::new(self.underway.url.clone(), self.number(), head, growth, declared));
         self.set_apart_unless(for_many, received);
         let outcome = Outcome::Entry { entry: entry.clone(), status, for_many, alone };
         self.owed = false; // it is the writer's

@@ -96,7 +96,7 @@ impl Underway {
     }
 
     /// The head is there. What carries a tag that was purged while it was waited for is not stored.
-    pub fn land(&self, tags: &Tags) {
+    pub fn land(&self, tags: Tags) {
         if self.tags.lock().land(tags) {
             self.growth.forbid_storing();
         }
@@ -122,7 +122,10 @@ impl Underway {
 
     /// What lies far ahead comes sooner from the origin.
     fn has_reached(&self, ask: &Ask, entry: &Entry) -> bool {
-        let Some(ranges) = range::asked_of(ask, entry.fields(), ask.began.wall) else { return true };
+        if !ask.present.range {
+            return true;
+        }
+        let Some(ranges) = range::asked_of(ask, &entry.fields(), ask.began.wall) else { return true };
         if !entry.has_parts() {
             return true;
         }

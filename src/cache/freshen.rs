@@ -19,7 +19,7 @@ impl Cache {
         // What HEAD doesn't say of the length it need not (RFC 9110 section 9.3.2).
         let is_as_long = arrived.declared().is_none_or(|length| stored.length() == Some(length));
         let agrees = is_as_long && arrived.speaks_of(stored.head());
-        let updated = agrees.then(|| arrived.update(stored.head(), caching));
+        let updated = agrees.then(|| arrived.update(stored.head(), stored.length(), caching));
         match updated.filter(|updated| updated.storable(url, &ask.fields, caching).is_ok()) {
             Some(updated) => {
                 let entry = Arc::new(stored.with_head(updated.into_head(url, &ask.fields)));

@@ -1,11 +1,9 @@
 //! Which URLs carry a tag: found without a look at every entry.
 //!
-//! What puts a URL's entries into memory adds them here first, and what drops them subtracts them; so
-//! the order in which memory tells of the one and the other makes no difference, and what is stored is
-//! always found. Memory's bound is the index's: each slot is weighed with its entry.
+//! What puts a URL's entries into memory adds them here first, and what takes them out removes them after, so that
+//! what is stored is always found. Memory's bound is the index's: each slot is weighed with its entry.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map;
+use std::collections::BTreeSet;
 use std::ops::Bound;
 
 use parking_lot::Mutex;
@@ -22,26 +20,24 @@ const PAGE: usize = 256;
 /// A tag and a URL: eight bytes each word, so that no padding stands between them.
 type Slot = (Tag, [u64; 2]);
 
+/// What a slot takes of a tree whose nodes are full by two thirds.
+pub(crate) const BYTES: usize = 48;
+
 /// Trees, not tables: no insert waits until a million slots are moved.
 #[derive(Default)]
-pub(crate) struct Index([Mutex<BTreeMap<Slot, u32>>; SHARDS]);
+pub(crate) struct Index([Mutex<BTreeSet<Slot>>; SHARDS]);
 
 impl Index {
-    fn shard(&self, tag: Tag) -> &Mutex<BTreeMap<Slot, u32>> {
+    fn shard(&self, tag: Tag) -> &Mutex<BTreeSet<Slot>> {
         &self.0[tag.bits() as usize % SHARDS]
     }
 
     pub fn add(&self, tag: Tag, key: UrlKey) {
-        *self.shard(tag).lock().entry((tag, key.words())).or_default() += 1;
+        self.shard(tag).lock().insert((tag, key.words()));
     }
 
-    pub fn subtract(&self, tag: Tag, key: UrlKey) {
-        if let btree_map::Entry::Occupied(mut slot) = self.shard(tag).lock().entry((tag, key.words())) {
-            match *slot.get() {
-                0 | 1 => drop(slot.remove()),
-                _ => *slot.get_mut() -= 1,
-            }
-        }
+    pub fn remove(&self, tag: Tag, key: UrlKey) {
+        self.shard(tag).lock().remove(&(tag, key.words()));
     }
 
     /// The keys that carry a tag. Those that come in meanwhile may be missed.
@@ -59,7 +55,7 @@ impl Index {
         let from = after.map_or(Bound::Included((tag, [0; 2])), |key| Bound::Excluded((tag, key)));
         let shard = self.shard(tag).lock();
         let slots = shard.range((from, Bound::Included((tag, [u64::MAX; 2]))));
-        let page: Vec<[u64; 2]> = slots.map(|((_, key), _)| *key).take(PAGE).collect();
+        let page: Vec<[u64; 2]> = slots.map(|(_, key)| *key).take(PAGE).collect();
         (!page.is_empty()).then_some(page)
     }
 
@@ -74,17 +70,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_slot_is_there_as_often_as_it_was_added() {
+    fn a_slot_is_there_until_it_is_removed() {
         let index = Index::default();
         let (tag, other) = (Tag::named(b"a"), Tag::named(b"b"));
         let key = UrlKey::from_words([1, 2]);
         index.add(tag, key);
         index.add(tag, key);
         index.add(other, key);
-        index.subtract(tag, key);
         assert_eq!(index.keys(tag).collect::<Vec<_>>(), [key]);
-        index.subtract(tag, key);
-        index.subtract(tag, key);
+        index.remove(tag, key);
+        index.remove(tag, key);
         assert_eq!((index.keys(tag).count(), index.slots()), (0, 1));
     }
 

@@ -3,11 +3,13 @@
 //! All variants of a URL hang on one key, so that one purge takes them all. Look-ups take no lock of
 //! ours. Whoever puts something in or takes it out by name holds the flight table's lock.
 
+mod table;
+
+use std::collections::BTreeSet;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 use http::HeaderMap;
-use moka::notification::RemovalCause;
 use moka::policy::EvictionPolicy;
 use terms::{Moment, UrlKey};
 
@@ -18,12 +20,10 @@ use crate::index::Index;
 use crate::policy::Unstorable;
 use crate::purge::Purged;
 use crate::tags::Tag;
+use table::Table;
 
 /// Of one URL. What varies by more is not worth its room.
 const MOST_VARIANTS: usize = 32;
-
-/// moka's weights are 32 bits wide: counted in these, an object may have 256 GiB.
-const UNIT: u64 = 64;
 
 /// How many URLs are remembered as not to be waited for.
 const MOST_APART: u64 = 65_536;
@@ -32,68 +32,71 @@ const MOST_APART: u64 = 65_536;
 const APART_FOR: u64 = 60;
 
 pub(crate) struct Memory {
-    urls: moka::sync::Cache<UrlKey, Arc<Variants>, BuildHasherDefault<KeyHasher>>,
+    table: Table<Variants>,
     apart: moka::sync::Cache<UrlKey, Moment, BuildHasherDefault<KeyHasher>>,
-    pub index: Arc<Index>,
+    pub index: Index,
     doorkeeper: Doorkeeper,
     size: u64,
     most_per_url: u64,
     numbers: Arc<Numbers>,
 }
 
-/// The entries of one URL, the one most recent by its `Date` first.
-pub(crate) struct Variants {
-    entries: Box<[Arc<Entry>]>,
-    bytes: u64,
-    /// Those of the bodies alone.
-    bodies: u64,
+/// The entries of one URL, the one most recent by its `Date` first. Most are one.
+#[derive(Clone)]
+pub(crate) enum Variants {
+    One(Arc<Entry>),
+    Several(Arc<[Arc<Entry>]>),
 }
 
 impl Variants {
-    fn new(entries: Vec<Arc<Entry>>) -> Arc<Variants> {
-        let bytes = entries.iter().map(|entry| entry.bytes()).sum();
-        let bodies = entries.iter().map(|entry| entry.body_bytes()).sum();
-        Arc::new(Variants { entries: entries.into(), bytes, bodies })
+    fn new(mut entries: Vec<Arc<Entry>>) -> Option<Variants> {
+        match entries.len() {
+            0 | 1 => entries.pop().map(Variants::One),
+            _ => Some(Variants::Several(entries.into())),
+        }
+    }
+
+    fn entries(&self) -> &[Arc<Entry>] {
+        match self {
+            Variants::One(entry) => std::slice::from_ref(entry),
+            Variants::Several(entries) => entries,
+        }
     }
 
     /// RFC 9111 section 4: of several that match, the most recent.
     pub fn select(&self, asked: &HeaderMap) -> Option<&Arc<Entry>> {
-        self.entries.iter().find(|entry| entry.head().variant.matches(asked))
+        self.entries().iter().find(|entry| entry.head().variant.matches(asked))
     }
 
     pub fn latest(&self) -> Option<&Arc<Entry>> {
-        self.entries.first()
+        self.entries().first()
+    }
+
+    fn bytes(&self) -> u64 {
+        self.entries().iter().map(|entry| entry.bytes()).sum()
+    }
+
+    fn bodies(&self) -> u64 {
+        self.entries().iter().map(|entry| entry.body_bytes()).sum()
     }
 
     /// By what they are found in the index. They have one URL.
-    fn tags(&self) -> impl Iterator<Item = Tag> {
-        let places = self.entries.first().into_iter().flat_map(|entry| entry.url().readings().map(Tag::place));
-        places.chain(self.entries.iter().flat_map(|entry| entry.head().tags.iter()))
+    fn tags(&self) -> BTreeSet<Tag> {
+        let places = self.latest().into_iter().flat_map(|entry| entry.url().readings().map(Tag::place));
+        places.chain(self.entries().iter().flat_map(|entry| entry.head().tags())).collect()
     }
 }
 
 impl Memory {
     pub fn new(bytes: u64, numbers: Arc<Numbers>) -> Memory {
-        let index = Arc::new(Index::default());
-        let (told, indexed) = (numbers.clone(), index.clone());
-        let urls = moka::sync::Cache::builder()
-            .max_capacity(bytes / UNIT)
-            .weigher(|_, variants: &Arc<Variants>| u32::try_from(variants.bytes / UNIT + 1).unwrap_or(u32::MAX))
-            // TinyLFU refuses for ever what is large and asked for seldom.
-            .eviction_policy(EvictionPolicy::lru())
-            .eviction_listener(move |key, variants: Arc<Variants>, cause| {
-                variants.tags().for_each(|tag| indexed.subtract(tag, *key));
-                left(&told, &variants, cause);
-            })
-            .build_with_hasher(BuildHasherDefault::default());
         let apart = moka::sync::Cache::builder()
             .max_capacity(MOST_APART)
             .eviction_policy(EvictionPolicy::lru())
             .build_with_hasher(BuildHasherDefault::default());
         Memory {
-            urls,
+            table: Table::new(),
             apart,
-            index,
+            index: Index::default(),
             doorkeeper: Doorkeeper::new(bytes),
             size: bytes,
             most_per_url: bytes / 16,
@@ -109,17 +112,18 @@ impl Memory {
     /// Whether `more` bytes of this URL can be stored without anything else having to leave for them that may
     /// be worth more.
     pub fn has_room(&self, key: UrlKey, more: u64) -> bool {
-        Numbers::read(&self.numbers.bytes).saturating_add(more) <= self.size || self.urls.contains_key(&key)
+        Numbers::read(&self.numbers.bytes).saturating_add(more) <= self.size || self.table.holds(key)
     }
 
-    pub fn find(&self, key: UrlKey) -> Option<Arc<Variants>> {
-        self.urls.get(&key)
+    /// For an answer: what is found is kept for longer than what nobody asks for.
+    pub fn find(&self, key: UrlKey) -> Option<Variants> {
+        self.table.used(key)
     }
 
     /// Whether what this is the record of is still the one that is stored.
     pub fn is_cut_so(&self, record: &Entry) -> bool {
         let same = |entry: &Arc<Entry>| entry.slicing() == record.slicing();
-        self.find(record.key()).is_some_and(|variants| variants.entries.iter().any(same))
+        self.table.look(record.key()).is_some_and(|variants| variants.entries().iter().any(same))
     }
 
     /// Stores an entry and drops those that its request would have been answered with.
@@ -129,8 +133,8 @@ impl Memory {
             self.apart.invalidate(&key);
         }
         let mut entries = vec![entry];
-        if let Some(before) = self.urls.get(&key) {
-            entries.extend(before.entries.iter().filter(|other| !other.head().variant.matches(asked)).cloned());
+        if let Some(before) = self.table.look(key) {
+            entries.extend(before.entries().iter().filter(|other| !other.head().variant.matches(asked)).cloned());
         }
         self.cap(&mut entries);
         // A stable sort: of the same second, the one that came last is the most recent.
@@ -151,52 +155,77 @@ impl Memory {
     }
 
     fn put(&self, key: UrlKey, entries: Vec<Arc<Entry>>) {
-        if entries.is_empty() {
-            self.urls.invalidate(&key);
+        let Some(variants) = Variants::new(entries) else {
+            self.take(key);
             return;
+        };
+        let tags = variants.tags();
+        Numbers::add(&self.numbers.bytes, variants.bytes());
+        Numbers::add(&self.numbers.bodies_at_rest, variants.bodies());
+        Numbers::add(&self.numbers.objects, variants.entries().len() as u64);
+        // First those that are new, then those that are no more: who reads the index meanwhile finds it.
+        tags.iter().for_each(|tag| self.index.add(*tag, key));
+        if let Some(before) = self.table.put(key, variants) {
+            before.tags().difference(&tags).for_each(|tag| self.index.remove(*tag, key));
+            self.left(&before);
         }
-        let variants = Variants::new(entries);
-        Numbers::add(&self.numbers.bytes, variants.bytes);
-        Numbers::add(&self.numbers.bodies_at_rest, variants.bodies);
-        Numbers::add(&self.numbers.objects, variants.entries.len() as u64);
-        variants.tags().for_each(|tag| self.index.add(tag, key));
-        self.urls.insert(key, variants);
     }
 
-    /// Takes out the entries that `covers` covers.
-    pub fn remove(&self, key: UrlKey, covers: impl Fn(&Entry) -> bool) -> Purged {
-        let Some(before) = self.urls.get(&key) else { return Purged::default() };
-        let (gone, kept): (Vec<_>, Vec<_>) = before.entries.iter().cloned().partition(|entry| covers(entry));
+    fn take(&self, key: UrlKey) -> Option<Variants> {
+        let gone = self.table.take(key)?;
+        gone.tags().iter().for_each(|tag| self.index.remove(*tag, key));
+        self.left(&gone);
+        Some(gone)
+    }
+
+    fn left(&self, variants: &Variants) {
+        Numbers::subtract(&self.numbers.bytes, variants.bytes());
+        Numbers::subtract(&self.numbers.bodies_at_rest, variants.bodies());
+        Numbers::subtract(&self.numbers.objects, variants.entries().len() as u64);
+    }
+
+    /// Takes out the entries that `covers` covers, and hands them over to be dropped.
+    pub fn remove(&self, key: UrlKey, covers: impl Fn(&Entry) -> bool) -> Vec<Arc<Entry>> {
+        let Some(before) = self.table.look(key) else { return Vec::new() };
+        let (gone, kept): (Vec<_>, Vec<_>) = before.entries().iter().cloned().partition(|entry| covers(entry));
         if !gone.is_empty() {
             self.put(key, kept);
         }
-        Purged { objects: gone.len() as u64, bytes: gone.iter().map(|entry| entry.bytes()).sum() }
+        gone
     }
 
     /// Makes the entries that `covers` covers stale.
     pub fn soften(&self, key: UrlKey, covers: impl Fn(&Entry) -> bool) -> Purged {
-        let Some(variants) = self.urls.get(&key) else { return Purged::default() };
-        let covered: Vec<_> = variants.entries.iter().filter(|entry| covers(entry)).collect();
+        let Some(variants) = self.table.look(key) else { return Purged::default() };
+        let covered: Vec<_> = variants.entries().iter().filter(|entry| covers(entry)).cloned().collect();
         covered.iter().for_each(|entry| entry.soften());
-        Purged { objects: covered.len() as u64, bytes: covered.iter().map(|entry| entry.bytes()).sum() }
+        Purged::of(&covered)
     }
 
     /// Whether the response is still there, under whatever head.
     pub fn holds(&self, entry: &Entry) -> bool {
-        let variants = self.urls.get(&entry.key());
-        variants.is_some_and(|variants| variants.entries.iter().any(|other| other.has_body_of(entry)))
+        let variants = self.table.look(entry.key());
+        variants.is_some_and(|variants| variants.entries().iter().any(|other| other.has_body_of(entry)))
     }
 
     /// The keys of all URLs of which an entry is covered. Takes no lock for long: what comes in meanwhile
     /// may be missed.
     pub fn keys(&self, covers: impl Fn(&Entry) -> bool) -> impl Iterator<Item = UrlKey> {
-        let covered = move |variants: &Variants| variants.entries.iter().any(|entry| covers(entry));
-        self.urls.iter().filter(move |(_, variants)| covered(variants)).map(|(key, _)| *key)
+        let covered = move |variants: &Variants| variants.entries().iter().any(|entry| covers(entry));
+        self.table.all().filter(move |(_, variants)| covered(variants)).map(|(key, _)| key)
     }
 
-    /// moka evicts when it finds time; this is the time, lest many inserts at once pile up.
-    pub fn tidy(&self) {
-        self.urls.run_pending_tasks();
+    /// Takes out what was not used for longest, if there is too much, and hands it over to be dropped. `newest` is
+    /// what came last.
+    pub fn evict(&self, newest: UrlKey) -> Option<Variants> {
+        if Numbers::read(&self.numbers.bytes) <= self.size {
+            return None;
+        }
+        let (key, gone) = self.table.evict(newest)?;
+        gone.tags().iter().for_each(|tag| self.index.remove(*tag, key));
+        self.left(&gone);
+        Numbers::add(&self.numbers.evictions, gone.entries().len() as u64);
+        Some(gone)
     }
 
     /// From now on askers of this URL don't wait for each other.
@@ -213,16 +242,6 @@ impl Memory {
 
     fn was_set_apart(&self, key: UrlKey, now: Moment, within: u64) -> bool {
         self.apart.get(&key).is_some_and(|since| now.steady.saturating_duration_since(since.steady).as_secs() < within)
-    }
-}
-
-fn left(numbers: &Numbers, variants: &Variants, cause: RemovalCause) {
-    let objects = variants.entries.len() as u64;
-    Numbers::subtract(&numbers.bytes, variants.bytes);
-    Numbers::subtract(&numbers.bodies_at_rest, variants.bodies);
-    Numbers::subtract(&numbers.objects, objects);
-    if cause == RemovalCause::Size {
-        Numbers::add(&numbers.evictions, objects);
     }
 }
 

@@ -1,9 +1,11 @@
 //! Purges: what is stored goes, or must be validated before it is used again.
 //!
 //! First nothing that is under way may be stored or joined any more; then what is stored is looked
-//! through, key by key, each under the lock of the flights for as long as it takes to drop one. So what
+//! through, a few keys at a time under the lock of the flights, for as long as it takes to take them out. So what
 //! was fetched before a purge answers nobody who asks after it, and no request waits for one that looks
 //! at a million entries.
+
+use std::sync::Arc;
 
 use http::HeaderMap;
 use terms::{Digest, Url, UrlKey};
@@ -12,6 +14,10 @@ use crate::Cache;
 use crate::entry::Entry;
 use crate::flight::Underway;
 use crate::tags::{Tag, Tags};
+
+/// How many keys are looked after before others get the lock: a hundred microseconds' work at most. By each alone,
+/// most of a large purge would be spent on waiting for it.
+const TURN: usize = 32;
 
 /// What a purge is about.
 pub enum Aim<'a> {
@@ -41,6 +47,10 @@ pub struct Purged {
 }
 
 impl Purged {
+    pub(crate) fn of(entries: &[Arc<Entry>]) -> Purged {
+        Purged { objects: entries.len() as u64, bytes: entries.iter().map(|entry| entry.bytes()).sum() }
+    }
+
     fn add(&mut self, other: Purged) {
         self.objects += other.objects;
         self.bytes += other.bytes;
@@ -52,7 +62,7 @@ impl Aim<'_> {
         match self {
             Aim::Covered(covers) => covers(entry.url(), entry.digest()),
             Aim::Same(url, are_one) => entry.url().is_same_where(url, are_one),
-            Aim::Tagged(tag) | Aim::Grouped(tag, _) => entry.head().tags.contains(*tag),
+            Aim::Tagged(tag) | Aim::Grouped(tag, _) => entry.head().has_tag(*tag),
         }
     }
 
@@ -75,15 +85,20 @@ impl Cache {
         self.outdate(aim);
         let memory = &self.0.memory;
         let mut purged = Purged::default();
-        let mut take = |key| purged.add(self.purge_key(key, aim, force));
-        match aim {
-            Aim::Covered(_) => memory.keys(|entry| aim.covers(entry)).for_each(take),
-            Aim::Tagged(tag) | Aim::Grouped(tag, _) => memory.index.keys(*tag).for_each(take),
-            Aim::Same(url, _) => {
-                url.readings().for_each(|one| memory.index.keys(Tag::place(one)).for_each(&mut take));
+        let mut take = |keys: &mut dyn Iterator<Item = UrlKey>| {
+            loop {
+                let turn: Vec<UrlKey> = keys.take(TURN).collect();
+                if turn.is_empty() {
+                    return;
+                }
+                purged.add(self.purge_keys(&turn, aim, force));
             }
+        };
+        match aim {
+            Aim::Covered(_) => take(&mut memory.keys(|entry| aim.covers(entry))),
+            Aim::Tagged(tag) | Aim::Grouped(tag, _) => take(&mut memory.index.keys(*tag)),
+            Aim::Same(url, _) => url.readings().for_each(|one| take(&mut memory.index.keys(Tag::place(one)))),
         }
-        memory.tidy();
         purged
     }
 
@@ -106,11 +121,21 @@ impl Cache {
         }
     }
 
-    fn purge_key(&self, key: UrlKey, aim: &Aim<'_>, force: Force) -> Purged {
-        let _table = self.0.flights.lock();
+    /// What goes is dropped without the lock: that takes longer than to take it out.
+    fn purge_keys(&self, keys: &[UrlKey], aim: &Aim<'_>, force: Force) -> Purged {
+        let table = self.0.flights.lock();
         match force {
-            Force::Hard => self.0.memory.remove(key, |entry| aim.covers(entry)),
-            Force::Soft => self.0.memory.soften(key, |entry| aim.covers(entry)),
+            Force::Hard => {
+                let gone: Vec<_> =
+                    keys.iter().flat_map(|key| self.0.memory.remove(*key, |entry| aim.covers(entry))).collect();
+                drop(table);
+                Purged::of(&gone)
+            }
+            Force::Soft => {
+                let mut purged = Purged::default();
+                keys.iter().for_each(|key| purged.add(self.0.memory.soften(*key, |entry| aim.covers(entry))));
+                purged
+            }
         }
     }
 }
@@ -136,11 +161,13 @@ const MOST_REMEMBERED: usize = 64;
 
 impl Awaited {
     /// Whether one of the tags was purged while the head was waited for.
-    pub fn land(&mut self, tags: &Tags) -> bool {
-        match std::mem::replace(self, Awaited::Known(tags.clone())) {
+    pub fn land(&mut self, tags: Tags) -> bool {
+        let is_purged = match self {
             Awaited::Purged(purged) => purged.iter().any(|tag| tags.contains(*tag)),
             Awaited::Known(_) => false,
-        }
+        };
+        *self = Awaited::Known(tags);
+        is_purged
     }
 
     /// Whether a purge of `tag` concerns the fetch, or may; `forbid` is called where it is certain, or can't

@@ -19,9 +19,6 @@ static CACHE_GROUP_INVALIDATION: HeaderName = HeaderName::from_static("cache-gro
 /// Of one response. One with more is not stored: a purge by a tag that was left out would miss it.
 const MOST: usize = 256;
 
-/// What a tag takes of the memory at rest: its place in the head, and its slot in the index.
-pub(crate) const BYTES: usize = 56;
-
 /// By what a stored response can be found beside its URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Tag(u64);
@@ -74,6 +71,10 @@ impl Tag {
     pub(crate) fn bits(self) -> u64 {
         self.0
     }
+
+    pub(crate) fn from_bits(bits: u64) -> Tag {
+        Tag(bits)
+    }
 }
 
 /// The tags of one response, each once.
@@ -99,9 +100,8 @@ impl Tags {
             }
             all.push(tag);
         }
-        all.sort_unstable();
-        all.dedup();
-        (all.len() <= MOST).then(|| Tags(all.into()))
+        let tags = Tags::from_iter(all);
+        (tags.0.len() <= MOST).then_some(tags)
     }
 
     pub fn contains(&self, tag: Tag) -> bool {
@@ -111,9 +111,14 @@ impl Tags {
     pub fn iter(&self) -> impl Iterator<Item = Tag> {
         self.0.iter().copied()
     }
+}
 
-    pub fn bytes(&self) -> usize {
-        self.0.len() * BYTES
+impl FromIterator<Tag> for Tags {
+    fn from_iter<I: IntoIterator<Item = Tag>>(tags: I) -> Tags {
+        let mut all: Vec<Tag> = tags.into_iter().collect();
+        all.sort_unstable();
+        all.dedup();
+        Tags(all.into())
     }
 }
 

@@ -123,7 +123,7 @@ impl Writer {
             return Ok(());
         }
         let total = self.written + chunk.len() as u64;
-        let declared = self.entry.head().declared;
+        let declared = self.entry.declared();
         if declared.is_some_and(|length| total > length) {
             return Err(self.stop(Stop::TooLong, BodyError::Malformed));
         }
@@ -163,7 +163,7 @@ impl Writer {
 
     /// The body is whole: it is stored, and then its end becomes readable.
     pub fn finish(mut self) -> Result<Filled, Stop> {
-        if self.entry.head().declared.is_some_and(|length| length != self.written) {
+        if self.entry.declared().is_some_and(|length| length != self.written) {
             return Err(self.stop(Stop::TooShort, BodyError::Incomplete));
         }
         let digest = std::mem::take(&mut self.hasher).finish();
@@ -175,12 +175,9 @@ impl Writer {
             return Ok(Filled { digest, bytes, stored: false, slice: self.entry.place().cloned() });
         }
         let whole = self.growth().whole(last, digest).map_err(stop_of)?;
-        let entry = match self.entry.head().declared {
-            Some(_) => self.entry.clone(),
-            None => Arc::new(self.entry.with_head(self.entry.head().with_length(bytes))),
-        };
+        let entry = Arc::new(self.entry.at_rest(whole.clone()));
         // How much it would be nobody had said.
-        if self.entry.head().declared.is_none() && !self.cache.memory.has_room(entry.url().key(), entry.bytes()) {
+        if self.entry.declared().is_none() && !self.cache.memory.has_room(entry.key(), entry.bytes()) {
             self.growth().turn_away();
         }
         let stored = self.cache.keep(&self.underway, entry);
@@ -263,7 +260,7 @@ impl Writer {
 
     /// Whether to go on for nobody: half is in, or little is missing, and few others do.
     fn is_worth_finishing(&self) -> bool {
-        let near = self.entry.head().declared.is_some_and(|length| {
+        let near = self.entry.declared().is_some_and(|length| {
             let missing = length.saturating_sub(self.written);
             missing <= WORTH_FINISHING || missing <= self.written
         });
@@ -281,7 +278,7 @@ impl Writer {
     }
 
     fn growth(&self) -> &Growth {
-        self.entry.growth()
+        &self.underway.growth
     }
 }
 

@@ -8,12 +8,14 @@ pub(crate) mod status;
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::header::{
     AGE, CACHE_STATUS, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
 };
 use http::{Method, StatusCode};
 use terms::wire::range::{Part, Parts, Ranges, Selected, unsatisfied};
-use terms::{Answer, Ask, Body, CacheUse, Departures, Moment, Proof, Timestamp, Url};
+use terms::{Answer, Ask, Body, CacheUse, Departures, Digest, Moment, Proof, Timestamp, Url};
 
 use crate::entry::{Entry, Seat};
 use crate::memory::Memory;
@@ -70,7 +72,9 @@ impl Hit {
 
     /// Whether its bytes lie in slices, and some of those that `ask` is for are not here.
     pub(crate) fn lacks_slices(&self, memory: &Memory, ask: &Ask, now: Moment) -> bool {
-        self.is_sliced() && ask.method == Method::GET && !self.has(&self.form(ask, now.wall), memory)
+        self.is_sliced()
+            && ask.method == Method::GET
+            && !self.has(&self.form(ask, &self.entry.fields(), now.wall), memory)
     }
 
     /// The request goes past the cache in its place.
@@ -100,16 +104,16 @@ impl Hit {
 
     /// The answer to `ask`, for which this entry was looked up.
     pub fn answer(mut self, ask: &Ask, caching: &Caching, now: Moment) -> Answer {
-        let form = self.form(ask, now.wall);
+        let mut fields = self.entry.fields();
+        let form = self.form(ask, &fields, now.wall);
         let lacks_some = self.feeder.as_ref().is_some_and(|feeder| !self.has(&form, feeder.memory()));
         if self.how == CacheUse::Hit && ask.method == Method::GET && lacks_some {
             self.how = CacheUse::Miss;
         }
         let entry = &self.entry;
-        let mut fields = match &form {
-            Form::Unsatisfiable { .. } => HeaderMap::new(),
-            _ => entry.fields().clone(),
-        };
+        if matches!(form, Form::Unsatisfiable { .. }) {
+            fields.clear();
+        }
         if let Some(alone) = &self.alone {
             fields.extend(HeaderMap::clone(alone));
         }
@@ -159,24 +163,24 @@ impl Hit {
         departures
     }
 
-    fn form(&self, ask: &Ask, now: Timestamp) -> Form {
+    fn form(&self, ask: &Ask, stored: &HeaderMap, now: Timestamp) -> Form {
         // RFC 9110 section 13.2.1: preconditions are ignored where the answer would not be a 2xx.
         if self.entry.status() != StatusCode::OK {
             return Form::Whole;
         }
-        let stored = self.entry.fields();
         if ask.present.conditions && ask.is_get_or_head() && conditional::not_modified(&ask.fields, stored, now) {
             return Form::NotModified;
         }
         // Where the length is not known, a part can't be named.
         match (range::asked_of(ask, stored, now), self.entry.length()) {
-            (Some(ranges), Some(length)) if self.entry.has_parts() => self.select(&ranges, length),
+            (Some(ranges), Some(length)) if self.entry.has_parts() => {
+                self.select(&ranges, stored.get(CONTENT_TYPE), length)
+            }
             _ => Form::Whole,
         }
     }
 
-    fn select(&self, ranges: &Ranges, length: u64) -> Form {
-        let content_type = self.entry.fields().get(CONTENT_TYPE);
+    fn select(&self, ranges: &Ranges, content_type: Option<&HeaderValue>, length: u64) -> Form {
         let mut parts = match ranges.within(length, multipart::overhead(content_type, length)) {
             Selected::Whole => return Form::Whole,
             Selected::Unsatisfiable => return Form::Unsatisfiable { length },
@@ -223,9 +227,9 @@ impl Hit {
     fn add_repr_digest(&self, form: &Form, fields: &mut HeaderMap) -> bool {
         let speaks_of_it =
             matches!(form, Form::Whole | Form::Part(_) | Form::Several(_)) && self.entry.status() == StatusCode::OK;
-        match self.entry.growth().settled() {
-            Some(settled) if speaks_of_it && !fields.contains_key(&REPR_DIGEST) => {
-                fields.insert(&REPR_DIGEST, settled.repr_digest.clone());
+        match self.entry.digest() {
+            Some(digest) if speaks_of_it && !fields.contains_key(&REPR_DIGEST) => {
+                fields.insert(&REPR_DIGEST, repr_digest(digest));
                 true
             }
             _ => false,
@@ -251,9 +255,9 @@ impl Hit {
             Some(forward) => {
                 // A 304 stores nothing that was not stored before; a body of unknown length may turn out too large.
                 let stored = forward.status != StatusCode::NOT_MODIFIED
-                    && (is_read || self.entry.growth().settled().is_some())
+                    && (is_read || self.entry.is_settled())
                     && self.entry.length().is_some()
-                    && self.entry.growth().is_storable();
+                    && self.entry.is_storable();
                 Forwarded { stored, ..forward }.value(None)
             }
         };
@@ -263,6 +267,12 @@ impl Hit {
             fields.insert(CACHE_STATUS, member);
         }
     }
+}
+
+/// The value of `Repr-Digest` (RFC 9530 section 3).
+fn repr_digest(digest: Digest) -> HeaderValue {
+    let text = format!("sha-256=:{}:", STANDARD.encode(digest.as_bytes()));
+    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
 /// A number as a field's value, in one allocation.

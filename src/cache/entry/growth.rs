@@ -9,16 +9,14 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::HeaderValue;
 use parking_lot::Mutex;
 use terms::{BodyError, Digest, Proof};
 
 use super::chunks::Chunks;
 use super::counted;
 use super::places::Places;
+use super::whole::Whole;
 use crate::Numbers;
 
 /// How many bytes of a windowed body are kept behind its end for slower readers, if there are any: enough
@@ -29,7 +27,7 @@ pub(super) const WINDOW: u64 = 1024 * 1024;
 pub(super) const AHEAD: u64 = 64 * 1024;
 
 pub(crate) struct Growth {
-    settled: OnceLock<Settled>,
+    settled: OnceLock<Whole>,
     /// Known a little sooner, so that what is stored can be purged by it. Also of a body that is not kept:
     /// its last byte tells.
     digest: Arc<OnceLock<Digest>>,
@@ -56,15 +54,6 @@ impl Storing {
         let known = self.0.load(Ordering::Acquire);
         known & Self::FORBIDDEN == 0 && known & (Self::TURNED_AWAY | Self::ASKED_AGAIN) != Self::TURNED_AWAY
     }
-}
-
-/// A whole body at rest.
-pub(crate) struct Settled {
-    pub chunks: Arc<[Bytes]>,
-    pub length: u64,
-    pub digest: Digest,
-    /// The value of `Repr-Digest` (RFC 9530 section 3).
-    pub repr_digest: HeaderValue,
 }
 
 struct Growing {
@@ -118,7 +107,7 @@ impl Growth {
         }
     }
 
-    pub fn settled(&self) -> Option<&Settled> {
+    pub fn settled(&self) -> Option<&Whole> {
         self.settled.get()
     }
 
@@ -232,21 +221,19 @@ impl Growth {
     }
 
     /// All bytes and `last`, as they are to rest. Readers see nothing of it until [`Growth::publish`]: in
-    /// between the entry is stored, so that who reads the last byte and asks again meets it there.
-    pub fn whole(&self, last: Option<Bytes>, digest: Digest) -> Result<Settled, Halt> {
+    /// between it is stored, so that who reads the last byte and asks again meets it there.
+    pub fn whole(&self, last: Option<Bytes>, digest: Digest) -> Result<Whole, Halt> {
         let growing = self.growing.lock();
         if let State::Failed(error) = &growing.state {
             return Err(Halt::Aborted(error.clone()));
         }
-        let chunks: Arc<[Bytes]> = growing.chunks.compacted(last).into();
+        let chunks = growing.chunks.compacted(last);
         drop(growing);
-        let length = chunks.iter().map(|chunk| chunk.len() as u64).sum();
-        let repr_digest = repr_digest(digest);
         let _ = self.digest.set(digest);
-        Ok(Settled { chunks, length, digest, repr_digest })
+        Ok(Whole::new(chunks, digest))
     }
 
-    pub fn publish(&self, whole: Settled) {
+    pub fn publish(&self, whole: Whole) {
         // There is one writer, and it settles once.
         let _ = self.settled.set(whole);
         self.close(State::Settled);
@@ -351,9 +338,4 @@ impl Growing {
 
 fn wake(wakers: impl IntoIterator<Item = Waker>) {
     wakers.into_iter().for_each(Waker::wake);
-}
-
-fn repr_digest(digest: Digest) -> HeaderValue {
-    let text = format!("sha-256=:{}:", STANDARD.encode(digest.as_bytes()));
-    HeaderValue::try_from(text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }

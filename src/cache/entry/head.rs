@@ -15,6 +15,7 @@ use terms::{Departures, Moment, Url};
 use crate::Caching;
 use crate::ReplyHead;
 use crate::answer::range;
+use crate::index;
 use crate::policy::date::{self, FieldDate};
 use crate::policy::directives::ResponseDirectives;
 use crate::policy::freshness::{self, Freshness};
@@ -22,18 +23,19 @@ use crate::policy::validators::{self, Validators};
 use crate::policy::vary::{Variant, Vary};
 use crate::policy::{Stored, Unstorable, storable};
 use crate::rules::Lifetimes;
-use crate::tags::Tags;
+use crate::tags::{Tag, Tags};
 
+use super::packed::Packed;
+
+#[derive(Clone)]
 pub(crate) struct Head {
     pub status: StatusCode,
-    /// The header block of an answer, but `Age` and this cache's member of `Cache-Status`. Its `Date`
+    /// With the header block of an answer, but `Age` and this cache's member of `Cache-Status`. Its `Date`
     /// never changes.
-    pub fields: HeaderMap,
+    packed: Packed,
     pub stored: Stored,
     pub variant: Variant,
-    pub tags: Tags,
-    /// The length that the origin declared.
-    pub declared: Option<u64>,
+    pub has_validators: bool,
     /// The origin's answer was not made for this request: it carried `Age`.
     pub had_age: bool,
     /// Caches before this one left their word.
@@ -56,10 +58,9 @@ pub(crate) struct Arrived {
     departures: Departures,
 }
 
-/// How many fields an answer gets beside the stored ones: `Age`, `Cache-Status`, the request's id, a few
-/// at a site's wish. A clone of a header block keeps the size of its table, so that room made once spares
-/// every hit a new one.
-const ROOM: usize = 8;
+/// How many fields an answer gets beside the stored ones: `Age`, `Cache-Status`, the request's id, `Via`, a few
+/// at a site's wish. A table that is large enough from the beginning spares every hit a second one.
+const ROOM: usize = 6;
 
 /// Response fields that section 3.1 of RFC 9111 forbids to store, and that no hop strips.
 static NEVER_STORED: HeaderName = HeaderName::from_static("proxy-authentication-info");
@@ -137,12 +138,12 @@ impl Arrived {
 
     /// Whether this 304 speaks of that stored response.
     pub fn speaks_of(&self, stored: &Head) -> bool {
-        Validators::of(&self.fields).identify(Validators::of(&stored.fields))
+        Validators::of(&self.fields).identify(Validators::of(&stored.fields()))
     }
 
-    /// The stored response as this 304 updates it (RFC 9111 section 3.2).
-    pub fn update(self, stored: &Head, caching: &Caching) -> Arrived {
-        let mut fields = validators::updated(&stored.fields, &self.fields, caching.store_set_cookie);
+    /// The stored response, whose body has `length` bytes, as this 304 updates it (RFC 9111 section 3.2).
+    pub fn update(self, stored: &Head, length: Option<u64>, caching: &Caching) -> Arrived {
+        let mut fields = validators::updated(stored.fields(), &self.fields, caching.store_set_cookie);
         let directives = ResponseDirectives::read(&fields);
         // The 304 may repeat fields without repeating whom they are for.
         let alone = take_out(&mut fields, &directives).or(self.alone);
@@ -153,7 +154,7 @@ impl Arrived {
             alone,
             directives,
             freshness,
-            declared: stored.declared,
+            declared: length,
             had_age: self.had_age,
             departures: Departures::default(),
         };
@@ -179,72 +180,71 @@ impl Arrived {
         self
     }
 
-    pub fn into_head(mut self, url: &Url, asked: &HeaderMap) -> Head {
-        self.fields.reserve(ROOM);
+    pub fn into_head(self, url: &Url, asked: &HeaderMap) -> Head {
         let variant = match Vary::read(&self.fields) {
             Vary::Fields(names) => Variant::of(&names, asked),
             // Not storable: whoever asked gets it, and it is never looked up.
             Vary::Anything => Variant::default(),
         };
         let sets_cookie = self.fields.contains_key(SET_COOKIE);
+        // Where there are too many tags, it is not storable.
+        let tags = Tags::read(url, &self.fields).unwrap_or_default();
         Head {
             status: self.status,
+            packed: Packed::new(&tags, &self.fields),
             stored: Stored::new(&self.directives, self.freshness, sets_cookie),
             variant,
-            // Where there are too many, it is not storable.
-            tags: Tags::read(url, &self.fields).unwrap_or_default(),
-            declared: self.declared,
+            has_validators: Validators::of(&self.fields).any(),
             had_age: self.had_age,
             had_cache_status: self.fields.contains_key(CACHE_STATUS),
             sets_cookie,
             departures: self.departures,
-            fields: self.fields,
         }
     }
 }
 
 impl Head {
-    /// The head once the body's length is known though the origin did not declare it.
-    pub fn with_length(&self, length: u64) -> Head {
-        let mut fields = self.fields.clone();
-        fields.insert(CONTENT_LENGTH, HeaderValue::from(length));
-        Head {
-            fields,
-            declared: Some(length),
-            status: self.status,
-            stored: self.stored,
-            variant: self.variant.clone(),
-            tags: self.tags.clone(),
-            had_age: self.had_age,
-            had_cache_status: self.had_cache_status,
-            sets_cookie: self.sets_cookie,
-            departures: self.departures,
+    /// The head that is stored once the body's length is known. `declared` is whether the origin declared it.
+    pub fn at_rest(&self, length: u64, declared: bool) -> Head {
+        if declared {
+            return Head { packed: self.packed.copied(), ..self.clone() };
         }
+        let mut fields = self.fields();
+        fields.insert(CONTENT_LENGTH, HeaderValue::from(length));
+        Head { packed: Packed::new(&self.tags().collect(), &fields), ..self.clone() }
     }
 
-    /// Of a slice of so many bytes of what this is the head of: nobody is answered from it alone.
-    pub fn of_slice(&self, bytes: u64) -> Head {
+    /// Of a slice of what this is the head of: nobody is answered from it alone.
+    pub fn of_slice(&self) -> Head {
         Head {
             status: StatusCode::PARTIAL_CONTENT,
-            fields: HeaderMap::new(),
+            packed: Packed::new(&self.tags().collect(), &HeaderMap::new()),
             stored: self.stored,
             variant: Variant::default(),
-            tags: self.tags.clone(),
-            declared: Some(bytes),
             departures: self.departures,
+            has_validators: false,
             had_age: false,
             had_cache_status: false,
             sets_cookie: false,
         }
     }
 
-    pub fn validators(&self) -> Validators<'_> {
-        Validators::of(&self.fields)
+    /// A table that has room for what an answer adds.
+    pub fn fields(&self) -> HeaderMap {
+        self.packed.fields(ROOM)
+    }
+
+    pub fn tags(&self) -> impl Iterator<Item = Tag> {
+        self.packed.tags()
+    }
+
+    pub fn has_tag(&self, tag: Tag) -> bool {
+        self.tags().any(|other| other == tag)
     }
 
     pub fn bytes(&self) -> u64 {
-        let fields: usize = self.fields.iter().map(|(name, value)| name.as_str().len() + value.len() + 64).sum();
-        (fields + self.variant.bytes() + self.tags.bytes()) as u64
+        let slots = self.tags().count() * index::BYTES;
+        (self.packed.bytes() + self.variant.bytes() + slots) as u64
     }
 }
 

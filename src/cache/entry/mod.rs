@@ -6,15 +6,16 @@ mod chunks;
 mod counted;
 mod growth;
 mod head;
+mod packed;
 mod places;
 mod reader;
+mod whole;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::header::DATE;
 use http::{HeaderMap, StatusCode};
-use terms::body::Shared;
 use terms::wire::range::Parts;
 use terms::{Body, Digest, Proof, Timestamp, Url, UrlKey};
 
@@ -22,19 +23,29 @@ pub(crate) use growth::{Growth, Halt};
 pub(crate) use head::{Arrived, Head};
 pub(crate) use places::Seat;
 
+use crate::index;
 use crate::policy::date::FieldDate;
 use crate::slices::Slicing;
 use reader::Reader;
+use whole::Whole;
 
 /// One response of an origin, as it is stored or about to be.
 pub struct Entry {
     url: Arc<Url>,
     fill: u64,
-    head: Arc<Head>,
-    body: Arc<Growth>,
+    head: Head,
+    content: Content,
     /// It was purged softly: it answers nobody before the origin has validated it.
     softened: AtomicBool,
     extent: Extent,
+}
+
+/// The bytes of an entry. What only a growing body needs is not kept with one at rest.
+#[derive(Clone)]
+enum Content {
+    /// With the length that the origin declared.
+    Growing(Arc<Growth>, Option<u64>),
+    AtRest(Whole),
 }
 
 /// How much of a representation an entry's body is.
@@ -43,19 +54,28 @@ pub(crate) enum Extent {
     Whole,
     /// Nothing of it: the bytes lie in slices.
     Sliced(Arc<Slicing>),
-    /// One slice, kept under a key of its own.
-    Slice {
-        key: UrlKey,
-        place: Parts,
-    },
+    Slice(Box<Slice>),
 }
 
-/// What an entry takes beside its bytes: its own fields, its place in the table, the allocator's share.
-const OVERHEAD: u64 = 1024;
+/// One slice, kept under a key of its own.
+#[derive(Clone)]
+pub(crate) struct Slice {
+    pub key: UrlKey,
+    pub place: Parts,
+}
+
+/// What an entry takes beside its own fields and its bytes: its place in the table, the counts of what is shared, the
+/// allocator's share. Measured by `benches/purge.rs`.
+const OVERHEAD: usize = 192;
+
+// Of a million entries, each byte is a megabyte; and the next size that the allocator has is 320.
+const _: () = assert!(size_of::<Entry>() + 2 * size_of::<usize>() <= 256);
 
 impl Entry {
-    pub(crate) fn new(url: Arc<Url>, fill: u64, head: Head, body: Arc<Growth>) -> Entry {
-        Entry { url, fill, head: Arc::new(head), body, softened: AtomicBool::new(false), extent: Extent::Whole }
+    /// `declared` is the length that the origin declared.
+    pub(crate) fn new(url: Arc<Url>, fill: u64, head: Head, body: Arc<Growth>, declared: Option<u64>) -> Entry {
+        let content = Content::Growing(body, declared);
+        Entry { url, fill, head, content, softened: AtomicBool::new(false), extent: Extent::Whole }
     }
 
     pub(crate) fn with_extent(self, extent: Extent) -> Entry {
@@ -64,8 +84,20 @@ impl Entry {
 
     /// The same bytes under another head.
     pub(crate) fn with_head(&self, head: Head) -> Entry {
-        let entry = Entry::new(self.url.clone(), self.fill, head, self.body.clone());
-        entry.with_extent(self.extent.clone())
+        Entry {
+            url: self.url.clone(),
+            fill: self.fill,
+            head,
+            content: self.content.clone(),
+            softened: AtomicBool::new(false),
+            extent: self.extent.clone(),
+        }
+    }
+
+    /// The same response once its body is whole.
+    pub(crate) fn at_rest(&self, whole: Whole) -> Entry {
+        let head = self.head.at_rest(whole.length(), self.declared().is_some());
+        Entry { content: Content::AtRest(whole), ..self.with_head(head) }
     }
 
     pub fn url(&self) -> &Arc<Url> {
@@ -80,15 +112,15 @@ impl Entry {
         self.softened.load(Ordering::Acquire)
     }
 
-    /// Whether it is the very same response, under the same head or another.
+    /// Whether it is the very same response, under the same head or another. Both are of one key.
     pub(crate) fn has_body_of(&self, other: &Entry) -> bool {
-        Arc::ptr_eq(&self.body, &other.body)
+        self.fill == other.fill
     }
 
     /// What it is kept under.
     pub(crate) fn key(&self) -> UrlKey {
-        match self.extent {
-            Extent::Slice { key, .. } => key,
+        match &self.extent {
+            Extent::Slice(slice) => slice.key,
             Extent::Whole | Extent::Sliced(_) => self.url.key(),
         }
     }
@@ -96,14 +128,14 @@ impl Entry {
     pub(crate) fn slicing(&self) -> Option<&Arc<Slicing>> {
         match &self.extent {
             Extent::Sliced(slicing) => Some(slicing),
-            Extent::Whole | Extent::Slice { .. } => None,
+            Extent::Whole | Extent::Slice(_) => None,
         }
     }
 
     /// Which part of the representation its body is, if it is a slice.
     pub(crate) fn place(&self) -> Option<&Parts> {
         match &self.extent {
-            Extent::Slice { place, .. } => Some(place),
+            Extent::Slice(slice) => Some(&slice.place),
             Extent::Whole | Extent::Sliced(_) => None,
         }
     }
@@ -119,56 +151,100 @@ impl Entry {
 
     /// Of the full representation; `None` while it grows, and where it was never seen whole.
     pub fn digest(&self) -> Option<Digest> {
-        if self.is_whole() { self.body.digest() } else { None }
+        match &self.content {
+            _ if !self.is_whole() => None,
+            Content::Growing(growth, _) => growth.digest(),
+            Content::AtRest(whole) => Some(whole.digest),
+        }
     }
 
     pub fn status(&self) -> StatusCode {
         self.head.status
     }
 
-    /// The origin's fields, less what belongs to its hop.
-    pub fn fields(&self) -> &HeaderMap {
-        &self.head.fields
+    /// The origin's fields, less what belongs to its hop, in a table made for the caller.
+    pub fn fields(&self) -> HeaderMap {
+        self.head.fields()
     }
 
     /// When the origin made it.
     pub(crate) fn date(&self) -> Option<Timestamp> {
         let received = self.head.stored.freshness.received().wall;
-        FieldDate::read(&self.head.fields, DATE, received).at()
+        FieldDate::read(&self.fields(), DATE, received).at()
     }
 
     /// The length of the full body, where it is known.
     pub fn length(&self) -> Option<u64> {
-        self.body.settled().map(|settled| settled.length).or(self.head.declared)
+        match &self.content {
+            Content::Growing(growth, declared) => growth.settled().map(Whole::length).or(*declared),
+            Content::AtRest(whole) => Some(whole.length()),
+        }
+    }
+
+    /// The length that the origin declared, while the body grows.
+    pub(crate) fn declared(&self) -> Option<u64> {
+        match &self.content {
+            Content::Growing(_, declared) => *declared,
+            Content::AtRest(_) => None,
+        }
     }
 
     pub(crate) fn head(&self) -> &Head {
         &self.head
     }
 
-    pub(crate) fn growth(&self) -> &Arc<Growth> {
-        &self.body
+    /// Its body, if all of it is here.
+    fn whole(&self) -> Option<&Whole> {
+        match &self.content {
+            Content::Growing(growth, _) => growth.settled(),
+            Content::AtRest(whole) => Some(whole),
+        }
+    }
+
+    pub(crate) fn is_settled(&self) -> bool {
+        self.whole().is_some()
+    }
+
+    /// Whether it is stored, or will be when it settles.
+    pub(crate) fn is_storable(&self) -> bool {
+        match &self.content {
+            Content::Growing(growth, _) => growth.is_storable(),
+            Content::AtRest(_) => true,
+        }
+    }
+
+    pub(crate) fn forbid_storing(&self) {
+        if let Content::Growing(growth, _) = &self.content {
+            growth.forbid_storing();
+        }
     }
 
     /// Whether parts can be read and may be handed out. What is not kept has lost its first bytes perhaps.
     pub(crate) fn has_parts(&self) -> bool {
-        self.slicing().is_some()
-            || self.body.settled().is_some()
-            || !(self.body.withholds_parts() || self.body.is_windowed())
+        match &self.content {
+            _ if self.slicing().is_some() || self.is_settled() => true,
+            Content::Growing(growth, _) => !(growth.withholds_parts() || growth.is_windowed()),
+            Content::AtRest(_) => true,
+        }
     }
 
     pub(crate) fn proof(&self) -> Proof {
-        if self.is_whole() { self.body.proof() } else { Proof::None }
+        match &self.content {
+            _ if !self.is_whole() => Proof::None,
+            Content::Growing(growth, _) => growth.proof(),
+            Content::AtRest(whole) => Proof::Known(whole.digest),
+        }
     }
 
     /// Whether its bytes come in one order, from the first to the last.
     pub(crate) fn is_growing(&self) -> bool {
-        self.is_whole() && self.body.settled().is_none()
+        self.is_whole() && !self.is_settled()
     }
 
     /// What it weighs at rest.
     pub(crate) fn bytes(&self) -> u64 {
-        self.body_bytes() + self.head.bytes() + OVERHEAD
+        let slots = self.url.readings().count() * index::BYTES;
+        self.body_bytes() + self.head.bytes() + (size_of::<Entry>() + self.url.bytes() + slots + OVERHEAD) as u64
     }
 
     /// Of which its body has so many.
@@ -179,16 +255,16 @@ impl Entry {
     /// The bytes from `first` to before `end`, or to the end of the body. A body that still grows is read
     /// from `seat`.
     pub(crate) fn read(&self, seat: Option<Seat>, first: u64, end: Option<u64>) -> Body {
-        if let Some(settled) = self.body.settled() {
-            let end = end.unwrap_or(settled.length).min(settled.length);
-            let length = end.saturating_sub(first);
-            return match length {
-                0 => Body::Empty,
-                _ => Body::Shared(Shared::part(settled.chunks.clone(), first, length)),
-            };
+        match &self.content {
+            Content::AtRest(whole) => whole.read(first, end),
+            Content::Growing(growth, declared) => match growth.settled() {
+                Some(whole) => whole.read(first, end),
+                None => {
+                    let seat = seat.unwrap_or_else(|| Seat::take(growth));
+                    Body::stream(Reader::new(seat, first, end.or(*declared)))
+                }
+            },
         }
-        let seat = seat.unwrap_or_else(|| Seat::take(&self.body));
-        Body::stream(Reader::new(seat, first, end.or(self.head.declared)))
     }
 }
 

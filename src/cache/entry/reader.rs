@@ -5,8 +5,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use terms::BodyError;
-use terms::body::Shared;
+use terms::{Body as Content, BodyError};
 
 use super::growth::Read;
 use super::places::Seat;
@@ -21,7 +20,7 @@ pub(crate) struct Reader {
 
 enum Source {
     Growing(Seat),
-    Settled(Shared),
+    Settled(Content),
     Done,
 }
 
@@ -41,7 +40,10 @@ impl Body for Reader {
             let end = self.end;
             let read = match &mut self.source {
                 Source::Growing(seat) => ready!(seat.growth().poll_read(seat.place(), end, cx)),
-                Source::Settled(shared) => shared.next().map_or(Read::End, Read::Data),
+                Source::Settled(rest) => match ready!(Pin::new(rest).poll_frame(cx)) {
+                    Some(frame) => frame?.into_data().map_or(Read::End, Read::Data),
+                    None => Read::End,
+                },
                 Source::Done => Read::End,
             };
             match read {
@@ -75,7 +77,5 @@ impl Body for Reader {
 fn settled(source: &Source, end: Option<u64>) -> Source {
     let Source::Growing(seat) = source else { return Source::Done };
     let Some(whole) = seat.growth().settled() else { return Source::Done };
-    let position = seat.position().min(whole.length);
-    let end = end.unwrap_or(whole.length).min(whole.length);
-    Source::Settled(Shared::part(whole.chunks.clone(), position, end.saturating_sub(position)))
+    Source::Settled(whole.read(seat.position(), end))
 }

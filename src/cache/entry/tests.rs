@@ -104,7 +104,7 @@ proptest! {
             prop_assert_eq!(&got[..], &whole[*first as usize..end]);
         }
         let settled = growth.settled().unwrap();
-        prop_assert_eq!(settled.chunks.concat(), whole);
+        prop_assert_eq!(settled.chunks().concat(), whole);
         prop_assert_eq!(numbers.in_flight(), length as u64);
         drop((readers, growth));
         prop_assert_eq!(numbers.in_flight(), 0);
@@ -124,6 +124,17 @@ fn the_last_chunk_is_readable_when_the_body_is_at_rest() {
     assert_eq!(growth.proof().digest(), growth.digest());
     growth.publish(whole);
     assert_eq!(drain(&mut reader).0, b"def");
+}
+
+#[test]
+fn what_is_stored_keeps_nothing_that_only_growing_needs() {
+    let cache = crate::testing::filled(200, &[("cache-control", "max-age=60")], b"abc");
+    let (ask, url) = crate::testing::ask("GET", "/a", &[]);
+    let Ok(crate::Lookup::Fresh(hit)) = cache.look_up(&ask, &url, &crate::Caching::default(), ask.began) else {
+        panic!()
+    };
+    assert!(matches!(hit.entry.content, super::Content::AtRest(_)));
+    assert_eq!((hit.entry.digest(), hit.entry.length()), (Some(Digest::of(b"abc")), Some(3)));
 }
 
 #[test]

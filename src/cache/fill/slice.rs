@@ -7,7 +7,7 @@ use terms::wire::range::Parts;
 use terms::{Moment, Refusal};
 
 use super::{Fill, Landing};
-use crate::entry::{Arrived, Entry, Extent, Growth, Head};
+use crate::entry::{Arrived, Entry, Extent, Growth, Head, Slice};
 use crate::flight::{Outcome, Underway};
 use crate::policy::Unstorable;
 use crate::policy::validators::Strong;
@@ -49,7 +49,7 @@ impl Fill {
         alone: Option<Arc<HeaderMap>>,
         received: Moment,
     ) -> Landing {
-        self.underway.land(&head.tags);
+        self.underway.land(head.tags().collect());
         let for_many = head.stored.is_for_many();
         let url = self.underway.url.clone();
         // Whoever finds the record finds this slice under way.
@@ -58,14 +58,15 @@ impl Fill {
         self.cache.flights.enter(&mut self.cache.flights.lock(), &slice, true);
         // It has no bytes, so this never grows.
         let nothing = Arc::new(Growth::new(self.cache.numbers.clone()));
-        let record = Entry::new(url, self.number(), head, nothing).with_extent(Extent::Sliced(slicing));
+        let length = Some(slicing.length);
+        let record = Entry::new(url, self.number(), head, nothing, length).with_extent(Extent::Sliced(slicing));
         let record = Arc::new(record);
         self.cache.memory.was_missed_before(slice.key);
         self.cache.keep(&self.underway, record.clone());
         let landing = self.grow_slice(slice, &record, index, received);
         // It speaks for the slice that comes with it.
         if !self.underway.growth.is_storable() {
-            record.growth().forbid_storing();
+            record.forbid_storing();
         }
         self.set_apart_unless(for_many, received);
         let status = StatusCode::PARTIAL_CONTENT;
@@ -99,10 +100,11 @@ impl Fill {
         let Some(slicing) = record.slicing() else { return Landing::Refused };
         let part = slicing.place(index);
         let place = Parts { parts: vec![part], length: Some(slicing.length) };
-        let head = record.head().of_slice(part.bytes());
-        underway.land(&head.tags);
-        let entry = Entry::new(underway.url.clone(), underway.number, head, underway.growth.clone());
-        let entry = Arc::new(entry.with_extent(Extent::Slice { key: underway.key, place }));
+        let head = record.head().of_slice();
+        underway.land(head.tags().collect());
+        let (url, growth) = (underway.url.clone(), underway.growth.clone());
+        let entry = Entry::new(url, underway.number, head, growth, Some(part.bytes()));
+        let entry = Arc::new(entry.with_extent(Extent::Slice(Box::new(Slice { key: underway.key, place }))));
         let status = StatusCode::PARTIAL_CONTENT;
         let outcome = Outcome::Entry { entry: entry.clone(), status, for_many: true, alone: None };
         Landing::Store(Writer::new(underway, self.cache.clone(), entry, outcome, None, received))

@@ -75,15 +75,18 @@ fn a_scan_of_bodies_of_unknown_length_flushes_nothing_either() {
 
 #[test]
 fn what_others_wait_for_is_let_into_a_full_memory() {
-    let (cache, reply) = full();
+    let (cache, _) = full();
+    let reply = head(200, &[("cache-control", "max-age=60"), ("content-length", "4096")]);
     let (some, url) = ask("GET", "/new", &[]);
     let fill = miss(&cache, &some, &url, moment());
     let _starter = fill.flight();
-    let writer = land(fill, &reply, moment());
-    assert!(!writer.entry().growth().is_storable());
+    let mut writer = land(fill, &reply, moment());
+    assert!(!writer.entry().is_storable());
     let second = cache.look_up(&some, &url, &caching(), moment());
     assert_eq!(word(&second), "filling");
-    assert!(writer.entry().growth().is_storable() && writer.finish().unwrap().stored);
+    let pushed = pin!(writer.push(PAGE.to_vec().into())).poll(&mut Context::from_waker(Waker::noop()));
+    assert!(pushed.is_ready());
+    assert!(writer.entry().is_storable() && writer.finish().unwrap().stored);
 }
 
 #[test]
@@ -117,7 +120,7 @@ fn what_is_said_to_be_stored_has_its_room_kept() {
         let fill = miss(&cache, &some, &url, moment());
         let flight = fill.flight();
         let writer = land(fill, &reply, moment());
-        assert_eq!(writer.entry().growth().is_storable(), expected, "{target}");
+        assert_eq!(writer.entry().is_storable(), expected, "{target}");
         under_way.push((flight, writer));
     }
     under_way.clear();

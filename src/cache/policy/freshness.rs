@@ -16,11 +16,25 @@ const MOST_BY_HEURISTIC: Duration = Duration::from_secs(24 * 60 * 60);
 #[derive(Clone, Copy, Debug)]
 pub struct Freshness {
     /// corrected_initial_age of section 4.2.3.
-    initial_age: Duration,
-    lifetime: Duration,
+    initial_age: Span,
+    lifetime: Span,
     /// The origin said how long it holds.
     explicit: bool,
     received: Moment,
+}
+
+/// Nanoseconds, up to 584 years: half of what a [`Duration`] takes in every stored head.
+#[derive(Clone, Copy, Debug)]
+struct Span(u64);
+
+impl Span {
+    fn of(duration: Duration) -> Span {
+        Span(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    fn get(self) -> Duration {
+        Duration::from_nanos(self.0)
+    }
 }
 
 impl Freshness {
@@ -34,8 +48,8 @@ impl Freshness {
     ) -> Freshness {
         let dates = Dates::read(fields, received.wall);
         Freshness {
-            initial_age: initial_age(fields, dates.date, sent, received),
-            lifetime: lifetime(status, directives, &dates),
+            initial_age: Span::of(initial_age(fields, dates.date, sent, received)),
+            lifetime: Span::of(lifetime(status, directives, &dates)),
             explicit: is_explicit(fields, directives),
             received,
         }
@@ -46,7 +60,7 @@ impl Freshness {
     pub fn for_fields(&self, status: StatusCode, fields: &HeaderMap, directives: &ResponseDirectives) -> Freshness {
         let dates = Dates::read(fields, self.received.wall);
         let explicit = is_explicit(fields, directives);
-        Freshness { lifetime: lifetime(status, directives, &dates), explicit, ..*self }
+        Freshness { lifetime: Span::of(lifetime(status, directives, &dates)), explicit, ..*self }
     }
 
     /// current_age of section 4.2.3.
@@ -55,23 +69,23 @@ impl Freshness {
         // still while a machine sleeps: the longer of the two is the safe one.
         let by_wall = now.wall.since(self.received.wall);
         let by_steady = now.steady.saturating_duration_since(self.received.steady);
-        self.initial_age.saturating_add(by_wall.max(by_steady))
+        self.initial_age.get().saturating_add(by_wall.max(by_steady))
     }
 
     /// response_is_fresh of section 4.2.
     pub fn is_fresh(&self, now: Moment) -> bool {
-        self.lifetime > self.age(now)
+        self.lifetime.get() > self.age(now)
     }
 
     /// How much time it came with.
     pub fn left_on_arrival(&self) -> Duration {
-        self.lifetime.saturating_sub(self.initial_age)
+        self.lifetime.get().saturating_sub(self.initial_age.get())
     }
 
     /// The same response, with so much time left on its arrival.
     #[must_use]
     pub fn with_left(self, left: Duration) -> Freshness {
-        Freshness { lifetime: self.initial_age.saturating_add(left), ..self }
+        Freshness { lifetime: Span::of(self.initial_age.get().saturating_add(left)), ..self }
     }
 
     /// Whether anything was said of how long it holds, or could be guessed.
@@ -80,23 +94,23 @@ impl Freshness {
     }
 
     pub fn has_lifetime(&self) -> bool {
-        !self.lifetime.is_zero()
+        self.lifetime.0 > 0
     }
 
     /// Whether it came with any time left.
     pub fn is_fresh_on_arrival(&self) -> bool {
-        self.lifetime > self.initial_age
+        self.lifetime.0 > self.initial_age.0
     }
 
     /// Whole seconds left, rounded down; negative once it is stale.
     pub fn ttl(&self, now: Moment) -> i64 {
         let millis = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
-        millis(self.lifetime).saturating_sub(millis(self.age(now))).div_euclid(1000)
+        millis(self.lifetime.get()).saturating_sub(millis(self.age(now))).div_euclid(1000)
     }
 
     /// How long ago it became stale; zero while it is fresh.
     pub fn staleness(&self, now: Moment) -> Duration {
-        self.age(now).saturating_sub(self.lifetime)
+        self.age(now).saturating_sub(self.lifetime.get())
     }
 
     pub fn received(&self) -> Moment {
@@ -220,14 +234,14 @@ mod tests {
             (vec![("cdn-cache-control", "none"), ("cache-control", "s-maxage=5"), ("expires", future.as_str())], 0),
             (vec![], 0),
         ] {
-            assert_eq!(freshness(200, &lines).lifetime, Duration::from_secs(expected), "{lines:?}");
+            assert_eq!(freshness(200, &lines).lifetime.get(), Duration::from_secs(expected), "{lines:?}");
         }
     }
 
     #[test]
     fn heuristics_are_a_tenth_capped_and_only_where_allowed() {
         let (day, long) = (date_at(-86_400), date_at(-1_000 * 86_400));
-        let secs = |status, lines: &[(&'static str, &str)]| freshness(status, lines).lifetime.as_secs();
+        let secs = |status, lines: &[(&'static str, &str)]| freshness(status, lines).lifetime.get().as_secs();
         assert_eq!(secs(200, &[("last-modified", &day)]), 8_640);
         assert_eq!(secs(404, &[("last-modified", &day)]), 8_640);
         assert_eq!(secs(200, &[("last-modified", &long)]), 86_400);

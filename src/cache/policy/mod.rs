@@ -135,7 +135,7 @@ impl Stored {
             self.staleness.never && !(self.staleness.never_by_s_maxage && caching.rules.stale_with_s_maxage);
         // Section 5.2.1.1: max-age holds beside max-stale.
         let refreshes = caching.client_refresh && self.disappoints(wishes, now);
-        if staleness < self.staleness.meanwhile && !refreshes && !is_prohibited {
+        if staleness < self.staleness.meanwhile() && !refreshes && !is_prohibited {
             return Reuse::Meanwhile;
         }
         if self.staleness.never {

@@ -22,10 +22,10 @@ pub(super) struct Staleness {
     pub never: bool,
     /// It is s-maxage alone that prohibits it.
     pub never_by_s_maxage: bool,
-    /// While it is validated behind the client's back.
-    pub meanwhile: Duration,
-    /// Where the origin fails.
-    if_error: Option<Duration>,
+    /// While it is validated behind the client's back, in seconds.
+    meanwhile: u32,
+    /// Where the origin fails, in seconds.
+    if_error: Option<u32>,
 }
 
 impl Staleness {
@@ -36,10 +36,19 @@ impl Staleness {
         Staleness {
             never: prohibited || directives.s_maxage.is_some(),
             never_by_s_maxage: !prohibited && directives.s_maxage.is_some(),
-            meanwhile: Duration::from_secs(directives.stale_while_revalidate.unwrap_or(0)),
-            if_error: directives.stale_if_error.map(Duration::from_secs),
+            meanwhile: directives.stale_while_revalidate.map_or(0, in_32_bits),
+            if_error: directives.stale_if_error.map(in_32_bits),
         }
     }
+
+    pub fn meanwhile(&self) -> Duration {
+        Duration::from_secs(self.meanwhile.into())
+    }
+}
+
+/// What a directive says is 2³¹ at most.
+fn in_32_bits(seconds: u64) -> u32 {
+    u32::try_from(seconds).unwrap_or(u32::MAX)
 }
 
 /// How an origin fails.
@@ -74,7 +83,7 @@ impl Stored {
             return false;
         }
         let most = match (self.staleness.if_error, failure) {
-            (Some(most), _) => most,
+            (Some(most), _) => Duration::from_secs(most.into()),
             // What the origin never let be used without being asked is not used for want of an answer.
             (None, Failure::NoAnswer) if self.freshness.has_lifetime() => WITHOUT_AN_ANSWER,
             (None, Failure::NoAnswer) => return false,

@@ -129,9 +129,16 @@ pub fn keyed_hasher() -> SipHasher13 {
 pub struct Url {
     key: UrlKey,
     folded: Folded,
-    others: Vec<Folded>,
-    /// As it came, where it is not what stands behind the canonical host: nearly every URL comes in its
-    /// canonical form. Nothing here is a slice of a connection's buffer, which would keep all of it.
+    /// Nearly every URL comes in its canonical form, and many are kept.
+    unusual: Option<Box<Unusual>>,
+}
+
+/// Where a URL is not what its canonical form says. Nothing here is a slice of a connection's buffer, which would
+/// keep all of it.
+#[derive(Clone)]
+struct Unusual {
+    others: Box<[Folded]>,
+    /// As it came, where it is not what stands behind the canonical host.
     target: Option<Box<str>>,
     /// As it came, where it is not the canonical host.
     authority: Option<Box<str>>,
@@ -201,7 +208,9 @@ impl Url {
         let (folded, others) = fold::fold(host.trim_end_matches('.'), target)?;
         let target = (target != folded.path_and_query()).then(|| target.into());
         let authority = (authority != folded.host()).then(|| authority.into());
-        Ok(Url { key, folded, others, target, authority })
+        let is_usual = others.is_empty() && target.is_none() && authority.is_none();
+        let unusual = (!is_usual).then(|| Box::new(Unusual { others: others.into(), target, authority }));
+        Ok(Url { key, folded, unusual })
     }
 
     /// Another target of the same authority.
@@ -239,17 +248,30 @@ impl Url {
     /// Every way in which a server could read this URL, the usual one first. There is more than one
     /// only where `..` stands after separators that servers read differently.
     pub fn readings(&self) -> impl Iterator<Item = &Folded> {
-        std::iter::once(&self.folded).chain(&self.others)
+        std::iter::once(&self.folded).chain(self.unusual.iter().flat_map(|unusual| &unusual.others))
     }
 
     /// The target in origin-form, as it came, without a fragment.
     pub fn target(&self) -> &str {
-        self.target.as_deref().unwrap_or(self.folded.path_and_query())
+        let target = self.unusual.as_ref().and_then(|unusual| unusual.target.as_deref());
+        target.unwrap_or(self.folded.path_and_query())
+    }
+
+    /// Bytes that it takes, about.
+    pub fn bytes(&self) -> usize {
+        let folded = |folded: &Folded| size_of::<Folded>() + folded.as_str().len();
+        let text = |text: &Option<Box<str>>| text.as_ref().map_or(0, |text| text.len());
+        let unusual = self.unusual.as_ref().map_or(0, |unusual| {
+            let others: usize = unusual.others.iter().map(folded).sum();
+            size_of::<Unusual>() + others + text(&unusual.target) + text(&unusual.authority)
+        });
+        size_of::<Url>() + self.folded.as_str().len() + unusual
     }
 
     /// Host and port as they came, for the `Host` that the origin sees.
     pub fn authority(&self) -> &str {
-        self.authority.as_deref().unwrap_or(self.folded.host())
+        let authority = self.unusual.as_ref().and_then(|unusual| unusual.authority.as_deref());
+        authority.unwrap_or(self.folded.host())
     }
 
     /// The same resource in any spelling.
