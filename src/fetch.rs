@@ -239,7 +239,7 @@ impl Fetch {
         let Judge { blocks, url, clearance, clock } = &self.judge;
         let lane = blocks.lane(Load::Fill);
         let sent = clock.now();
-        if let Err(ruling) = blocks.enter(&lane, *clearance, (url, None), &Proof::None, sent.wall) {
+        if let Err(ruling) = blocks.enter(&lane, *clearance, (url, &[]), &Proof::None, sent.wall) {
             return fill.fail(Refusal::Blocked(ruling), sent);
         }
         let reply = tokio::select! {

@@ -11,6 +11,7 @@ use cache::{Cache, Landed, Lookup};
 use http::{Request, Response};
 use terms::{Answer, Ask, Body, Clock, Peer, Refusal, Url, Voice};
 
+use crate::aliases;
 use crate::fetch::Fetcher;
 use crate::purge::Purger;
 use crate::sites::{Site, Sites, asks_for_purge};
@@ -97,8 +98,8 @@ impl Gateway {
                 (url.clone(), Box::pin(self.fetcher.pass(site, ask, url, clearance, body, pass)).await?)
             }
         };
-        let cleared = self.guard(clearance, url, &name, site.adjust(answer, &name), lane)?;
-        Ok(Cleared { place, ..cleared })
+        let cleared = self.guard(clearance, url, &name, answer, lane)?;
+        Ok(Cleared { place, answer: site.adjust(cleared.answer, &name), ..cleared })
     }
 
     /// Under which name the answer is stored, and asked for. Rules judge that, too: what one blocks with just its
@@ -127,9 +128,9 @@ impl Gateway {
         lane: &Lane,
     ) -> Result<Cleared, Refusal> {
         let (now, proof) = (self.clock.wall(), &answer.origin_proof);
-        let name = (name.key() != url.key()).then_some(name);
+        let aliases = aliases::of(&url, name, &answer.fields);
         let Entered { ticket, list } =
-            self.blocks.enter(lane, clearance, (&url, name), proof, now).map_err(Refusal::Blocked)?;
+            self.blocks.enter(lane, clearance, (&url, &aliases), proof, now).map_err(Refusal::Blocked)?;
         Ok(Cleared { answer, url, ticket, list, place: None })
     }
 

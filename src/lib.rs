@@ -16,6 +16,7 @@
 
 pub mod access_log;
 pub mod admin;
+pub mod aliases;
 pub mod allocator;
 pub mod app;
 pub mod certificates;

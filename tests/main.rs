@@ -40,3 +40,4 @@ mod stale;
 mod tidy;
 mod tls;
 mod tunnels;
+mod ways;

@@ -20,6 +20,9 @@ pub struct Clearance {
     pub list: u64,
 }
 
+/// Versions count from 1.
+const NEVER_JUDGED: Clearance = Clearance { list: 0 };
+
 /// What got onto a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entered {
@@ -118,33 +121,35 @@ impl Blocks {
     }
 
     /// The one way onto a lane: what is blocked by now does not get on, and what gets on is judged
-    /// again by every index to come until it has arrived. `name` is the URL under which it is stored, where
-    /// that is another one: what covers either covers it.
+    /// again by every index to come until it has arrived. `aliases` are other URLs of the same bytes: what
+    /// covers one of them covers it.
     pub fn enter(
         &self,
         lane: &Lane,
         clearance: Clearance,
-        (url, name): (&Arc<Url>, Option<&Arc<Url>>),
+        (url, aliases): (&Arc<Url>, &[Arc<Url>]),
         proof: &Proof,
         now: Timestamp,
     ) -> Result<Entered, Arc<Ruling>> {
-        let clearance = self.judge_both(clearance, (url, name), proof, now)?;
-        self.put_on(lane, clearance, (url, name), proof, now)
+        let clearance = self.judge_all(clearance, (url, aliases), proof, now)?;
+        self.put_on(lane, clearance, (url, aliases), proof, now)
     }
 
-    fn judge_both(
+    fn judge_all(
         &self,
         clearance: Clearance,
-        (url, name): (&Arc<Url>, Option<&Arc<Url>>),
+        (url, aliases): (&Arc<Url>, &[Arc<Url>]),
         proof: &Proof,
         now: Timestamp,
     ) -> Result<Clearance, Arc<Ruling>> {
         let digest = proof.digest();
-        let one = self.judge_bytes(clearance, url, digest.as_ref(), now)?;
-        let Some(name) = name else { return Ok(one) };
-        let other = self.judge_bytes(clearance, name, digest.as_ref(), now)?;
-        // An index may have come in between.
-        Ok(Clearance { list: one.list.min(other.list) })
+        let mut cleared = self.judge_bytes(clearance, url, digest.as_ref(), now)?;
+        for alias in aliases {
+            let other = self.judge_bytes(NEVER_JUDGED, alias, digest.as_ref(), now)?;
+            // An index may have come in between.
+            cleared.list = cleared.list.min(other.list);
+        }
+        Ok(cleared)
     }
 
     /// An index that is published after `clearance` was given, and judges the lane before the ticket stands
@@ -154,16 +159,16 @@ impl Blocks {
         &self,
         lane: &Lane,
         clearance: Clearance,
-        (url, name): (&Arc<Url>, Option<&Arc<Url>>),
+        (url, aliases): (&Arc<Url>, &[Arc<Url>]),
         proof: &Proof,
         now: Timestamp,
     ) -> Result<Entered, Arc<Ruling>> {
-        let ticket = lane.enter(url.clone(), name.cloned(), proof.clone(), clearance.list);
+        let ticket = lane.enter(url.clone(), aliases.into(), proof.clone(), clearance.list);
         // From here on every publication finds the ticket; of those before, this sees the last.
         if self.version() == clearance.list {
             return Ok(Entered { ticket, list: clearance.list });
         }
-        match self.judge_both(clearance, (url, name), proof, now) {
+        match self.judge_all(clearance, (url, aliases), proof, now) {
             Ok(cleared) => Ok(Entered { ticket, list: cleared.list }),
             Err(ruling) => {
                 lane.withdraw(ticket);
@@ -281,7 +286,7 @@ mod tests {
             blocks.publish(table(&rule), Vec::new()).unwrap();
             // Finds nothing on the lane.
             assert_eq!(blocks.cut(NOW).cut(), 0);
-            match blocks.put_on(&lane, cleared, (&url, None), &Proof::Known(digest), NOW) {
+            match blocks.put_on(&lane, cleared, (&url, &[]), &Proof::Known(digest), NOW) {
                 Ok(entered) => assert_eq!((is_covered, entered.list), (false, blocks.version()), "{rule}"),
                 Err(ruling) => assert_eq!((is_covered, ruling.status), (true, BlockStatus::default()), "{rule}"),
             }

@@ -21,8 +21,8 @@ const SHARDS: usize = 16;
 struct UnderWay {
     ticket: u64,
     url: Arc<Url>,
-    /// Under which it is stored, where that is another one.
-    name: Option<Arc<Url>>,
+    /// Other URLs of the same bytes.
+    aliases: Box<[Arc<Url>]>,
     proof: Proof,
     list: u64,
 }
@@ -104,11 +104,11 @@ pub struct Lane {
 impl Lane {
     /// Puts something under way; the ticket takes it off again. Its list version must be compared with
     /// the current index *afterwards*, or a rule that came in between is missed.
-    pub(crate) fn enter(&self, url: Arc<Url>, name: Option<Arc<Url>>, proof: Proof, list: u64) -> u64 {
+    pub(crate) fn enter(&self, url: Arc<Url>, aliases: Box<[Arc<Url>]>, proof: Proof, list: u64) -> u64 {
         let mut state = self.state.lock();
         state.last_ticket += 1;
         let ticket = state.last_ticket;
-        state.under_way.push_back(UnderWay { ticket, url, name, proof, list });
+        state.under_way.push_back(UnderWay { ticket, url, aliases, proof, list });
         ticket
     }
 
@@ -174,7 +174,7 @@ impl Lane {
                 Some(digest) => index.judge_known(url, digest, now),
                 None => index.judge(url, now),
             };
-            match judge(&one.url).or_else(|| one.name.as_ref().and_then(judge)) {
+            match judge(&one.url).or_else(|| one.aliases.iter().find_map(judge)) {
                 // Only what lets something through is what it was last judged by.
                 None => one.list = index.version(),
                 Some(_) if blocked.iter().any(|blocked| blocked.ticket == one.ticket) => {}

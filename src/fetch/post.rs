@@ -22,7 +22,7 @@ impl Fetcher {
     ) -> Result<Answer, Refusal> {
         let judge = self.judge(fill.url(), clearance);
         let lane = self.blocks.lane(Load::Fill);
-        let entered = self.blocks.enter(&lane, clearance, (&judge.url, None), &Proof::None, sent.wall);
+        let entered = self.blocks.enter(&lane, clearance, (&judge.url, &[]), &Proof::None, sent.wall);
         if let Err(ruling) = entered {
             return Err(Refusal::Blocked(ruling));
         }

@@ -38,6 +38,25 @@ impl Url {
         Url::assemble(scheme, self.host().to_owned(), target.as_str(), self.authority()).map(Some)
     }
 
+    /// The URL that a reference in an answer from here points at, wherever that is; a fragment is dropped. As a rule's
+    /// its scheme plays no part.
+    ///
+    /// # Errors
+    ///
+    /// [`UrlError`] if there is no such URL.
+    pub fn at(&self, reference: &str) -> Result<Url, UrlError> {
+        let Some(at) = reference.find([':', '/', '?', '#']) else { return self.beside(reference) };
+        match &reference[at..] {
+            rest if rest.starts_with("//") && at == 0 => Url::parse(&format!("https:{reference}")),
+            rest if rest.starts_with(':') => Url::parse(reference),
+            _ => self.beside(reference),
+        }
+    }
+
+    fn beside(&self, reference: &str) -> Result<Url, UrlError> {
+        self.at_same_origin(Scheme::Https, reference)?.ok_or(UrlError::NotAPath)
+    }
+
     /// The port that was named with the host.
     pub fn port(&self) -> Option<u16> {
         host::host_and_port(self.authority()).ok().and_then(|(_, port)| port)
@@ -93,6 +112,29 @@ mod tests {
 
     fn key_of(scheme: Scheme, authority: &str, target: &str) -> super::super::UrlKey {
         super::super::UrlKey::of(scheme, authority, target)
+    }
+
+    #[test]
+    fn a_reference_points_anywhere() {
+        let base = Url::parse("https://h.example/b/c?q").unwrap();
+        for (reference, expected) in [
+            ("d", Some("https://h.example/b/d")),
+            ("/d:e", Some("https://h.example/d:e")),
+            ("?x", Some("https://h.example/b/c?x")),
+            ("d#e", Some("https://h.example/b/d")),
+            ("", Some("https://h.example/b/c?q")),
+            ("http://other.example:8080/D?x#y", Some("https://other.example/D?x")),
+            ("HTTP://other.example", Some("https://other.example/")),
+            ("//other.example/d", Some("https://other.example/d")),
+            ("ftp://other.example/d", None),
+            ("mailto:x", None),
+            ("//", None),
+            ("http://", None),
+            ("/%zz", None),
+        ] {
+            let url = base.at(reference).ok();
+            assert_eq!(url.as_ref().map(Url::canonical), expected, "{reference}");
+        }
     }
 
     #[test]
