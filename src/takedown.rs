@@ -144,8 +144,8 @@ impl Takedown {
 
     fn enforce(&self, edit: &Event, turn: &Turn) -> Result<Value, TakedownError> {
         let taken = self.put_in_force(turn)?;
-        let index = self.blocks.index();
-        let last_served = self.log.last_served(|url| edit.rules.iter().any(|one| index.covers(&one.rule, url)));
+        let own = self.blocks.index().of_rules(edit.rules.iter().map(|one| &one.rule));
+        let last_served = self.log.last_served(|url| own.is_about(url));
         let receipt = json!(Receipt::of(edit, taken, last_served));
         self.edits.word(edit, &receipt)?;
         Ok(receipt)

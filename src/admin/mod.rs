@@ -71,8 +71,8 @@ pub struct Reload {
 /// What is offered by ALPN.
 pub const PROTOCOLS: [&[u8]; 1] = [b"http/1.1"];
 
-/// Bytes of a request to the API: ten thousand long rules fit.
-const MAX_BODY: usize = 4 << 20;
+/// Bytes of a request to the API: a hundred thousand rules fit, however they are escaped.
+const MAX_BODY: usize = 32 << 20;
 /// Connections at a time; operators and scrapers are few.
 const MAX_CONNECTIONS: usize = 256;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -162,7 +162,7 @@ impl Admin {
                 let body = timeout(BODY_TIMEOUT, Limited::new(body, MAX_BODY).collect()).await;
                 let body = body.map_err(|_| Problem::bad_request("the request's body did not arrive in time"))?;
                 let body =
-                    body.map_err(|_| Problem::bad_request("the request's body can't be read, or is over 4 MiB"))?;
+                    body.map_err(|_| Problem::bad_request("the request's body can't be read, or is over 32 MiB"))?;
                 api::route(self, &head, body.to_bytes()).await
             }
             _ => Err(Problem::not_found("there is nothing at this path; the API is under /api/v1/")),

@@ -11,10 +11,10 @@ use crate::list::{self, BadLine};
 use crate::rule::Rule;
 
 /// Rules of one edit: more belong in a list file.
-pub const MAX_RULES: usize = 10_000;
+pub const MAX_RULES: usize = 100_000;
 
 /// Bytes of all rules of one edit.
-const MAX_BYTES: usize = 4 << 20;
+const MAX_BYTES: usize = 16 << 20;
 
 /// An edit as it is asked for. The same draft under the same id is the same edit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

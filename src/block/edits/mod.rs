@@ -14,6 +14,7 @@ mod page;
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io;
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -24,14 +25,16 @@ use terms::{Digest, Hasher, Timestamp};
 pub use edit::{Draft, DraftError, EditRule, Event, EventKind, MAX_RULES};
 pub use page::{BadCursor, Block, Page};
 
-use crate::index::{Source, Table};
+use crate::index::{Compiler, Part, Source, Table};
 use crate::pattern::Share;
 use crate::rule::{Rule, Subject};
 use edit::{Stored, StoredEvent, is_id, rule_id};
 
-/// Live rules in all. Each edit compiles them anew, which takes about a tenth of a second for these;
-/// a list file bears more.
+/// Live rules in all: for them a new edit is compiled in some 20 ms. A list file bears more.
 const MAX_LIVE: usize = 200_000;
+
+/// Rules of the newest edits that are read into keys again with each edit; those of older ones are kept so.
+const NEWEST: usize = 2_000;
 
 /// The edits, and the table of what of them is in force.
 pub struct Edits {
@@ -42,14 +45,28 @@ pub struct Edits {
 struct State {
     edits: HashMap<String, Live>,
     /// The order in which they decide and are listed.
-    order: BTreeSet<(Timestamp, String)>,
+    order: BTreeSet<Place>,
     table: Arc<Table>,
+    older: Option<Older>,
+    /// [`NEWEST`]
+    newest: usize,
+}
+
+type Place = (Timestamp, String);
+
+/// The rules of all edits up to one, which have not changed since.
+struct Older {
+    part: Part,
+    ids: Vec<Arc<str>>,
+    last: Place,
 }
 
 struct Live {
     stored: Stored,
     /// All of the draft, lifted ones too.
     rules: Vec<Rule>,
+    /// Of `stored`.
+    digest: Digest,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -133,7 +150,7 @@ impl Edits {
         }
         let event = stored.add_event(EventKind::BlockAdded, at, stored.numbers().collect());
         self.store(&stored).map_err(|source| AddError::Io { path: self.dir.clone(), source })?;
-        let live = Live { stored, rules };
+        let live = Live::new(stored, rules);
         let event = live.event(&event);
         state.put(live);
         state.compile();
@@ -158,9 +175,10 @@ impl Edits {
         stored.lifted.extend(&lifted);
         let event = stored.add_event(EventKind::BlockLifted, at, lifted);
         self.store(&stored)?;
-        let Some(live) = state.edits.get_mut(edit) else { return Ok(None) };
-        live.stored = stored;
+        let Some(live) = state.remove(edit) else { return Ok(None) };
+        let live = Live::new(stored, live.rules);
         let event = live.event(&event);
+        state.put(live);
         state.compile();
         Ok(Some(event))
     }
@@ -234,34 +252,60 @@ impl State {
     fn put(&mut self, live: Live) {
         let id = live.stored.draft.id.clone();
         self.remove(&id);
-        self.order.insert((live.stored.at, id.clone()));
+        let place = (live.stored.at, id.clone());
+        self.older = self.older.take().filter(|older| older.last < place);
+        self.order.insert(place);
         self.edits.insert(id, live);
     }
 
-    fn remove(&mut self, id: &str) {
-        if let Some((id, live)) = self.edits.remove_entry(id) {
-            self.order.remove(&(live.stored.at, id));
+    fn remove(&mut self, id: &str) -> Option<Live> {
+        let (id, live) = self.edits.remove_entry(id)?;
+        let place = (live.stored.at, id);
+        if live.in_force().next().is_some() {
+            self.older = self.older.take().filter(|older| older.last < place);
         }
-    }
-
-    fn ordered(&self) -> impl Iterator<Item = &Live> {
-        self.order.iter().filter_map(|(_, id)| self.edits.get(id))
+        self.order.remove(&place);
+        Some(live)
     }
 
     fn compile(&mut self) {
-        let (mut ids, mut rules, mut hasher) = (Vec::new(), Vec::new(), Hasher::new());
-        for live in self.ordered() {
-            hasher.update(live.stored.digest().as_bytes());
+        let (mut part, mut ids) = (Part::default(), Vec::new());
+        let after = self.older.as_ref().map_or(Bound::Unbounded, |older| Bound::Excluded(older.last.clone()));
+        for live in self.order.range((after, Bound::Unbounded)).filter_map(|(_, id)| self.edits.get(id)) {
             for (id, rule) in live.in_force() {
                 ids.push(id);
-                rules.push(rule.clone());
+                part.add(rule);
             }
         }
-        self.table = Arc::new(Table::compile(Source::Edits { ids }, rules, hasher.finish()));
+        if part.len() > self.newest && self.older.take().is_some() {
+            return self.compile();
+        }
+        let mut compiler = Compiler::default();
+        let mut all = Vec::new();
+        if let Some(older) = &self.older {
+            compiler.append(&older.part, 0);
+            all.extend_from_slice(&older.ids);
+        }
+        compiler.append(&part, 0);
+        all.extend_from_slice(&ids);
+        let mut hasher = Hasher::new();
+        let digests = self.order.iter().filter_map(|(_, id)| self.edits.get(id)).map(|live| live.digest);
+        digests.for_each(|digest| hasher.update(digest.as_bytes()));
+        self.table = Arc::new(compiler.finish(Source::Edits { ids: all }, hasher.finish()));
+        if let Some(last) = self.order.last()
+            && part.len() > self.newest
+        {
+            self.older = Some(Older { part, ids, last: last.clone() });
+        }
     }
 }
 
 impl Live {
+    fn new(stored: Stored, rules: Vec<Rule>) -> Live {
+        let digest = stored.digest();
+        Live { stored, rules, digest }
+    }
+
     fn in_force(&self) -> impl Iterator<Item = (Arc<str>, &Rule)> {
         let numbered = |number: usize| Some((rule_id(&self.stored.draft.id, number), self.rules.get(number - 1)?));
         self.stored.live().filter_map(numbered)
@@ -298,7 +342,8 @@ impl Live {
 
 fn load(dir: &Path) -> Result<State, EditsError> {
     let empty = Table::compile(Source::Edits { ids: Vec::new() }, Vec::new(), Digest::of(b""));
-    let mut state = State { edits: HashMap::new(), order: BTreeSet::new(), table: Arc::new(empty) };
+    let mut state =
+        State { edits: HashMap::new(), order: BTreeSet::new(), table: Arc::new(empty), older: None, newest: NEWEST };
     let failed = |source| EditsError::Io { path: dir.to_owned(), source };
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(state),
@@ -332,7 +377,7 @@ fn load_one(file: &Path) -> Result<Option<Live>, EditsError> {
         return Err(damaged(format!("it holds the edit {:?}", stored.draft.id)));
     }
     let rules = stored.draft.read().map_err(|error| damaged(error.to_string()))?;
-    Ok(Some(Live { stored, rules }))
+    Ok(Some(Live::new(stored, rules)))
 }
 
 #[cfg(test)]

@@ -1,6 +1,10 @@
 use std::collections::BTreeMap;
 
+use proptest::prelude::*;
+use terms::Url;
+
 use super::*;
+use crate::index::Index;
 
 const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
 /// No lists with patterns beside the edits.
@@ -222,4 +226,67 @@ fn a_ruling_names_the_rule_of_the_edit() {
     let ruling = index.judge(&url("https://b.example/x"), NOW).unwrap();
     assert_eq!(ruling.origin, terms::ruling::RuleOrigin::Edit { id: Arc::from("r-1:2") });
     assert_eq!(index.judge(&url("https://a.example/"), NOW), None);
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    /// The number of the edit and its rules; how much later than the one before, or earlier.
+    Add(u8, Vec<u8>, i8),
+    Lift(u8, Option<u8>),
+    Settle,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        3 => (0..6_u8, prop::collection::vec(0..9_u8, 1..5), -1..3_i8).prop_map(|(id, rules, later)| Step::Add(id, rules, later)),
+        2 => (0..6_u8, prop::option::of(1..5_u8)).prop_map(|(id, rule)| Step::Lift(id, rule)),
+        1 => Just(Step::Settle),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn what_is_kept_of_older_edits_makes_no_difference(steps in prop::collection::vec(step(), 1..25), newest in 0..8_usize) {
+        let folder = tempfile::tempdir().unwrap();
+        let edits = Edits::open(folder.path()).unwrap();
+        edits.state.lock().newest = newest;
+        let mut now = 100;
+        for step in steps {
+            match step {
+                Step::Add(id, rules, later) => {
+                    now = u64::saturating_add_signed(now, i64::from(later));
+                    let rules: Vec<String> = rules.iter().map(|rule| format!("h{rule}.example")).collect();
+                    let rules: Vec<&str> = rules.iter().map(String::as_str).collect();
+                    // Another under an id that is taken is refused, and changes nothing.
+                    drop(edits.add(draft(&format!("e{id}"), &rules), ALONE, at(now)));
+                }
+                Step::Lift(id, rule) => {
+                    let rule = rule.map(|rule| format!(":{rule}")).unwrap_or_default();
+                    edits.lift(&format!("e{id}{rule}"), at(now)).unwrap();
+                }
+                Step::Settle => edits.pending().iter().for_each(|event| edits.settle(event, None).unwrap()),
+            }
+            let fresh = Edits::read(folder.path()).unwrap();
+            prop_assert_eq!(edits.table().len(), fresh.len());
+            let [own, fresh] = [edits.table(), fresh].map(|table| Index::new(1, table, Vec::new()));
+            for host in 0..9 {
+                let url = Url::parse(&format!("h{host}.example")).unwrap();
+                prop_assert_eq!(own.explain(&url, NOW), fresh.explain(&url, NOW));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_hundred_thousand_rules_are_one_edit() {
+    let folder = tempfile::tempdir().unwrap();
+    let edits = Edits::open(folder.path()).unwrap();
+    let rules: Vec<String> = (0..MAX_RULES).map(|n| format!("https://h{n}.example/a")).collect();
+    let rules: Vec<&str> = rules.iter().map(String::as_str).collect();
+    assert_eq!(new(edits.add(draft("many", &rules), ALONE, NOW).unwrap()).rules.len(), MAX_RULES);
+    edits.add(draft("one", &["a.example"]), ALONE, at(1)).unwrap();
+    assert_eq!(edits.table().len(), MAX_RULES + 1);
+    assert_eq!(Edits::read(folder.path()).unwrap().hash(), edits.table().hash());
 }

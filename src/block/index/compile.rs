@@ -95,6 +95,10 @@ impl Part {
         number
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.held.len()
+    }
+
     /// What its patterns take.
     pub(crate) fn share(&self) -> Share {
         self.patterns.iter().map(|(_, pattern)| pattern.share()).sum()
@@ -126,11 +130,11 @@ impl Compiler {
     }
 
     /// `line` is how many lines stand before those of the part.
-    pub(crate) fn append(&mut self, part: Part, line: u32) {
+    pub(crate) fn append(&mut self, part: &Part, line: u32) {
         let base = (self.held.len() / 8) as u32;
         let numbers: Vec<u32> =
             part.bearings.iter().map(|(form, attributes)| self.bearings.number(*form, attributes)).collect();
-        for (own_line, bearing) in part.held {
+        for &(own_line, bearing) in &part.held {
             let line = if own_line == 0 { 0 } else { own_line + line };
             self.held.extend_from_slice(&line.to_le_bytes());
             self.held.extend_from_slice(&numbers[bearing as usize].to_le_bytes());
@@ -138,8 +142,8 @@ impl Compiler {
         self.wordings.append(&part.wordings);
         self.query_rules.extend(part.query_rules.iter().flat_map(|rule| (rule + base).to_le_bytes()));
         self.queries.append(&part.queries);
-        self.keys.append(part.keys, base);
-        self.patterns.extend(part.patterns.into_iter().map(|(rule, pattern)| (rule + base, pattern)));
+        self.keys.append(&part.keys, base);
+        self.patterns.extend(part.patterns.iter().map(|(rule, pattern)| (rule + base, pattern.clone())));
     }
 
     /// `hash` is the digest of what the rules were read from.
@@ -224,17 +228,18 @@ impl Keys {
     }
 
     /// Takes over what was added to others, whose rules are numbered from `base` on here.
-    fn append(&mut self, other: Keys, base: u32) {
-        for (half, postings) in self.postings.iter_mut().zip(other.postings) {
-            let moved =
-                |posting: Posting| if posting as u32 == ASK_PAIRS { posting } else { posting + u128::from(base) };
-            half.extend(postings.into_iter().map(moved));
+    fn append(&mut self, other: &Keys, base: u32) {
+        for (half, postings) in self.postings.iter_mut().zip(&other.postings) {
+            let moved = |&posting: &Posting| {
+                if posting as u32 == ASK_PAIRS { posting } else { posting + u128::from(base) }
+            };
+            half.extend(postings.iter().map(moved));
         }
         let before = self.pair_keys.len();
         let moved =
-            |one: ByPair| ByPair { rule: one.rule + base, keys: one.keys.start + before..one.keys.end + before };
-        self.by_pair.extend(other.by_pair.into_iter().map(moved));
-        self.pair_keys.extend(other.pair_keys);
+            |one: &ByPair| ByPair { rule: one.rule + base, keys: one.keys.start + before..one.keys.end + before };
+        self.by_pair.extend(other.by_pair.iter().map(moved));
+        self.pair_keys.extend_from_slice(&other.pair_keys);
         self.reach.widen(other.reach);
     }
 

@@ -74,6 +74,10 @@ impl Related {
         &self.kin
     }
 
+    pub(super) fn shared_kin(&self) -> Arc<Kin> {
+        self.kin.clone()
+    }
+
     pub(super) fn reach(&self) -> Reach {
         self.reach
     }

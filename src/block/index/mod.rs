@@ -147,9 +147,20 @@ impl Index {
         self.tables.iter().filter_map(|table| table.next_boundary(now)).min()
     }
 
-    /// Whether a rule is about `url`, whatever the time and the other rules.
-    pub fn covers(&self, rule: &Rule, url: &Url) -> bool {
-        rule.covers(url, self.kin())
+    /// An index of these rules alone, with the same kin.
+    pub fn of_rules<'r>(&self, rules: impl IntoIterator<Item = &'r Rule>) -> Index {
+        let source = || Source::Edits { ids: Vec::new() };
+        let mut part = Part::default();
+        rules.into_iter().for_each(|rule| part.add(rule));
+        let mut compiler = Compiler::default();
+        compiler.append(&part, 0);
+        let table = Arc::new(compiler.finish(source(), Digest::ZERO));
+        Index::with_kin(self.version, table, Vec::new(), self.related.shared_kin(), None)
+    }
+
+    /// Whether any rule is about `url`, in force or not; exceptions are, too.
+    pub fn is_about(&self, url: &Url) -> bool {
+        url.readings().any(|reading| !self.matches(reading).is_empty())
     }
 
     /// The rule that forbids `url`, by its name alone. `None`: it may be asked for.

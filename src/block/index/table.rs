@@ -62,7 +62,7 @@ impl Table {
         let mut part = Part::default();
         rules.iter().for_each(|rule| part.add(rule));
         let mut compiler = Compiler::default();
-        compiler.append(part, 0);
+        compiler.append(&part, 0);
         compiler.finish(source, hash)
     }
 

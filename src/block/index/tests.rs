@@ -50,11 +50,11 @@ fn covers(list: &str, covered: &[&str], free: &[&str]) {
     let rule = list::read(list.as_bytes()).unwrap().remove(0);
     for text in covered {
         assert!(blocks(&index, text).is_some(), "{list} lets {text} through");
-        assert!(index.covers(&rule, &url(text)), "{list} is not about {text}");
+        assert!(index.of_rules([&rule]).is_about(&url(text)), "{list} is not about {text}");
     }
     for text in free {
         assert_eq!(blocks(&index, text), None, "{list} blocks {text}");
-        assert!(!index.covers(&rule, &url(text)), "{list} is about {text}");
+        assert!(!index.of_rules([&rule]).is_about(&url(text)), "{list} is about {text}");
     }
 }
 

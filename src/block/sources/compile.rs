@@ -34,7 +34,7 @@ pub(super) fn compile(file: &Path, bytes: &[u8], hash: Digest, share: Share) -> 
 fn read_tables(bytes: &[u8], share: Share) -> Result<Compiler, Vec<BadLine>> {
     let (mut compiler, mut part) = (Compiler::default(), Part::default());
     list::read_tables(bytes, share)?.iter().for_each(|rule| part.add(rule));
-    compiler.append(part, 0);
+    compiler.append(&part, 0);
     Ok(compiler)
 }
 
@@ -130,7 +130,7 @@ impl Joined {
             self.compiler.reserve(&read.part, self.expected);
         }
         if self.bad.is_empty() {
-            self.compiler.append(read.part, self.lines);
+            self.compiler.append(&read.part, self.lines);
         }
         self.pieces += 1;
         self.lines += read.lines;

@@ -260,7 +260,8 @@ proptest! {
             for (number, rule) in rules.iter().enumerate() {
                 let read = list::read_rule(&rule.line(number)).unwrap();
                 let covers = url.readings().any(|reading| rule.strength_by_kin(&Pieces::of(reading), has_kin).is_some());
-                prop_assert_eq!(index.covers(&read, &url), covers, "{} {:?}", rule.line(number), url);
+                prop_assert_eq!(index.of_rules([&read]).is_about(&url), covers, "{} {:?}", rule.line(number), url);
+                prop_assert_eq!(read.covers(&url, index.kin()), covers, "{} {:?}", rule.line(number), url);
             }
         }
     }
