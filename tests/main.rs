@@ -36,6 +36,7 @@ mod seen;
 mod slices;
 mod smuggling;
 mod soak;
+mod spellings;
 mod stale;
 mod tidy;
 mod tls;
