@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use terms::ruling::Disclose;
-use terms::{BlockStatus, Digest, Folded, Timestamp, Url};
+use terms::{BlockStatus, Digest, Folded, Timestamp, Url, UrlError, url};
 
 use crate::kin::Kin;
 use crate::pattern::Pattern;
@@ -45,8 +45,9 @@ pub struct Place {
 }
 
 impl Place {
-    pub fn of(url: &Url) -> Place {
-        Place { readings: url.readings().cloned().collect() }
+    /// As [`Url::parse`] reads it.
+    pub fn read(text: &str) -> Result<Place, UrlError> {
+        url::readings(text).map(|readings| Place { readings })
     }
 
     /// The usual reading first. They differ in their paths alone.

@@ -199,7 +199,7 @@ impl Keys {
             Subject::HostTree(own) => {
                 let host = host.unwrap_or(own);
                 self.reach.tree_labels = self.reach.tree_labels.max(labels(host));
-                self.post(Trail::of_host(host).key(Kind::HostTree), rule);
+                self.post(Trail::of_tree(host).key(Kind::HostTree), rule);
             }
             Subject::Digest(digest) => {
                 self.reach.digests = true;

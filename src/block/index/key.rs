@@ -1,10 +1,11 @@
 //! The keys of the index: a keyed 128-bit hash of what a rule covers, of which 96 bits are held.
 //!
 //! It is SipHash-1-3 over words that no other text makes: a host's labels from the last to the first, a
-//! mark, the segments of a path, and last a mark that says what kind of rule it is. Marks are bytes that
-//! UTF-8 never holds, in the highest byte of a word. So the hash goes over a URL once, and every
-//! ancestor's key is taken on the way. The key of the hash is secret: whoever could make two texts that
-//! collide could have one blocked by a notice for the other.
+//! mark, the segments of a path, and a mark at the end. Marks are bytes that UTF-8 never holds, in the highest
+//! byte of a word. So the hash goes over a URL once, and every ancestor's is taken on the way. Rules of
+//! different kinds for one place stand under the same hash, each kind shifted by a number of its own.
+//! The key of the hash is secret: whoever could make two texts that collide could have one blocked by a
+//! notice for the other.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::OnceLock;
@@ -43,10 +44,10 @@ impl HashKey {
 const TEXT_END: u64 = 0xf8;
 /// Stands between a host and a path.
 const HOST_END: u64 = 0xf6 << 56;
-/// The last word, with the kind of the rule.
-const KIND: u64 = 0xf5 << 56;
-/// The last word behind one pair of a query, with the kind of the rule.
-const PAIR: u64 = 0xf7 << 56;
+/// The last word.
+const END: u64 = 0xf5 << 56;
+/// The last word behind one pair of a query.
+const PAIR_END: u64 = 0xf7 << 56;
 
 /// A hash on its way along a URL.
 #[derive(Clone, Copy)]
@@ -63,17 +64,23 @@ impl Trail {
         ])
     }
 
-    /// A host with all its labels.
-    pub(super) fn of_host(host: &str) -> Trail {
+    /// A host's labels, to which more could be added.
+    pub(super) fn of_tree(host: &str) -> Trail {
         let mut trail = Trail::new(HashKey::of_process());
         host.rsplit('.').for_each(|label| trail.push(label));
+        trail
+    }
+
+    /// A host with all its labels.
+    pub(super) fn of_host(host: &str) -> Trail {
+        let mut trail = Trail::of_tree(host);
+        trail.end_host();
         trail
     }
 
     /// Host and path. The root has no segment, so that it is everybody's ancestor.
     pub(super) fn of_path(host: &str, reading: &Folded) -> Trail {
         let mut trail = Trail::of_host(host);
-        trail.end_host();
         below_root(reading.path()).split('/').skip(1).for_each(|segment| trail.push(segment));
         trail
     }
@@ -117,34 +124,51 @@ impl Trail {
     }
 
     #[inline]
-    fn finish(mut self, mark: u64) -> Key {
-        self.word(mark);
+    fn finish(mut self, end: u64) -> Spot {
+        self.word(end);
         self.0[2] ^= 0xee;
         (0..3).for_each(|_| self.round());
         let low = self.0.iter().fold(0, |all, word| all ^ word);
         self.0[1] ^= 0xdd;
         (0..3).for_each(|_| self.round());
         let high = self.0.iter().fold(0, |all, word| all ^ word);
-        (u128::from(high) << 64 | u128::from(low)) & !u128::from(u32::MAX)
+        Spot(u128::from(high) << 64 | u128::from(low))
     }
 
+    /// Of all that was taken in.
     #[inline]
+    pub(super) fn spot(&self) -> Spot {
+        self.finish(END)
+    }
+
     pub(super) fn key(&self, kind: Kind) -> Key {
-        self.finish(KIND | kind as u64)
+        self.spot().key(kind)
     }
 
     /// The key of this path with one pair of a query.
     pub(super) fn pair_key(&self, kind: Kind, pair: &str) -> Key {
         let mut trail = *self;
         trail.push(pair);
-        trail.finish(PAIR | kind as u64)
+        trail.finish(PAIR_END).key(kind)
     }
 }
 
-/// Begins with a mark, as no host does: its words are any.
+/// The hash of a place.
+#[derive(Clone, Copy)]
+pub(super) struct Spot(u128);
+
+impl Spot {
+    #[inline]
+    pub(super) fn key(self, kind: Kind) -> Key {
+        // Any number that is another for each kind.
+        (self.0 ^ (kind as u128 + 1) << 120) & !u128::from(u32::MAX)
+    }
+}
+
+/// Begins with the end of a host, as nothing else does: its words are any.
 pub(super) fn digest_key(digest: &Digest) -> Key {
     let mut trail = Trail::new(HashKey::of_process());
-    trail.word(KIND | Kind::Digest as u64);
+    trail.word(HOST_END);
     let (words, _) = digest.as_bytes().as_chunks::<8>();
     words.iter().for_each(|word| trail.word(u64::from_le_bytes(*word)));
     trail.key(Kind::Digest)
@@ -174,9 +198,9 @@ mod tests {
         }
         let mut hasher = SipHasher13::new_with_keys(key.0[0], key.0[1]);
         hasher.write(&bytes);
-        hasher.write(&[Kind::Host as u8, 0, 0, 0, 0]);
-        assert_eq!(bytes.len() as u64 + 5, KIND >> 56);
-        assert_eq!(trail.key(Kind::Host), hasher.finish128().as_u128() & !u128::from(u32::MAX));
+        hasher.write(&[0; 5]);
+        assert_eq!(bytes.len() as u64 + 5, END >> 56);
+        assert_eq!(trail.spot().0, hasher.finish128().as_u128());
     }
 
     #[test]

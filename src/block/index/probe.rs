@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use terms::Folded;
 
-use super::key::{HashKey, Key, Trail, below_root};
+use super::key::{HashKey, Key, Spot, Trail, below_root};
 
 /// What kind of rule decides, the strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,8 +74,8 @@ pub(super) type Probes<'a> = SmallVec<[Probe<'a>; 20]>;
 /// `announce` is shown each key as soon as it is known, for its place in memory to be fetched meanwhile.
 pub(super) fn probes<'a>(host: &'a str, reading: &'a Folded, reach: Reach, announce: impl Fn(Key)) -> Probes<'a> {
     let mut probes = Probes::new();
-    let mut add = |kind, depth, covered, trail: &Trail| {
-        let key = trail.key(kind);
+    let mut add = |kind, depth, covered, spot: Spot, trail: &Trail| {
+        let key = spot.key(kind);
         announce(key);
         probes.push(Probe { kind, depth, covered, key, trail: *trail });
     };
@@ -85,22 +85,20 @@ pub(super) fn probes<'a>(host: &'a str, reading: &'a Folded, reach: Reach, annou
         trail.push(label);
         before -= label.len();
         if depth <= reach.tree_labels {
-            add(Kind::HostTree, depth, &host[before..], &trail);
+            add(Kind::HostTree, depth, &host[before..], trail.spot(), &trail);
         }
         before = before.saturating_sub(1);
     }
-    if reach.hosts {
-        add(Kind::Host, 0, host, &trail);
-    }
-    if !reach.urls && reach.prefix_levels == 0 {
-        return probes;
-    }
     trail.end_host();
+    let mut spot = trail.spot();
+    if reach.hosts {
+        add(Kind::Host, 0, host, spot, &trail);
+    }
     let path = below_root(reading.path());
     let mut end = 0;
     for depth in 0.. {
         if depth < reach.prefix_levels {
-            add(Kind::Prefix, depth, &path[..end], &trail);
+            add(Kind::Prefix, depth, &path[..end], spot, &trail);
         } else if !reach.urls {
             return probes;
         }
@@ -108,9 +106,13 @@ pub(super) fn probes<'a>(host: &'a str, reading: &'a Folded, reach: Reach, annou
         let segment = &rest[..rest.bytes().position(|byte| byte == b'/').unwrap_or(rest.len())];
         trail.push(segment);
         end += 1 + segment.len();
+        // Beyond the longest prefix only the whole path is looked up.
+        if depth + 1 < reach.prefix_levels || end == path.len() {
+            spot = trail.spot();
+        }
     }
     if reach.urls {
-        add(Kind::Url, 0, path, &trail);
+        add(Kind::Url, 0, path, spot, &trail);
     }
     probes
 }

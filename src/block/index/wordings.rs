@@ -1,13 +1,13 @@
 //! The texts of many rules, by number.
 //!
 //! Each is held as what it doesn't share with the one before it (front coding): the lines of a list
-//! resemble their neighbours. Every 16th is held whole, so that one is found in a few short steps. They
+//! resemble their neighbours. Every eighth is held whole, so that one is found in a few short steps. They
 //! come in parts, which several threads make beside one another.
 
 use super::sections::{Section, Sections};
 
 /// Texts from one that is held whole to the next.
-const BLOCK: usize = 16;
+const BLOCK: usize = 8;
 
 /// Some texts on their way.
 #[derive(Default)]
@@ -166,6 +166,6 @@ mod tests {
         let texts: Vec<String> = (0..16_000).map(|number| format!("https://photos.example/a/{number}")).collect();
         let joined = joined(&[&texts]);
         let plain: usize = texts.iter().map(String::len).sum();
-        assert!(joined.bytes.len() * 3 < plain, "{} of {plain}", joined.bytes.len());
+        assert!(joined.bytes.len() * 2 < plain, "{} of {plain}", joined.bytes.len());
     }
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use terms::{Digest, Url, UrlError, url};
+use memchr::memchr;
+use terms::{Digest, UrlError, url};
 
 use super::bad_line::{Fault, quoted};
 use crate::pattern::Pattern;
@@ -50,7 +51,7 @@ fn read_subject(text: &str) -> Result<Subject, Fault> {
     if let Some(digest) = read_digest(text) {
         return digest.map(Subject::Digest);
     }
-    let text = text.split('#').next().unwrap_or_default();
+    let text = memchr(b'#', text.as_bytes()).map_or(text, |fragment| &text[..fragment]);
     let host_start = scheme_length(text)?;
     let host_end = text[host_start..].find(['/', '\\', '?']).map_or(text.len(), |at| host_start + at);
     if host_start == 0 && host_end == text.len() {
@@ -81,7 +82,7 @@ fn scheme_length(text: &str) -> Result<usize, Fault> {
 }
 
 fn read_place(text: &str) -> Result<Place, Fault> {
-    Url::parse(text).map(|url| Place::of(&url)).map_err(|error| Fault::new(0, unreadable(error)))
+    Place::read(text).map_err(|error| Fault::new(0, unreadable(error)))
 }
 
 fn unreadable(error: UrlError) -> String {
@@ -101,7 +102,7 @@ fn unreadable(error: UrlError) -> String {
 /// The text of the URL whose path is a rule's prefix, if `*` is the whole last segment; an error if a
 /// `*` stands anywhere else behind the host. A literal `*` is `%2A`.
 fn prefix_of(text: &str, host_end: usize) -> Result<Option<String>, Fault> {
-    let Some(star) = text[host_end..].find('*').map(|at| host_end + at) else { return Ok(None) };
+    let Some(star) = memchr(b'*', &text.as_bytes()[host_end..]).map(|at| host_end + at) else { return Ok(None) };
     let path_end = text.find('?').unwrap_or(text.len());
     let is_last_segment = star + 1 == path_end && text[..star].ends_with(['/', '\\']);
     if !is_last_segment {

@@ -103,7 +103,7 @@ fn read_line(raw: &[u8], read_before: &mut ReadBefore) -> Result<Option<Rule>, F
     }
     let text = std::str::from_utf8(raw)
         .map_err(|error| Fault::new(error.valid_up_to(), "this byte is not UTF-8; save the list as UTF-8"))?;
-    if let Some(at) = text.find('\r') {
+    if let Some(at) = memchr(b'\r', raw) {
         return Err(Fault::new(at, "a carriage return stands alone; end lines with LF or CRLF"));
     }
     line::read(text, read_before)

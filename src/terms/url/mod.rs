@@ -124,6 +124,38 @@ pub fn keyed_hasher() -> SipHasher13 {
     SipHasher13::new_with_keys(first, second)
 }
 
+/// A URL as an operator writes it, taken apart.
+struct Written {
+    scheme: Scheme,
+    host: String,
+    port: Option<u16>,
+    target: PathAndQuery,
+}
+
+impl Written {
+    fn read(text: &str) -> Result<Written, UrlError> {
+        if text.len() > MAX_URL {
+            return Err(UrlError::TooLong);
+        }
+        let (scheme, rest) = split_scheme(text)?;
+        let rest = rest.split('#').next().unwrap_or_default();
+        let end = rest.find(['/', '?', '\\']).unwrap_or(rest.len());
+        let (authority, target) = rest.split_at(end);
+        let authority = authority.rsplit('@').next().unwrap_or_default();
+        let (host, port) = host::host_and_port(authority)?;
+        let target = fold::wire_target(target)?;
+        let target = PathAndQuery::try_from(target).map_err(|_| UrlError::BadCharacter)?;
+        Ok(Written { scheme, host, port, target })
+    }
+}
+
+/// As [`Url::parse`], for those who need its readings alone: the usual one first.
+pub fn readings(text: &str) -> Result<Box<[Folded]>, UrlError> {
+    let Written { host, target, .. } = Written::read(text)?;
+    let (folded, others) = fold::fold(host.trim_end_matches('.'), target.as_str())?;
+    Ok(std::iter::once(folded).chain(others).collect())
+}
+
 /// A URL, parsed once.
 #[derive(Clone)]
 pub struct Url {
@@ -185,17 +217,7 @@ impl Url {
     /// Reads a URL as an operator writes it: http or https, the scheme may be missing (https then), a
     /// fragment and userinfo are dropped, letters beyond ASCII may stand as themselves.
     pub fn parse(text: &str) -> Result<Url, UrlError> {
-        if text.len() > MAX_URL {
-            return Err(UrlError::TooLong);
-        }
-        let (scheme, rest) = split_scheme(text)?;
-        let rest = rest.split('#').next().unwrap_or_default();
-        let end = rest.find(['/', '?', '\\']).unwrap_or(rest.len());
-        let (authority, target) = rest.split_at(end);
-        let authority = authority.rsplit('@').next().unwrap_or_default();
-        let (host, port) = host::host_and_port(authority)?;
-        let target = fold::wire_target(target)?;
-        let target = PathAndQuery::try_from(target).map_err(|_| UrlError::BadCharacter)?;
+        let Written { scheme, host, port, target } = Written::read(text)?;
         let authority = match port {
             Some(port) => format!("{host}:{port}"),
             None => host.clone(),

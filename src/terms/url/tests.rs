@@ -2,7 +2,7 @@ use http::header::{HOST, HeaderMap, HeaderValue};
 use http::uri::Uri;
 use proptest::prelude::*;
 
-use super::{Scheme, Url, UrlError, host};
+use super::{Folded, Scheme, Url, UrlError, host};
 
 fn canonical(text: &str) -> String {
     Url::parse(text).map(|url| url.canonical().to_owned()).unwrap_or_else(|error| format!("{error:?}"))
@@ -242,5 +242,20 @@ proptest! {
         }).collect();
         let spelled = Url::parse(&format!("https://h.example{escaped}")).unwrap();
         prop_assert_eq!(plain.canonical(), spelled.canonical());
+    }
+}
+
+#[test]
+fn readings_alone_are_those_of_the_url() {
+    for text in [
+        "h.example",
+        "http://u@H.example.:80/a//../b?y=2&x=%31#f",
+        "h.example/a/..;p/b",
+        "h.example/%zz",
+        "a b/",
+        "[::1]:8/x%2F..",
+    ] {
+        let of_url = Url::parse(text).map(|url| url.readings().cloned().collect::<Vec<Folded>>());
+        assert_eq!(super::readings(text).map(Vec::from), of_url, "{text}");
     }
 }
