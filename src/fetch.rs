@@ -3,6 +3,7 @@
 //! Nobody owns a fetch: it runs in a task of its own, and the client that caused it waits like any
 //! other.
 
+mod digest;
 mod post;
 
 use std::borrow::Cow;

@@ -3,6 +3,8 @@
 //! What is asked is read once; the block list is asked before the cache; one fetch serves all who
 //! wait for it; and whatever was found leaves by one exit, the guard.
 
+mod content;
+
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -16,6 +18,8 @@ use crate::fetch::Fetcher;
 use crate::purge::Purger;
 use crate::sites::{Site, Sites, asks_for_purge};
 use crate::witness::{Cleared, Witness, Witnessed};
+
+pub use content::Unknown;
 
 pub struct Gateway {
     sites: ArcSwap<Sites>,

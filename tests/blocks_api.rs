@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Edge, HOST, Origin, Page, eventually};
+use crate::harness::{Edge, HOST, Origin, Page, eventually, sha256_hex};
 
 fn page() -> Origin {
     Origin::with("*", Page::stored("hello"))
@@ -389,4 +389,61 @@ fn an_edge_has_no_admin_pages_and_the_admin_listener_no_records() {
     let last = edge.get("/last");
     edge.record_of(&last);
     assert_eq!(edge.log().iter().filter(|line| line["event"].is_null()).count(), 3);
+}
+
+#[test]
+fn content_is_blocked_wherever_it_stands() {
+    let origin = Origin::start();
+    origin.on_each("/a", |asked| {
+        let text = if asked.field("Accept-Language") == Some("fr") { "photo en français" } else { "a photo" };
+        Page::stored(text).field("Vary", "Accept-Language").into()
+    });
+    for (path, text) in [("/copy", "a photo"), ("/copie", "photo en français"), ("/other", "another photo")] {
+        origin.on(path, Page::stored(text));
+    }
+    origin.on("/cold", Page::stored("never asked for"));
+    origin.on("/warm", Page::stored("never asked for"));
+    origin.on("/gone", Page::new("404 Not Found", "gone"));
+    let edge = Edge::plain(&origin);
+    for path in ["/copy", "/copie", "/other", "/warm"] {
+        edge.get(path).stored();
+    }
+    edge.get("/a").stored();
+    edge.ask("GET", "/a", &[("Accept-Language", "fr")]).stored();
+
+    let content = edge.api("GET", "/api/v1/content?url=https://photos.example/%2561", None).json();
+    assert_eq!((&content["url"], &content["fetched"]), (&"https://photos.example/a".into(), &false.into()));
+    let mut digests: Vec<&str> =
+        content["contents"].as_array().unwrap().iter().map(|one| one["digest"].as_str().unwrap()).collect();
+    let mut wanted = ["a photo", "photo en français"].map(|text| sha256_hex(text.as_bytes()));
+    digests.sort_unstable();
+    wanted.sort_unstable();
+    assert_eq!(digests, wanted);
+
+    let done =
+        edge.seawall(&["block", "https://photos.example/a", "--by-content", "--notice", "N-1", "--output", "json"]);
+    assert_eq!(done.code, 0, "{}", done.all());
+    let receipt: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(receipt["rules"].as_array().unwrap().len(), 3, "{receipt}");
+    assert_eq!(receipt["purged"]["objects"], 4, "{receipt}");
+    for (path, status) in [("/a", 451), ("/copy", 451), ("/copie", 451), ("/other", 200)] {
+        assert_eq!(edge.get(path).status, status, "{path}");
+    }
+
+    // What nothing is stored of is asked for once, and not stored.
+    let done = edge.seawall(&["block", "https://photos.example/cold", "--by-content"]);
+    assert_eq!(done.code, 0, "{}", done.all());
+    assert_eq!(origin.count("/cold"), 1);
+    assert_eq!((edge.get("/warm").status, edge.get("/cold").status), (451, 451));
+    let absent = edge.seawall(&["block", "https://photos.example/gone", "--by-content"]);
+    assert_eq!(absent.code, 1, "{}", absent.all());
+    assert!(absent.stderr.contains("its origin answers with 404"), "{}", absent.stderr);
+    assert_eq!(edge.get("/gone").status, 404, "nothing is blocked where not all is");
+    for rule in ["*.photos.example", "https://photos.example/albums/*", "photos.example"] {
+        let refused = edge.seawall(&["block", rule, "--by-content"]);
+        assert_eq!(refused.code, 1, "{}", refused.all());
+        assert!(refused.stderr.contains("is no URL"), "{}", refused.stderr);
+    }
+    let unknown = edge.api("GET", "/api/v1/content?url=https://elsewhere.example/a", None);
+    assert_eq!(unknown.status, 404, "{}", unknown.text());
 }

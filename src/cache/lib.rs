@@ -16,6 +16,7 @@
 mod answer;
 mod background;
 mod cache;
+mod contents;
 mod doorkeeper;
 mod entry;
 mod fill;

@@ -56,7 +56,7 @@ impl Variants {
         }
     }
 
-    fn entries(&self) -> &[Arc<Entry>] {
+    pub fn entries(&self) -> &[Arc<Entry>] {
         match self {
             Variants::One(entry) => std::slice::from_ref(entry),
             Variants::Several(entries) => entries,
@@ -118,6 +118,11 @@ impl Memory {
     /// For an answer: what is found is kept for longer than what nobody asks for.
     pub fn find(&self, key: UrlKey) -> Option<Variants> {
         self.table.used(key)
+    }
+
+    /// The same for whoever only wants to know.
+    pub fn look(&self, key: UrlKey) -> Option<Variants> {
+        self.table.look(key)
     }
 
     /// Whether what this is the record of is still the one that is stored.

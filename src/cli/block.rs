@@ -1,9 +1,12 @@
 //! `seawall block` and `seawall unblock`: live edits, and their receipts.
 
+use std::collections::BTreeSet;
+
+use anyhow::anyhow;
 use serde_json::{Map, Value, json};
 use terms::{BlockStatus, Timestamp};
 
-use super::client::{Reply, encoded};
+use super::client::{Admin, Reply, encoded};
 use super::exit::{Exit, Failure};
 use super::output::{Format, FormatArg, Output, Paint, bytes, count};
 use super::reach::Reach;
@@ -18,7 +21,8 @@ use super::tell;
 Examples:
   seawall block https://photos.example/a/stolen.jpg --notice N-17 --reason 'DMCA 512(c)'
   seawall block 'https://photos.example/albums/*' '*.pirate.example' --notice N-18
-  seawall block https://photos.example/b.jpg --until 2027-01-31 --status 410")]
+  seawall block https://photos.example/b.jpg --until 2027-01-31 --status 410
+  seawall block https://photos.example/c.jpg --notice N-19 --by-content")]
 pub struct Block {
     /// A URL, a prefix (https://host/path/*), a host, *.host, sha256:HEX, ~REGEX, or !RULE for an exception
     #[arg(value_name = "RULE", required = true)]
@@ -53,6 +57,10 @@ pub struct Block {
     /// How much a blocked client is told, whatever takedown.disclose says
     #[arg(long, value_name = "WORD", value_parser = ["full", "id", "none"])]
     disclose: Option<String>,
+    /// Block what the URLs stand for as well, wherever it stands: what is cached of them, every variant, or else what
+    /// their origin sends when it is asked now
+    #[arg(long)]
+    by_content: bool,
     #[command(flatten)]
     reach: Reach,
     #[command(flatten)]
@@ -92,7 +100,12 @@ fn time(text: &str) -> Result<String, String> {
 
 impl Block {
     pub fn run(self) -> Result<Exit, Failure> {
-        let reply = self.reach.admin()?.ask("POST", "/api/v1/blocks", Some(&self.body()))?;
+        let admin = self.reach.admin()?;
+        let mut rules = self.rules.clone();
+        if self.by_content {
+            rules.extend(self.contents(&admin)?);
+        }
+        let reply = admin.ask("POST", "/api/v1/blocks", Some(&self.body(&rules)))?;
         let mut output = Output::stdout();
         let done = if reply.status == 200 { Done::BlockedBefore } else { Done::Blocked };
         print_receipt(&mut output, done, &reply, self.format.format)?;
@@ -100,7 +113,24 @@ impl Block {
         Ok(Exit::Done)
     }
 
-    fn body(&self) -> Value {
+    /// Rules for the bytes that the URLs stand for, each once.
+    fn contents(&self, admin: &Admin) -> Result<BTreeSet<String>, Failure> {
+        let mut digests = BTreeSet::new();
+        for rule in &self.rules {
+            let is_url = !rule.starts_with(['~', '!', '*']) && !rule.ends_with("/*") && rule.contains('/');
+            if !is_url {
+                return Err(
+                    anyhow!("{rule:?} is no URL: only what one URL stands for can be blocked by its content").into()
+                );
+            }
+            let found = admin.ask("GET", &format!("/api/v1/content?url={}", encoded(rule)), None)?;
+            let contents = found.json.get("contents").and_then(Value::as_array).into_iter().flatten();
+            digests.extend(contents.filter_map(|content| content.get("digest").map(text)));
+        }
+        Ok(digests)
+    }
+
+    fn body(&self, rules: &[String]) -> Value {
         let texts = [
             ("id", &self.id),
             ("notice", &self.notice),
@@ -112,7 +142,7 @@ impl Block {
             ("page", &self.page),
             ("disclose", &self.disclose),
         ];
-        let mut body = Map::from_iter([("rules".to_owned(), json!(self.rules))]);
+        let mut body = Map::from_iter([("rules".to_owned(), json!(rules))]);
         body.extend(texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), json!(text.as_ref()?)))));
         body.extend(self.status.map(|status| ("status".to_owned(), json!(status))));
         Value::Object(body)
@@ -218,7 +248,8 @@ mod tests {
     }
 
     fn body(line: &str) -> Result<Value, clap::Error> {
-        Line::try_parse_from(["seawall"].into_iter().chain(line.split(' '))).map(|line| line.block.body())
+        Line::try_parse_from(["seawall"].into_iter().chain(line.split(' ')))
+            .map(|line| line.block.body(&line.block.rules))
     }
 
     #[test]

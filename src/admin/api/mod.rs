@@ -1,6 +1,7 @@
 //! `/api/v1/`: a file a resource.
 
 mod blocks;
+mod content;
 mod purge;
 mod reload;
 mod status;
@@ -23,14 +24,17 @@ pub(super) async fn route(admin: &Arc<Admin>, head: &Parts, body: Bytes) -> Resu
         (("blocks", ""), &Method::GET) => blocks::list(admin, head.uri.query()).await,
         (("blocks", ""), &Method::POST) => blocks::add(admin, &body).await,
         (("blocks", id), &Method::DELETE) if !id.is_empty() => blocks::lift(admin, id).await,
+        (("content", ""), &Method::GET) => content::show(admin, head.uri.query()).await,
         (("why", ""), &Method::GET) => why::explain(admin, head.uri.query()),
         (("purge", ""), &Method::POST) => purge::purge(admin, &body).await,
         (("reload", ""), &Method::POST) => reload::reload(admin, &body).await,
-        (("status" | "why", ""), _) => Err(Problem::method_not_allowed("GET")),
+        (("status" | "why" | "content", ""), _) => Err(Problem::method_not_allowed("GET")),
         (("purge" | "reload", ""), _) => Err(Problem::method_not_allowed("POST")),
         (("blocks", ""), _) => Err(Problem::method_not_allowed("GET, POST")),
         (("blocks", _), _) => Err(Problem::method_not_allowed("DELETE")),
-        _ => Err(Problem::not_found("the API has status, blocks, why, purge and reload; this path is none of them")),
+        _ => Err(Problem::not_found(
+            "the API has status, blocks, content, why, purge and reload; this path is none of them",
+        )),
     }
 }
 

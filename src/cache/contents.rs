@@ -1,0 +1,46 @@
+//! What is stored of a URL, by its bytes.
+
+use std::collections::BTreeMap;
+
+use http::StatusCode;
+use terms::{Digest, Url};
+
+use crate::Cache;
+use crate::tags::Tag;
+
+impl Cache {
+    /// The digests of the representations that are stored of `url` in every spelling, each once, with how many bytes
+    /// they have. `are_one` says which hosts are as good as one. What lies in slices has none, nor has an error.
+    pub fn contents(&self, url: &Url, are_one: &dyn Fn(&str, &str) -> bool) -> BTreeMap<Digest, u64> {
+        let memory = &self.0.memory;
+        let keys = url.readings().flat_map(|one| memory.index.keys(Tag::place(one)));
+        let variants: Vec<_> = keys.filter_map(|key| memory.look(key)).collect();
+        let entries = variants.iter().flat_map(|variants| variants.entries());
+        let of_url =
+            entries.filter(|entry| entry.url().is_same_where(url, are_one) && entry.status() == StatusCode::OK);
+        of_url.filter_map(|entry| Some((entry.digest()?, entry.length()?))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{ask, cache_of, fill_with, head, moment};
+
+    #[test]
+    fn every_variant_and_every_spelling_counts_once() {
+        let cache = cache_of(1 << 20, 1 << 20);
+        let vary = head(200, &[("cache-control", "max-age=60"), ("vary", "accept-language")]);
+        let store = |target, language, body| {
+            fill_with(&cache, target, &[("accept-language", language)], &vary, body, moment());
+        };
+        store("/a", "de", b"hallo");
+        store("/a", "fr", b"salut");
+        store("/%61", "de", b"hallo");
+        store("/b", "de", b"other");
+        fill_with(&cache, "/a?x", &[], &head(404, &[("cache-control", "max-age=60")]), b"not found", moment());
+        let (_, url) = ask("GET", "/a", &[]);
+        let found = cache.contents(&url, &|one, other| one == other);
+        assert_eq!(found, BTreeMap::from([(Digest::of(b"hallo"), 5), (Digest::of(b"salut"), 5)]));
+    }
+}
