@@ -192,7 +192,7 @@ impl Blocks {
         is_news
     }
 
-    /// Puts new tables in force. The old index is dropped here, never on a request's thread.
+    /// Puts new tables in force. The old index is never dropped on a request's thread.
     pub fn publish(&self, edits: Arc<Table>, files: Vec<Arc<Table>>) -> std::io::Result<Arc<Index>> {
         let mut versions = self.versions.lock();
         let (kin, former) = (self.kin.lock().clone(), self.index());
@@ -208,15 +208,19 @@ impl Blocks {
     }
 }
 
-/// Drops an index once no request looks at it any more, which is a matter of microseconds; waits for
-/// that a second at most.
+/// Drops an index on a thread of its own, once no request looks at it any more, which is a matter of
+/// microseconds; waits for that a second at most. What it holds may be large, and the cut waits for none of it.
 fn retire(index: Arc<Index>) {
-    for _ in 0..1000 {
-        if Arc::strong_count(&index) == 1 {
-            return;
+    let wait = move || {
+        for _ in 0..1000 {
+            if Arc::strong_count(&index) == 1 {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(1));
         }
-        std::thread::sleep(Duration::from_millis(1));
-    }
+    };
+    // Where there is no thread to be had, it is dropped here.
+    drop(std::thread::Builder::new().name("old-index".to_owned()).spawn(wait));
 }
 
 /// Hands out version numbers that go on rising over restarts. A block of them is reserved on disk at

@@ -107,7 +107,7 @@ impl Kindred {
         for rule in 0..table.len() as u32 {
             let text = table.text(rule);
             // Patterns are tried with the hosts themselves, and digests have none.
-            if text.starts_with('~') {
+            if text.starts_with('~') || plain_host(&text).is_some_and(|host| kin.family(host).is_none()) {
                 continue;
             }
             let Ok(read) = list::read_rule(&text) else { continue };
@@ -127,6 +127,19 @@ impl Kindred {
     }
 }
 
+/// The host of a rule for a URL or a host, where it is written as it is compared, as nearly all are: that
+/// it has no kin is found out without reading the rule.
+fn plain_host(text: &str) -> Option<&str> {
+    let text = text.strip_prefix('!').unwrap_or(text);
+    let text = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or(text);
+    let host = &text[..text.bytes().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(text.len())];
+    let is_plain = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'-');
+    // What ends in a number may be an address in another spelling.
+    let is_name =
+        host.rsplit('.').next().is_some_and(|label| label.starts_with(|first: char| first.is_ascii_lowercase()));
+    (is_name && host.bytes().all(is_plain) && !host.contains("xn--")).then_some(host)
+}
+
 #[cfg(test)]
 mod tests {
     use terms::Digest;
@@ -134,6 +147,36 @@ mod tests {
 
     use super::*;
     use crate::index::Source;
+
+    #[test]
+    fn a_host_is_read_where_it_needs_no_reading() {
+        for (text, host) in [
+            ("h.example", Some("h.example")),
+            ("!https://h-1.example/a?b", Some("h-1.example")),
+            ("http://h.example?b", Some("h.example")),
+            ("h.example/a", Some("h.example")),
+            ("H.example/a", None),
+            ("h.example.", None),
+            ("h.example:80", None),
+            ("u@h.example/a", None),
+            ("*.h.example", None),
+            ("h.example\\a", None),
+            ("https://0x7f.1/a", None),
+            ("[::1]", None),
+            ("bücher.example", None),
+            ("xn--bcher-kva.example", None),
+            ("", None),
+        ] {
+            assert_eq!(plain_host(text), host, "{text}");
+            let read = list::read_rule(text).map(|rule| rule.subject);
+            let same = match read {
+                Ok(Subject::Url(place) | Subject::Prefix(place)) => host.is_none_or(|host| host == place.host()),
+                Ok(Subject::Host(own)) => host.is_none_or(|host| host == &*own),
+                Ok(_) | Err(_) => host.is_none(),
+            };
+            assert!(same, "{text}");
+        }
+    }
 
     #[test]
     fn a_pattern_that_may_miss_hosts_of_a_family_is_told_of() {

@@ -57,7 +57,8 @@ pub struct Index {
     hash: Digest,
     /// In the order in which they decide: the edits, then the files.
     tables: Vec<Arc<Table>>,
-    /// Which of the tables hold patterns.
+    /// Which of the tables hold rules with keys, and which patterns.
+    with_keys: Vec<usize>,
     with_patterns: Vec<usize>,
     reach: Reach,
     related: Related,
@@ -103,10 +104,11 @@ impl Index {
             hasher.update(table.hash().as_bytes());
             reach.widen(table.reach);
         }
-        let holds_patterns = |(_, table): &(usize, &Arc<Table>)| table.patterns.is_some();
-        let with_patterns = tables.iter().enumerate().filter(holds_patterns).map(|(number, _)| number).collect();
+        let those = |holds: fn(&Table) -> bool| (0..tables.len()).filter(|at| holds(&tables[*at])).collect();
+        let with_keys = those(|table| !table.slots.is_empty());
+        let with_patterns = those(|table| table.patterns.is_some());
         let related = Related::new(&tables, kin, former.map(|former| (&former.tables[..], &former.related)));
-        Index { version, hash: hasher.finish(), tables, with_patterns, reach, related }
+        Index { version, hash: hasher.finish(), tables, with_keys, with_patterns, reach, related }
     }
 
     pub fn kin(&self) -> &Kin {
@@ -222,7 +224,7 @@ impl Index {
     /// does so by itself and by kin.
     fn each_match(&self, reading: &Folded, mut visit: impl FnMut(Match)) {
         let find = |number: usize, key| self.tables[number].find(key);
-        let announce = |key| self.tables.iter().for_each(|table| table.slots.prefetch(key));
+        let announce = |key| self.with_keys.iter().for_each(|number| self.tables[*number].slots.prefetch(key));
         for probe in &probes(reading.host(), reading, self.reach, announce) {
             self.each_hit(probe, reading, find, |table, rule| {
                 visit(self.matched(probe.kind, probe.depth, table, rule, false));
@@ -258,7 +260,8 @@ impl Index {
     ) {
         let mut take = |key| {
             let mut ask_pairs = false;
-            for (number, table) in self.tables.iter().enumerate() {
+            for &number in &self.with_keys {
+                let table = &self.tables[number];
                 for rule in find(number, key) {
                     if rule == ASK_PAIRS {
                         ask_pairs = true;

@@ -80,14 +80,16 @@ pub(super) fn probes<'a>(host: &'a str, reading: &'a Folded, reach: Reach, annou
         probes.push(Probe { kind, depth, covered, key, trail: *trail });
     };
     let mut trail = Trail::new(HashKey::of_process());
-    let mut before = host.len();
-    for (depth, label) in (1..).zip(host.rsplit('.')) {
-        trail.push(label);
-        before -= label.len();
+    let mut end = Some(host.len());
+    for depth in 1.. {
+        let Some(label_end) = end else { break };
+        let dot = host[..label_end].bytes().rposition(|byte| byte == b'.');
+        let start = dot.map_or(0, |dot| dot + 1);
+        trail.push(&host[start..label_end]);
         if depth <= reach.tree_labels {
-            add(Kind::HostTree, depth, &host[before..], trail.spot(), &trail);
+            add(Kind::HostTree, depth, &host[start..], trail.spot(), &trail);
         }
-        before = before.saturating_sub(1);
+        end = dot;
     }
     trail.end_host();
     let mut spot = trail.spot();
@@ -102,8 +104,7 @@ pub(super) fn probes<'a>(host: &'a str, reading: &'a Folded, reach: Reach, annou
         } else if !reach.urls {
             return probes;
         }
-        let Some(rest) = path.get(end + 1..) else { break };
-        let segment = &rest[..rest.bytes().position(|byte| byte == b'/').unwrap_or(rest.len())];
+        let Some(segment) = next_segment(path, end) else { break };
         trail.push(segment);
         end += 1 + segment.len();
         // Beyond the longest prefix only the whole path is looked up.
@@ -115,4 +116,10 @@ pub(super) fn probes<'a>(host: &'a str, reading: &'a Folded, reach: Reach, annou
         add(Kind::Url, 0, path, spot, &trail);
     }
     probes
+}
+
+/// The segment behind the slash at a byte of a path.
+fn next_segment(path: &str, slash: usize) -> Option<&str> {
+    let rest = path.get(slash + 1..)?;
+    rest.get(..rest.bytes().position(|byte| byte == b'/').unwrap_or(rest.len()))
 }

@@ -13,6 +13,7 @@ const BUCKET: usize = 4;
 const FILLED: usize = 3;
 
 const SLOT: usize = 16;
+const LINE: usize = BUCKET * SLOT;
 
 /// Slots behind the last bucket, where it and those before it run over. More are made where it takes more.
 const BEHIND: usize = 16;
@@ -107,6 +108,11 @@ impl Slots {
         &self.memory
     }
 
+    /// Nothing can be found in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.is_empty
+    }
+
     pub(super) fn buckets(&self) -> u64 {
         self.buckets
     }
@@ -130,22 +136,33 @@ impl Slots {
     /// The rules under `key`, in ascending order.
     #[inline]
     pub(super) fn find(&self, key: Key) -> Rules<'_> {
-        if self.is_empty {
-            return Rules::NONE;
-        }
-        let slots = self.memory.as_chunks::<SLOT>().0;
-        let near = slots.get(bucket(key, self.buckets) * BUCKET..).unwrap_or_default();
-        for slot in near {
-            let slot = u128::from_le_bytes(*slot);
-            if slot == 0 || key_of(slot) > key {
-                break;
-            }
-            if key_of(slot) == key {
+        let buckets = self.memory.as_chunks::<LINE>().0;
+        let upper = (key >> 64) as u64;
+        for line in buckets.get(bucket(key, self.buckets)..).unwrap_or_default() {
+            let slots = line.as_chunks::<SLOT>().0;
+            // Of all four without a branch: which of them are beyond the key can't be foreseen.
+            let is_near = slots.iter().fold(false, |is_near, slot| is_near | (upper_of(slot) == upper));
+            if is_near
+                && let Some(slot) = slots
+                    .iter()
+                    .map(|slot| u128::from_le_bytes(*slot))
+                    .find(|slot| key_of(*slot) == key && *slot as u32 != 0)
+            {
                 return rules_of(slot as u32, &self.lists);
+            }
+            // Only a full bucket runs over, and only by what is greater than all in it.
+            let last = slots.last().map_or(0, |slot| u128::from_le_bytes(*slot));
+            if last == 0 || last > key {
+                break;
             }
         }
         Rules::NONE
     }
+}
+
+#[inline]
+fn upper_of(slot: &[u8; SLOT]) -> u64 {
+    (u128::from_le_bytes(*slot) >> 64) as u64
 }
 
 fn rules_of(holds: u32, lists: &[u8]) -> Rules<'_> {
@@ -198,7 +215,7 @@ impl Writer {
         let at = self.next.max(bucket * BUCKET);
         self.next = at + 1;
         if self.memory.len() < self.next * SLOT {
-            self.memory.grow((self.next + BEHIND) * SLOT);
+            self.memory.grow((self.next + BEHIND).next_multiple_of(BUCKET) * SLOT);
         }
         self.memory.make_mut()[at * SLOT..][..SLOT].copy_from_slice(&slot.to_le_bytes());
     }
