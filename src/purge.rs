@@ -64,7 +64,7 @@ impl Purger {
     /// told. Blocks the thread. `by` is the id of the request that asked for it, if that is in the log.
     pub fn purge(&self, wish: &Wish, by: Option<String>) -> Freed {
         let force = if wish.soft { Force::Soft } else { Force::Hard };
-        let freed = Freed::from(self.carry_out(&wish.target, force));
+        let freed = Freed::from(self.aimed(&wish.target, |aim| self.cache.purge(aim, force)));
         let mut data = json!({ "objects": freed.objects, "bytes": freed.bytes, "soft": wish.soft });
         let (key, value) = self.told(&wish.target);
         data[key] = value;
@@ -75,15 +75,18 @@ impl Purger {
         freed
     }
 
-    fn carry_out(&self, target: &Target, force: Force) -> Purged {
+    /// What a purge of `target` would free now. Nobody is told, and nothing goes. Blocks the thread.
+    pub fn count(&self, target: &Target) -> Freed {
+        self.aimed(target, |aim| self.cache.count(aim)).into()
+    }
+
+    fn aimed(&self, target: &Target, act: impl Fn(&Aim<'_>) -> Purged) -> Purged {
         let index = self.blocks.index();
         let are_one = |one: &str, other: &str| index.kin().are_one(one, other);
-        let all_that = |covers: &dyn Fn(&Url, &Kin) -> bool| {
-            self.cache.purge(&Aim::Covered(&|url, _| covers(url, index.kin())), force)
-        };
+        let all_that = |covers: &dyn Fn(&Url, &Kin) -> bool| act(&Aim::Covered(&|url, _| covers(url, index.kin())));
         match target {
-            Target::Url(url) => self.cache.purge(&Aim::Same(url, &are_one), force),
-            Target::Tag(name) => self.cache.purge(&Aim::Tagged(Tag::named(name.as_bytes())), force),
+            Target::Url(url) => act(&Aim::Same(url, &are_one)),
+            Target::Tag(name) => act(&Aim::Tagged(Tag::named(name.as_bytes()))),
             Target::Prefix(prefix) => all_that(&|url, kin| prefix.covers(url, kin)),
             Target::Pattern(pattern) => {
                 all_that(&|url, kin| url.readings().any(|one| pattern.covers(one) || kin.covers(pattern, one)))

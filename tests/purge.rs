@@ -170,8 +170,13 @@ fn the_log_and_hooks_are_told() {
 fn the_command_purges_what_it_names() {
     let (_origin, edge) = stored(&["/a", "/b"]);
     for (arguments, says) in [
-        (&["--prefix", "https://photos.example/a", "--dry-run"][..], "would purge every cached copy under"),
-        (&["--all", "--soft", "--dry-run"], "would make stale every cached copy"),
+        (&["--prefix", "https://photos.example/a", "--dry-run"][..], "/a: 1 object, "),
+        (
+            &["https://photos.example/%61", "--dry-run"],
+            "would purge every cached copy of https://photos.example/a: 1 object, ",
+        ),
+        (&["--tag", "none", "--dry-run"], "would purge every cached copy with the tag none: 0 objects, "),
+        (&["--all", "--soft", "--dry-run"], "would make stale every cached copy: 2 objects, "),
         (&["--tag", "none"], "purged 0 objects"),
         (&["--pattern", "/a$"], "purged 1 object"),
         (&["--site", "photos", "--soft"], "made stale 1 object"),
@@ -181,6 +186,7 @@ fn the_command_purges_what_it_names() {
         assert_eq!(output.code, 0, "{arguments:?}: {}", output.all());
         assert!(output.stdout.contains(says), "{arguments:?}: {}", output.all());
     }
+    assert_eq!(edge.log().iter().filter(|line| line["event"] == "purged").count(), 4, "a dry run is no purge");
     for (arguments, code) in
         [(&[][..], 2), (&["--all", "--tag", "x"], 2), (&["--pattern", "("], 1), (&["--site", "x"], 1)]
     {

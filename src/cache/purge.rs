@@ -102,6 +102,25 @@ impl Cache {
         purged
     }
 
+    /// What a purge would take out now, or make stale. It changes nothing.
+    pub fn count(&self, aim: &Aim<'_>) -> Purged {
+        let memory = &self.0.memory;
+        let mut found = Purged::default();
+        let mut add = |key| {
+            let Some(variants) = memory.look(key) else { return };
+            let covered: Vec<_> = variants.entries().iter().filter(|entry| aim.covers(entry)).cloned().collect();
+            found.add(Purged::of(&covered));
+        };
+        match aim {
+            Aim::Covered(_) => memory.keys(|entry| aim.covers(entry)).for_each(add),
+            Aim::Tagged(tag) | Aim::Grouped(tag, _) => memory.index.keys(*tag).for_each(add),
+            Aim::Same(url, _) => {
+                url.readings().for_each(|one| memory.index.keys(Tag::place(one)).for_each(&mut add));
+            }
+        }
+        found
+    }
+
     /// Takes out what belongs to the groups that an answer to `url` names as changed (RFC 9875 section 3). A
     /// group's members take no others with them.
     pub fn invalidate_groups(&self, url: &Url, fields: &HeaderMap) -> Purged {

@@ -40,7 +40,7 @@ pub struct Purge {
     /// Make the copies stale: the origin is asked whether they still hold before they are used again
     #[arg(long)]
     soft: bool,
-    /// Say what would be purged, and purge nothing
+    /// Say what would be purged now, and purge nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -60,19 +60,20 @@ impl Purge {
     pub fn run(self) -> Result<Exit, Failure> {
         let named = self.named()?;
         let mut output = Output::stdout();
-        if self.dry_run {
-            dry(&named, self.soft, self.format.format, &mut output)?;
-        } else {
-            let body = json!({ named.key: named.value, "soft": self.soft });
-            let reply = self.reach.admin()?.ask("POST", "/api/v1/purge", Some(&body))?;
-            let number = |name| reply.json.get(name).and_then(Value::as_u64).unwrap_or(0);
-            let (objects, freed) = (count(number("objects"), "object"), bytes(number("bytes")));
-            let did = if self.soft { "made stale" } else { "purged" };
-            match self.format.format {
-                Format::Text => output.line(format!("{did} {objects}, {freed}"))?,
-                Format::Json => output.line(&reply.text)?,
-                format @ Format::Jsonl => output.json(&reply.json, format)?,
-            }
+        let body = json!({ named.key: named.value, "soft": self.soft, "dry_run": self.dry_run });
+        let reply = self.reach.admin()?.ask("POST", "/api/v1/purge", Some(&body))?;
+        let number = |name| reply.json.get(name).and_then(Value::as_u64).unwrap_or(0);
+        let freed = format!("{}, {}", count(number("objects"), "object"), bytes(number("bytes")));
+        let text = match (self.dry_run, self.soft) {
+            (true, true) => format!("would make stale {}: {freed}", printable(&named.what)),
+            (true, false) => format!("would purge {}: {freed}", printable(&named.what)),
+            (false, true) => format!("made stale {freed}"),
+            (false, false) => format!("purged {freed}"),
+        };
+        match self.format.format {
+            Format::Text => output.line(text)?,
+            Format::Json => output.line(&reply.text)?,
+            format @ Format::Jsonl => output.json(&reply.json, format)?,
         }
         output.flush()?;
         Ok(Exit::Done)
@@ -100,13 +101,5 @@ impl Purge {
             }
             _ => Ok(Named { key: "all", value: json!(true), what: "every cached copy".to_owned() }),
         }
-    }
-}
-
-fn dry(named: &Named, soft: bool, format: Format, output: &mut Output) -> anyhow::Result<()> {
-    let would = if soft { "would make stale" } else { "would purge" };
-    match format {
-        Format::Text => output.line(format!("{would} {}", printable(&named.what))),
-        _ => output.json(&json!({ named.key: named.value, "soft": soft, "dry_run": true }), format),
     }
 }

@@ -1,9 +1,10 @@
-//! `POST /api/v1/purge`: removes cached copies, or makes them stale.
+//! `POST /api/v1/purge`: removes cached copies, or makes them stale; or says what it would.
 
 use std::sync::Arc;
 
 use http::StatusCode;
 use serde::Deserialize;
+use serde_json::json;
 use terms::url::Scheme;
 
 use super::super::problem::Problem;
@@ -24,6 +25,8 @@ struct Asked {
     all: bool,
     #[serde(default)]
     soft: bool,
+    #[serde(default)]
+    dry_run: bool,
 }
 
 impl Asked {
@@ -72,7 +75,17 @@ fn site(admin: &Admin, name: &str) -> Result<Target, Problem> {
 }
 
 pub(super) async fn purge(admin: &Arc<Admin>, body: &[u8]) -> Result<Page, Problem> {
-    let wish = read::<Asked>(body)?.wish(admin)?;
-    let freed = admin.off_the_loop(move |admin| admin.purger.purge(&wish, None)).await?;
-    Ok(json(StatusCode::OK, &freed))
+    let asked = read::<Asked>(body)?;
+    let is_dry = asked.dry_run;
+    let wish = asked.wish(admin)?;
+    let work = move |admin: &Admin| match is_dry {
+        true => admin.purger.count(&wish.target),
+        false => admin.purger.purge(&wish, None),
+    };
+    let freed = admin.off_the_loop(work).await?;
+    let mut told = json!(freed);
+    if is_dry {
+        told["dry_run"] = true.into();
+    }
+    Ok(json(StatusCode::OK, &told))
 }
