@@ -170,7 +170,7 @@ fn the_log_and_hooks_are_told() {
 fn the_command_purges_what_it_names() {
     let (_origin, edge) = stored(&["/a", "/b"]);
     for (arguments, says) in [
-        (&["--prefix", "https://photos.example/a", "--dry-run"][..], "/a: 1 object, "),
+        (&["--prefix", "https://photos.example/a", "--dry-run"][..], "/a/*: 1 object, "),
         (
             &["https://photos.example/%61", "--dry-run"],
             "would purge every cached copy of https://photos.example/a: 1 object, ",
