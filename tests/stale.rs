@@ -56,6 +56,28 @@ fn an_answer_stands_in_for_the_error_it_allows_for() {
     }
 }
 
+/// RFC 5861 section 4: "When used as a request Cache-Control extension".
+#[test]
+fn a_client_may_take_what_is_stale_for_an_error_unless_that_is_forbidden() {
+    let broken = Page::new("503 Service Unavailable", "down");
+    for (directives, asked, status) in [
+        ("max-age=1", "stale-if-error=3600", 200),
+        ("max-age=1", "stale-if-error=10", 503),
+        ("max-age=1", "stale-if-error=oops", 503),
+        ("max-age=1, stale-if-error=5", "stale-if-error=3600", 503),
+        ("max-age=1, must-revalidate", "stale-if-error=3600", 503),
+        ("s-maxage=1", "stale-if-error=3600", 503),
+        ("no-cache", "stale-if-error=3600", 503),
+    ] {
+        let origin = Origin::start();
+        origin.on_in_turn("/a", [old("x", directives).into(), Reply::from(broken.clone())]);
+        let edge = Edge::plain(&origin);
+        store(&edge, &origin);
+        let answer = edge.ask("GET", "/a", &[("Cache-Control", asked)]);
+        assert_eq!(answer.status, status, "{directives}; {asked}");
+    }
+}
+
 #[test]
 fn an_answer_stands_in_while_the_origin_is_away_unless_it_forbids_that() {
     for (directives, status) in [("max-age=1", 200), ("max-age=1, must-revalidate", 502)] {

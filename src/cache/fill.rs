@@ -5,6 +5,7 @@ mod slice;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use http::StatusCode;
 use http::header::{
@@ -17,6 +18,7 @@ use crate::answer::status::Forwarded;
 use crate::entry::{Arrived, Entry, Halt, Seat};
 use crate::flight::{Flight, Outcome, Underway};
 use crate::parts::OwnSeat;
+use crate::policy::directives::RequestDirectives;
 use crate::policy::validators::Validators;
 use crate::policy::{Failure, Forward, Unstorable};
 use crate::slices::Want;
@@ -203,8 +205,10 @@ impl Fill {
             return Landing::Refused;
         }
         // RFC 9111 section 4.3.3: of a 5xx, "act as if the server failed to respond".
-        if let Some(entry) = is_failure(status).then(|| self.stand_in(Failure::Error, received)).flatten() {
-            self.settle(Outcome::InPlace { entry, status: Some(status) });
+        if let Some(outcome) =
+            is_failure(status).then(|| self.stand_in(Failure::Error, Some(status), received)).flatten()
+        {
+            self.settle(outcome);
             return Landing::Refused;
         }
         let judged =
@@ -237,16 +241,20 @@ impl Fill {
     /// Nothing came of the fetch. All who wait get what is stored, if it may stand in, or the same refusal, so
     /// that no stampede follows.
     pub fn fail(mut self, refusal: Refusal, now: Moment) {
-        let stand_in = Failure::of(&refusal).and_then(|failure| self.stand_in(failure, now));
-        self.settle(match stand_in {
-            Some(entry) => Outcome::InPlace { entry, status: None },
-            None => Outcome::Refused(refusal),
-        });
+        let stand_in = Failure::of(&refusal).and_then(|failure| self.stand_in(failure, None, now));
+        self.settle(stand_in.unwrap_or(Outcome::Refused(refusal)));
     }
 
-    fn stand_in(&self, failure: Failure, now: Moment) -> Option<Arc<Entry>> {
+    /// What is stored, if it may stand in for an answer of this status, or for none.
+    fn stand_in(&self, failure: Failure, status: Option<StatusCode>, now: Moment) -> Option<Outcome> {
         let stale = self.stale.as_ref().filter(|entry| self.cache.memory.holds(entry) && !entry.is_softened());
-        stale.filter(|entry| entry.head().stored.serves_on(failure, &self.caching, now)).cloned()
+        let (entry, stored) = stale.map(|entry| (entry.clone(), &entry.head().stored))?;
+        if stored.serves_on(failure, &self.caching, now) {
+            return Some(Outcome::InPlace { entry, status, wish: None });
+        }
+        let wish = RequestDirectives::read(&self.underway.asked).stale_if_error?;
+        let is_taken = stored.serves_on_wish(Duration::from_secs(wish), &self.caching, now);
+        is_taken.then_some(Outcome::InPlace { entry, status, wish: Some(wish) })
     }
 
     /// Where each asker needs the origin's word of its own, waiting would only make a queue.

@@ -15,6 +15,7 @@ use crate::answer::range;
 use crate::entry::{Entry, Growth, Seat};
 use crate::memory::KeyHasher;
 use crate::policy::Forward;
+use crate::policy::directives::RequestDirectives;
 use crate::purge::Awaited;
 use crate::tags::{Tag, Tags};
 use crate::{Numbers, Pass};
@@ -49,6 +50,8 @@ pub(crate) enum Outcome {
     InPlace {
         entry: Arc<Entry>,
         status: Option<StatusCode>,
+        /// It does so by the starter's wish alone, who takes it for so many seconds beyond its lifetime.
+        wish: Option<u64>,
     },
     Private,
     /// It can't be told from one slice: each asks for itself.
@@ -171,7 +174,7 @@ impl Flight {
                 let hit = Hit::fetched(entry, how, self.seat, self.underway.why, status);
                 Ok(Landed::Entry(Hit { alone, ..hit }))
             }
-            Outcome::InPlace { entry, status } => {
+            Outcome::InPlace { entry, status, .. } => {
                 Ok(Landed::Entry(Hit::in_place(entry, self.underway.why, None, status)))
             }
             Outcome::Private => Ok(Landed::Private(())),
@@ -212,9 +215,11 @@ impl Follower {
                 }
                 Ok(Landed::Pass(Pass::waited_in_vain(self.why)))
             }
-            Outcome::InPlace { entry, status } => {
+            Outcome::InPlace { entry, status, wish } => {
                 let head = entry.head();
-                if head.stored.may_answer(self.authorized) && head.variant.matches(&self.asked) {
+                let own = || RequestDirectives::read(&self.asked).stale_if_error;
+                let is_taken = wish.is_none_or(|wish| own().is_some_and(|own| own >= wish));
+                if is_taken && head.stored.may_answer(self.authorized) && head.variant.matches(&self.asked) {
                     return Ok(Landed::Entry(Hit::in_place(entry, self.why, Some(true), status)));
                 }
                 Ok(Landed::Pass(Pass::waited_in_vain(self.why)))

@@ -385,6 +385,23 @@ async fn a_304_may_say_that_no_one_else_may_have_it() {
     assert_eq!(Numbers::read(&cache.numbers().objects), 0);
 }
 
+#[tokio::test]
+async fn one_clients_wish_for_stale_answers_is_not_anothers() {
+    let cache = filled(200, &[("cache-control", "max-age=1"), ("age", "100"), ("etag", "\"1\"")], b"old");
+    let wish = |seconds| [("cache-control", seconds)];
+    let (starter, url) = ask("GET", "/a", &wish("stale-if-error=3600"));
+    let fill = miss(&cache, &starter, &url, moment());
+    let flight = fill.flight();
+    let (more, _) = follow(&cache, &wish("stale-if-error=7200"));
+    let (less, _) = follow(&cache, &wish("stale-if-error=200"));
+    let (none, _) = follow(&cache, &[]);
+    assert!(matches!(fill.land(&head(503, &[]), moment(), moment()), Landing::Refused));
+    assert!(matches!(flight.landed().await, Ok(Landed::Entry(_))));
+    assert!(matches!(more.landed::<()>().await, Ok(Landed::Entry(_))));
+    assert!(matches!(less.landed::<()>().await, Ok(Landed::Pass(_))), "it asks for itself");
+    assert!(matches!(none.landed::<()>().await, Ok(Landed::Pass(_))));
+}
+
 #[test]
 fn variants_stand_side_by_side_and_go_together() {
     let cache = cache();

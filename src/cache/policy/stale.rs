@@ -91,4 +91,13 @@ impl Stored {
         };
         self.freshness.staleness(now) <= most
     }
+
+    /// Whether it is used so because the client takes it for `accepted` beyond its lifetime (RFC 5861 section 4), and
+    /// it forbids that not.
+    pub fn serves_on_wish(&self, accepted: Duration, caching: &Caching, now: Moment) -> bool {
+        let is_forbidden =
+            self.validate_always || self.staleness.never || (self.sets_cookie && !caching.store_set_cookie);
+        let most = self.staleness.if_error.map_or(accepted, |most| accepted.min(Duration::from_secs(most.into())));
+        !is_forbidden && self.freshness.has_lifetime() && self.freshness.staleness(now) <= most
+    }
 }

@@ -16,6 +16,8 @@ pub struct RequestDirectives {
     pub min_fresh: Option<u64>,
     /// Seconds of staleness that are accepted; `u64::MAX` where any is.
     pub max_stale: Option<u64>,
+    /// Seconds of staleness that are accepted where the origin fails (RFC 5861 section 4).
+    pub stale_if_error: Option<u64>,
 }
 
 impl RequestDirectives {
@@ -37,6 +39,9 @@ impl RequestDirectives {
                 b"max-stale" => {
                     let accepted = argument.map_or(u64::MAX, |argument| seconds(argument).unwrap_or(0));
                     read.max_stale = least(read.max_stale, accepted);
+                }
+                b"stale-if-error" => {
+                    read.stale_if_error = least(read.stale_if_error, argument.and_then(seconds).unwrap_or(0));
                 }
                 _ => {}
             }
