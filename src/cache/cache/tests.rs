@@ -387,15 +387,22 @@ async fn a_304_may_say_that_no_one_else_may_have_it() {
 
 #[tokio::test]
 async fn one_clients_wish_for_stale_answers_is_not_anothers() {
-    let cache = filled(200, &[("cache-control", "max-age=1"), ("age", "100"), ("etag", "\"1\"")], b"old");
-    let wish = |seconds| [("cache-control", seconds)];
-    let (starter, url) = ask("GET", "/a", &wish("stale-if-error=3600"));
-    let fill = miss(&cache, &starter, &url, moment());
+    let cache = filled(200, &[("cache-control", "max-age=1"), ("etag", "\"1\"")], b"old");
+    let now = later(moment(), 100);
+    let look = |lines: &[(&'static str, &str)]| {
+        let (ask, url) = ask("GET", "/a", lines);
+        cache.look_up(&ask, &url, &caching(), now)
+    };
+    let follow = |lines: &[(&'static str, &str)]| match look(lines) {
+        Ok(Lookup::Filling(follower)) => follower,
+        other => panic!("{}", word(&other)),
+    };
+    let Ok(Lookup::Miss(fill)) = look(&[("cache-control", "stale-if-error=3600")]) else { panic!("no miss") };
     let flight = fill.flight();
-    let (more, _) = follow(&cache, &wish("stale-if-error=7200"));
-    let (less, _) = follow(&cache, &wish("stale-if-error=200"));
-    let (none, _) = follow(&cache, &[]);
-    assert!(matches!(fill.land(&head(503, &[]), moment(), moment()), Landing::Refused));
+    let more = follow(&[("cache-control", "stale-if-error=7200")]);
+    let less = follow(&[("cache-control", "stale-if-error=200")]);
+    let none = follow(&[]);
+    assert!(matches!(fill.land(&head(503, &[]), now, now), Landing::Refused));
     assert!(matches!(flight.landed().await, Ok(Landed::Entry(_))));
     assert!(matches!(more.landed::<()>().await, Ok(Landed::Entry(_))));
     assert!(matches!(less.landed::<()>().await, Ok(Landed::Pass(_))), "it asks for itself");
