@@ -884,7 +884,6 @@ fn why_shows_each_step_and_each_probe_live_and_from_the_disk() {
             })
             .collect();
         let expected = [
-            ("prefix", "https://photos.example/*", false),
             ("prefix", "https://photos.example/a/*", true),
             ("url", "https://photos.example/a/x", true),
             ("pattern", "https://photos.example/a/x?q", true),

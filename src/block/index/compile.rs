@@ -188,8 +188,8 @@ impl Keys {
                 self.add_place(rule, Kind::Url, place, host);
             }
             Subject::Prefix(place) => {
-                let deepest = place.readings().iter().map(|reading| segments(reading.path())).max().unwrap_or(0);
-                self.reach.prefix_levels = self.reach.prefix_levels.max(deepest.saturating_add(1));
+                let depths = place.readings().iter().map(|reading| segments(reading.path()));
+                depths.for_each(|depth| self.reach.prefixes.add(depth));
                 self.add_place(rule, Kind::Prefix, place, host);
             }
             Subject::Host(own) => {
@@ -198,7 +198,7 @@ impl Keys {
             }
             Subject::HostTree(own) => {
                 let host = host.unwrap_or(own);
-                self.reach.tree_labels = self.reach.tree_labels.max(labels(host));
+                self.reach.trees.add(labels(host));
                 self.post(Trail::of_tree(host).key(Kind::HostTree), rule);
             }
             Subject::Digest(digest) => {
@@ -247,9 +247,10 @@ impl Keys {
     /// leads to few of them.
     fn settle_pairs(&mut self) {
         let (by_pair, keys) = (std::mem::take(&mut self.by_pair), std::mem::take(&mut self.pair_keys));
-        let uses = Uses::of(&keys);
+        let has_choice = by_pair.iter().any(|one| one.keys.len() > 1);
+        let uses = Uses::of(if has_choice { &keys } else { &[] });
         for one in by_pair {
-            if let Some(rarest) = keys[one.keys].iter().min_by_key(|key| uses.at_least(**key)) {
+            if let Some(rarest) = keys[one.keys].iter().min_by_key(|key| uses.count(**key)) {
                 self.post(*rarest, one.rule);
             }
         }
@@ -261,29 +262,21 @@ impl Keys {
     }
 }
 
-/// How often each of many keys is used: now and then more than it is, where two share a counter.
+/// How often each of many keys is used.
 struct Uses {
-    counters: Vec<u32>,
+    sorted: Vec<Key>,
 }
 
 impl Uses {
-    const MOST: usize = 1 << 24;
-
     fn of(keys: &[Key]) -> Uses {
-        let mut uses = Uses { counters: vec![0; (keys.len() * 2).next_power_of_two().min(Uses::MOST)] };
-        for key in keys {
-            let place = uses.place(*key);
-            uses.counters[place] = uses.counters[place].saturating_add(1);
-        }
-        uses
+        let mut sorted = keys.to_vec();
+        sorted.sort_unstable();
+        Uses { sorted }
     }
 
-    fn place(&self, key: Key) -> usize {
-        (key >> 64) as usize & (self.counters.len() - 1)
-    }
-
-    fn at_least(&self, key: Key) -> u32 {
-        self.counters[self.place(key)]
+    fn count(&self, key: Key) -> usize {
+        let from = self.sorted.partition_point(|one| *one < key);
+        self.sorted[from..].partition_point(|one| *one == key)
     }
 }
 

@@ -27,26 +27,45 @@ pub(super) fn labels(host: &str) -> u32 {
     u32::try_from(host.split('.').count()).unwrap_or(u32::MAX)
 }
 
-/// How far probing has to go. Nothing is ever cut short: beyond the deepest rule there is nothing to
-/// be found, and before it every level is looked at, however deep a request's URL is.
+/// Where there is anything to be found. Nothing is ever cut short: every level at which some rule stands is
+/// looked at, however deep a request's URL is, and no other.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Reach {
     pub(super) urls: bool,
-    /// Segments of the longest prefix, plus one for the root; 0 without prefix rules.
-    pub(super) prefix_levels: u32,
+    /// Segments of the prefixes that there are.
+    pub(super) prefixes: Depths,
     pub(super) hosts: bool,
-    /// Labels of the longest host that has a tree rule.
-    pub(super) tree_labels: u32,
+    /// Labels of the hosts that have a tree rule.
+    pub(super) trees: Depths,
     pub(super) digests: bool,
 }
 
 impl Reach {
     pub(super) fn widen(&mut self, other: Reach) {
         self.urls |= other.urls;
-        self.prefix_levels = self.prefix_levels.max(other.prefix_levels);
+        self.prefixes.0 |= other.prefixes.0;
         self.hosts |= other.hosts;
-        self.tree_labels = self.tree_labels.max(other.tree_labels);
+        self.trees.0 |= other.trees.0;
         self.digests |= other.digests;
+    }
+}
+
+/// A set of depths, a bit each; the highest stands for all from 63 on.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Depths(u64);
+
+impl Depths {
+    pub(super) fn add(&mut self, depth: u32) {
+        self.0 |= 1 << depth.min(63);
+    }
+
+    fn has(self, depth: u32) -> bool {
+        self.0 >> depth.min(63) & 1 == 1
+    }
+
+    /// Whether there is any at this depth or beyond.
+    fn go_on(self, depth: u32) -> bool {
+        self.0 >> depth.min(63) != 0
     }
 }
 
@@ -80,40 +99,36 @@ pub(super) fn probes<'a>(host: &'a str, reading: &'a Folded, reach: Reach, annou
         probes.push(Probe { kind, depth, covered, key, trail: *trail });
     };
     let mut trail = Trail::new(HashKey::of_process());
-    let mut end = Some(host.len());
-    for depth in 1.. {
-        let Some(label_end) = end else { break };
-        let dot = host[..label_end].bytes().rposition(|byte| byte == b'.');
-        let start = dot.map_or(0, |dot| dot + 1);
-        trail.push(&host[start..label_end]);
-        if depth <= reach.tree_labels {
+    for (depth, (start, label)) in (1..).zip(labels_from_the_last(host)) {
+        trail.push(label);
+        if reach.trees.has(depth) {
             add(Kind::HostTree, depth, &host[start..], trail.spot(), &trail);
         }
-        end = dot;
     }
     trail.end_host();
-    let mut spot = trail.spot();
     if reach.hosts {
-        add(Kind::Host, 0, host, spot, &trail);
+        add(Kind::Host, 0, host, trail.spot(), &trail);
     }
     let path = below_root(reading.path());
     let mut end = 0;
     for depth in 0.. {
-        if depth < reach.prefix_levels {
-            add(Kind::Prefix, depth, &path[..end], spot, &trail);
-        } else if !reach.urls {
-            return probes;
+        let is_whole = end == path.len();
+        let (as_prefix, as_url) = (reach.prefixes.has(depth), reach.urls && is_whole);
+        if as_prefix || as_url {
+            let spot = trail.spot();
+            if as_prefix {
+                add(Kind::Prefix, depth, &path[..end], spot, &trail);
+            }
+            if as_url {
+                add(Kind::Url, 0, path, spot, &trail);
+            }
+        }
+        if is_whole || !(reach.urls || reach.prefixes.go_on(depth + 1)) {
+            break;
         }
         let Some(segment) = next_segment(path, end) else { break };
         trail.push(segment);
         end += 1 + segment.len();
-        // Beyond the longest prefix only the whole path is looked up.
-        if depth + 1 < reach.prefix_levels || end == path.len() {
-            spot = trail.spot();
-        }
-    }
-    if reach.urls {
-        add(Kind::Url, 0, path, spot, &trail);
     }
     probes
 }
@@ -122,4 +137,15 @@ pub(super) fn probes<'a>(host: &'a str, reading: &'a Folded, reach: Reach, annou
 fn next_segment(path: &str, slash: usize) -> Option<&str> {
     let rest = path.get(slash + 1..)?;
     rest.get(..rest.bytes().position(|byte| byte == b'/').unwrap_or(rest.len()))
+}
+
+/// The labels of a host from the last to the first, and where each begins.
+fn labels_from_the_last(host: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut end = Some(host.len());
+    std::iter::from_fn(move || {
+        let rest = host.get(..end?)?;
+        end = rest.bytes().rposition(|byte| byte == b'.');
+        let start = end.map_or(0, |dot| dot + 1);
+        Some((start, rest.get(start..)?))
+    })
 }

@@ -446,7 +446,6 @@ fn why_tells_what_was_looked_up_and_why_another_rule_won() {
         explanation.probes.iter().map(|probe| (probe.kind, probe.text.as_str(), probe.hits.len())).collect();
     let expected = [
         (Kind::HostTree, "*.example", 1),
-        (Kind::Prefix, "https://h.example/*", 0),
         (Kind::Prefix, "https://h.example/p/*", 1),
         (Kind::Url, "https://h.example/p/x", 1),
         (Kind::Pattern, "https://h.example/p/x?j&k=1", 2),
@@ -457,6 +456,24 @@ fn why_tells_what_was_looked_up_and_why_another_rule_won() {
     let first = "a rule for the URL itself comes first";
     let expected = [("https://h.example/p/*", first), ("*.example", first), ("~/p/x$", first), ("~/p/[a-z]", first)];
     assert_eq!(because, expected);
+}
+
+#[test]
+fn only_levels_at_which_rules_stand_are_looked_at_however_deep() {
+    let deep = |depth: usize| format!("https://h.example{}", "/a".repeat(depth));
+    let far = format!("*.{}h.example", "x.".repeat(70));
+    let index = index(&[&format!("{}/*\n{}/* notice=deep\n{far}\n*.b.example", deep(2), deep(80))]);
+    let told = |text: &str| index.judge(&url(text), time(NOW)).map(|ruling| ruling.rule.to_string());
+    assert_eq!(told(&deep(1)), None);
+    assert_eq!(told(&deep(2)).as_deref(), Some(&*format!("{}/*", deep(2))));
+    assert_eq!(told(&deep(79)).as_deref(), Some(&*format!("{}/*", deep(2))));
+    assert_eq!(told(&deep(81)).as_deref(), Some(&*format!("{}/*", deep(80))));
+    assert_eq!(told(&format!("y.{}h.example/a", "x.".repeat(70))).as_deref(), Some(&*far));
+    assert_eq!(told(&format!("{}h.example/b", "x.".repeat(69))), None);
+    assert_eq!(told("a.b.example").as_deref(), Some("*.b.example"));
+    let probes = index.explain(&url("c.a.b.example/1/2/3"), time(NOW)).probes;
+    let texts: Vec<&str> = probes.iter().map(|probe| probe.text.as_str()).collect();
+    assert_eq!(texts, ["*.b.example", "https://c.a.b.example/1/2/*"]);
 }
 
 #[test]
