@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use block::{Index, Source, Table, list};
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use http::header::{HOST, HeaderMap, HeaderValue};
 use http::uri::Uri;
 use terms::url::Scheme;
@@ -41,7 +41,7 @@ fn strict_head(c: &mut Criterion) {
     c.bench_function("strict head of a browser", |b| b.iter(|| walk(black_box(head.as_bytes()), &limits)));
 }
 
-fn index_of(rules: usize) -> Index {
+fn list_of(rules: usize) -> String {
     let mut text = String::new();
     for n in 0..rules {
         match n % 4 {
@@ -51,7 +51,11 @@ fn index_of(rules: usize) -> Index {
             _ => text += &format!("https://h{}.example/v?id={n} notice=N-{}\n", n % 1000, n % 100),
         }
     }
-    let read = list::read(text.as_bytes()).expect("these rules can be read");
+    text
+}
+
+fn index_of(rules: usize) -> Index {
+    let read = list::read(list_of(rules).as_bytes()).expect("these rules can be read");
     let table =
         |name: &str, rules| Arc::new(Table::compile(Source::File(name.into()), rules, Digest::of(name.as_bytes())));
     Index::new(1, table("edits", Vec::new()), vec![table("list.txt", read)])
@@ -67,6 +71,20 @@ fn index(c: &mut Criterion) {
         group.bench_with_input(BenchmarkId::new("allowed", rules), &index, |b, index| {
             b.iter(|| index.judge(black_box(&allowed), now))
         });
+        // Another URL each time, so that what the table holds of it is not near where the table is large.
+        let others: Vec<Url> = (0..100_000_usize)
+            .map(|n| {
+                format!(
+                    "https://h{}.example/photos/2026/11/{n}/holiday/img.jpg?size=large&v=3&lang=en",
+                    n * 7919 % 1000
+                )
+            })
+            .map(|url| Url::parse(&url).expect("a URL"))
+            .collect();
+        let mut next = others.iter().cycle();
+        group.bench_with_input(BenchmarkId::new("allowed, another each time", rules), &index, |b, index| {
+            b.iter(|| index.judge(black_box(next.next()?), now))
+        });
         group.bench_with_input(BenchmarkId::new("blocked", rules), &index, |b, index| {
             b.iter(|| index.judge(black_box(&blocked), now))
         });
@@ -74,5 +92,19 @@ fn index(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(rooms, canonicaliser, strict_head, index);
+/// On one thread, from the text to the table.
+fn compile(c: &mut Criterion) {
+    let text = list_of(100_000);
+    let mut group = c.benchmark_group("list");
+    group.sample_size(20).throughput(Throughput::Elements(100_000));
+    group.bench_function("read and compiled", |b| {
+        b.iter(|| {
+            let rules = list::read(black_box(text.as_bytes())).expect("these rules can be read");
+            Table::compile(Source::File("list.txt".into()), rules, Digest::ZERO)
+        })
+    });
+    group.finish();
+}
+
+criterion_group!(rooms, canonicaliser, strict_head, index, compile);
 criterion_main!(rooms);
