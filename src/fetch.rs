@@ -10,18 +10,21 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use block::{Blocks, Clearance, Lane, Load};
+use bytes::Bytes;
+use cache::coding::Making;
 use cache::{
     Aim, Cache, Caching, Fill, Filled, Flight, Force, Forward, Hit, KeyRules, Landed, Landing, Pass, ReplyHead, Stop,
     Writer,
 };
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use http_body_util::BodyExt;
-use origin::{Group, Handshake, Reply, ReplyBody};
+use origin::{Group, Handshake, Reply};
 use terms::url::Scheme;
 use terms::wire::range::Ranges;
 use terms::{Answer, Ask, Body, BodyError, CacheUse, Clock, Departures, Moment, Proof, Refusal, Ruling, Url};
 use tokio::sync::oneshot;
 
+use crate::compress::{Compressed, Wish};
 use crate::forward;
 use crate::passage::{self, Judge, Passage};
 use crate::sites::Site;
@@ -40,6 +43,7 @@ pub struct Fetcher {
 pub struct Started {
     flight: Flight,
     private: oneshot::Receiver<Answer>,
+    wish: Option<Box<Wish>>,
 }
 
 impl Started {
@@ -47,7 +51,10 @@ impl Started {
     pub async fn landed(self) -> Result<Landed<Answer>, Refusal> {
         match self.flight.landed().await? {
             Landed::Private(()) => match self.private.await {
-                Ok(answer) => Ok(Landed::Private(answer)),
+                Ok(answer) => Ok(Landed::Private(match self.wish {
+                    Some(wish) => wish.fulfil(answer),
+                    None => answer,
+                })),
                 Err(_) => Err(Refusal::Internal),
             },
             Landed::Entry(hit) => Ok(Landed::Entry(hit)),
@@ -84,7 +91,8 @@ impl Fetcher {
         };
         // Boxed, because a task's future is moved several times before it is first polled.
         tokio::spawn(Box::pin(fetch.run(fill, site.group(name).clone(), request, starter)));
-        Started { flight, private }
+        let wish = Wish::of(ask, &site.caching, &self.cache, || self.judge(name, clearance)).map(Box::new);
+        Started { flight, private, wish }
     }
 
     /// How a site's answers are cached now: where a rule asks for digests, which are of the whole, nothing is cut
@@ -113,6 +121,10 @@ impl Fetcher {
     pub fn answer(&self, site: &Arc<Site>, ask: &Ask, hit: Hit, clearance: Clearance, caching: &Caching) -> Answer {
         let now = self.clock.now();
         if !hit.is_sliced() {
+            let (hit, making) = self.cache.represent(hit, ask, caching, now);
+            if let Some(making) = making {
+                self.make(making, clearance);
+            }
             return hit.answer(ask, caching, now);
         }
         let (fetcher, site, asked) = (self.clone(), site.clone(), ask.clone());
@@ -123,6 +135,14 @@ impl Fetcher {
             move || !blocks.index().has_digest_rules(),
         );
         hit.fed_by(feeder).answer(ask, caching, now)
+    }
+
+    /// Has an entry made in a coding. Like a fetch, nobody owns it.
+    fn make(&self, making: Making, clearance: Clearance) {
+        let judge = self.judge(making.writer.entry().url(), clearance);
+        let departures = Departures::default();
+        let maker = Fetch { witness: self.witness.clone(), to_head: false, judge, departures };
+        tokio::spawn(Box::pin(maker.make(making)));
     }
 
     /// Sends a request past the cache.
@@ -166,7 +186,10 @@ impl Fetcher {
         let passage = Passage { to_head, cache: CacheUse::Pass, fill: None, cache_status };
         let mut answer = passage.answer(reply, self.judge(url, clearance), self.witness.via());
         answer.departures.add(pass.departures());
-        Ok(answer)
+        Ok(match Wish::of(ask, &site.caching, &self.cache, || self.judge(url, clearance)) {
+            Some(wish) => wish.fulfil_passed(ask, answer),
+            None => answer,
+        })
     }
 
     /// What passes tells something of what is stored, or could be.
@@ -284,7 +307,22 @@ impl Fetch {
         }
     }
 
-    async fn grow(&self, mut writer: Writer, mut body: ReplyBody, lane: &Lane) -> Result<Filled, Stop> {
+    /// Makes an entry in a coding of another one's bytes, as they come.
+    async fn make(self, making: Making) {
+        let Making { source, origin, writer, room } = making;
+        let Judge { blocks, url, clearance, clock } = &self.judge;
+        let (lane, fill, coding) = (blocks.lane(Load::Fill), writer.entry().fill(), room.coding);
+        let made = match blocks.enter(&lane, *clearance, (url, &[]), &origin, clock.wall()) {
+            Ok(_) => self.grow(writer, Compressed::new(source, room), &lane).await,
+            Err(ruling) => Err(writer.fail(BodyError::Cut(ruling))),
+        };
+        self.witness.coded(fill, url, coding, origin.digest(), made.map_err(|stop| stop.to_string()));
+    }
+
+    async fn grow<B>(&self, mut writer: Writer, mut body: B, lane: &Lane) -> Result<Filled, Stop>
+    where
+        B: http_body::Body<Data = Bytes, Error = BodyError> + Unpin,
+    {
         loop {
             let frame = tokio::select! {
                 biased;
@@ -303,7 +341,10 @@ impl Fetch {
                         writer.withhold_parts();
                     }
                     let Ok(chunk) = frame.into_data() else { continue };
-                    writer.push(chunk).await?;
+                    match body.is_end_stream() {
+                        true => writer.push_last(chunk)?,
+                        false => writer.push(chunk).await?,
+                    }
                 }
             }
         }

@@ -7,7 +7,7 @@
 //!   `block` (rules, index, guard), `cache`, `origin`, `audit` (the evidence), `hooks`;
 //! - [`telemetry`], [`quota`], [`access_log`], [`sites`], [`forward`], [`pages`]: what the pages lean on;
 //! - [`witness`] (from an outcome to its record), [`fetch`] (from a miss to an entry), [`passage`] (past the
-//!   cache), [`herald`], [`purge`], [`receipt`], [`why`];
+//!   cache), [`compress`] (in a coding), [`herald`], [`purge`], [`receipt`], [`why`];
 //! - the two pages;
 //! - the doors: [`server`] for clients, [`admin`] for operators;
 //! - [`config`], [`allocator`], and the roof: [`app`] (parts that run, the one reload, the one drain) and [`cli`].
@@ -21,6 +21,7 @@ pub mod allocator;
 pub mod app;
 pub mod certificates;
 pub mod cli;
+pub mod compress;
 pub mod config;
 pub mod fetch;
 pub mod forward;

@@ -72,17 +72,24 @@ impl Passage {
             answer.body = Body::stream(reply.body);
             return answer;
         }
-        let digest = Arc::new(OnceLock::new());
-        answer.origin_proof = Proof::Later(digest.clone());
-        let left = http_body::Body::size_hint(&reply.body).exact();
-        let mut body = Hashed { body: reply.body, left, hasher: Some(Hasher::new()), digest, judge };
+        let (mut body, proof) = Hashed::new(reply.body, judge);
+        answer.origin_proof = proof;
         // There is no last byte to wait for, and nobody asks for one.
-        if left == Some(0) && body.end().is_ok() {
+        if body.left == Some(0) && body.end().is_ok() {
             return answer;
         }
         answer.body = Body::stream(body);
         answer
     }
+}
+
+/// A body that is handed on as far as its digest is not forbidden, and that digest.
+pub fn judged(
+    body: impl http_body::Body<Data = Bytes, Error = BodyError> + Send + Unpin + 'static,
+    judge: Judge,
+) -> (Body, Proof) {
+    let (body, proof) = Hashed::new(body, judge);
+    (Body::stream(body), proof)
 }
 
 /// An answer behind which both sides leave HTTP.
@@ -104,9 +111,9 @@ fn enclosed(fields: &HeaderMap, body: &ReplyBody) -> Parts {
 }
 
 /// A body whose digest is known when it has passed. Its end is handed on only if nothing forbids it: of a
-/// body of known length the last piece is that end, otherwise the mark behind it.
-struct Hashed {
-    body: ReplyBody,
+/// body of known length, and of one that knows its last piece, that piece is the end, otherwise the mark behind it.
+struct Hashed<B> {
+    body: B,
     /// Bytes still to come, where that is known.
     left: Option<u64>,
     hasher: Option<Hasher>,
@@ -114,14 +121,21 @@ struct Hashed {
     judge: Judge,
 }
 
-impl Hashed {
+impl<B: http_body::Body> Hashed<B> {
+    fn new(body: B, judge: Judge) -> (Hashed<B>, Proof) {
+        let digest = Arc::new(OnceLock::new());
+        let left = body.size_hint().exact();
+        let proof = Proof::Later(digest.clone());
+        (Hashed { body, left, hasher: Some(Hasher::new()), digest, judge }, proof)
+    }
+
     fn pass(&mut self, data: &Bytes) -> Result<(), BodyError> {
         if let Some(hasher) = &mut self.hasher {
             hasher.update(data);
         }
         self.left = self.left.map(|left| left.saturating_sub(data.len() as u64));
         // Whoever sends it on does not ask again behind the last byte of a known length.
-        if self.left == Some(0) { self.end() } else { Ok(()) }
+        if self.left == Some(0) || self.body.is_end_stream() { self.end() } else { Ok(()) }
     }
 
     fn end(&mut self) -> Result<(), BodyError> {
@@ -134,7 +148,7 @@ impl Hashed {
     }
 }
 
-impl http_body::Body for Hashed {
+impl<B: http_body::Body<Data = Bytes, Error = BodyError> + Unpin> http_body::Body for Hashed<B> {
     type Data = Bytes;
     type Error = BodyError;
 

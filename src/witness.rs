@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use audit::{Event, Log};
 use cache::Filled;
+use cache::coding::Coding;
 use http::header::{self, HeaderValue};
 use http::{Method, Response};
 use http_body::Body as _;
@@ -234,6 +235,29 @@ impl Witness {
         self.log.event(event("filled", data));
     }
 
+    /// An entry was made in a coding, of the bytes that came by that fetch: its digest and theirs, or why there is
+    /// none.
+    pub fn coded(&self, fill: u64, url: &Url, coding: Coding, origin: Option<Digest>, made: Result<Filled, String>) {
+        let data = match made {
+            Ok(filled) => serde_json::json!({
+                "fill": fill,
+                "coding": coding.as_str(),
+                "origin_digest": origin.map(|digest| digest.to_string()),
+                "digest": filled.digest.to_string(),
+                "bytes": filled.bytes,
+                "stored": filled.stored,
+            }),
+            Err(why) => serde_json::json!({
+                "fill": fill,
+                "url": self.log.url(url),
+                "coding": coding.as_str(),
+                "stored": false,
+                "why": why,
+            }),
+        };
+        self.log.event(event("filled", data));
+    }
+
     fn record(&self, record: Box<Record>, noted: Option<Box<Noted>>, numbers: &SiteNumbers) {
         numbers.answered(record.cache, record.verdict, record.bytes, record.ended.since(record.began));
         if let Some(noted) = noted {
@@ -279,9 +303,8 @@ impl Draft {
         record.bytes = end.bytes;
         record.complete = end.complete;
         record.list = end.list.unwrap_or(record.list);
-        let digest: Option<Digest> = self.proof.digest();
-        record.origin_digest = digest;
-        record.digest = digest;
+        record.origin_digest = self.proof.digest();
+        record.digest = self.proof.served();
         match end.outcome {
             Outcome::AsAnswered => {}
             Outcome::Broken => record.verdict = Verdict::Failed,

@@ -16,6 +16,7 @@ mod cache_attacks;
 mod cache_rules;
 mod cli;
 mod collapsing;
+mod compression;
 mod config;
 mod crash;
 mod cut;

@@ -142,12 +142,22 @@ impl Blocks {
         proof: &Proof,
         now: Timestamp,
     ) -> Result<Clearance, Arc<Ruling>> {
-        let digest = proof.digest();
+        let (digest, coded) = (proof.digest(), proof.coded());
         let mut cleared = self.judge_bytes(clearance, url, digest.as_ref(), now)?;
-        for alias in aliases {
-            let other = self.judge_bytes(NEVER_JUDGED, alias, digest.as_ref(), now)?;
-            // An index may have come in between.
+        // An index may come in between: the oldest counts.
+        let mut also = |clearance, url, digest: &Option<Digest>| {
+            let other = self.judge_bytes(clearance, url, digest.as_ref(), now)?;
             cleared.list = cleared.list.min(other.list);
+            Ok::<(), Arc<Ruling>>(())
+        };
+        if coded.is_some() {
+            also(clearance, url, &coded)?;
+        }
+        for alias in aliases {
+            also(NEVER_JUDGED, alias, &digest)?;
+            if coded.is_some() {
+                also(NEVER_JUDGED, alias, &coded)?;
+            }
         }
         Ok(cleared)
     }
@@ -295,6 +305,26 @@ mod tests {
                 Err(ruling) => assert_eq!((is_covered, ruling.status), (true, BlockStatus::default()), "{rule}"),
             }
             assert!(!lane.is_blocked());
+        }
+    }
+
+    #[test]
+    fn what_is_coded_here_is_judged_by_what_it_was_made_of_and_by_itself() {
+        let (origin, served) = (Digest::of(b"as it came"), Digest::of(b"in a coding"));
+        let proof = Proof::Known(origin).in_coding(Proof::Known(served));
+        for (rule, is_covered) in [(origin, true), (served, true), (Digest::of(b"others"), false)] {
+            let state = tempfile::tempdir().unwrap();
+            let shelf = Shelf::new(PathBuf::new());
+            let blocks = Blocks::new(state.path(), table(""), Vec::new(), Kin::default(), shelf).unwrap();
+            let (lane, url) = (blocks.lane(Load::Answers), Arc::new(Url::parse("h.example/a").unwrap()));
+            let cleared = blocks.judge(&url, NOW).unwrap();
+            blocks.enter(&lane, cleared, (&url, &[]), &proof, NOW).unwrap();
+            blocks.publish(table(&rule.to_string()), Vec::new()).unwrap();
+            let _round = blocks.cut(NOW);
+            assert_eq!(lane.is_blocked(), is_covered, "under way");
+            let other = blocks.lane(Load::Answers);
+            let cleared = blocks.judge(&url, NOW).unwrap();
+            assert_eq!(blocks.enter(&other, cleared, (&url, &[]), &proof, NOW).is_err(), is_covered, "at the exit");
         }
     }
 }

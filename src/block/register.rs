@@ -169,10 +169,13 @@ impl Lane {
         let State { under_way, blocked, waker, .. } = &mut *state;
         let before = blocked.len();
         for one in under_way.iter_mut().filter(|one| one.list < index.version()) {
-            let digest = one.proof.digest();
-            let judge = |url: &Arc<Url>| match &digest {
-                Some(digest) => index.judge_known(url, digest, now),
-                None => index.judge(url, now),
+            let (digest, coded) = (one.proof.digest(), one.proof.coded());
+            let judge = |url: &Arc<Url>| {
+                let ruling = match &digest {
+                    Some(digest) => index.judge_known(url, digest, now),
+                    None => index.judge(url, now),
+                };
+                ruling.or_else(|| index.judge_digest(url, coded.as_ref()?, now))
             };
             match judge(&one.url).or_else(|| one.aliases.iter().find_map(judge)) {
                 // Only what lets something through is what it was last judged by.

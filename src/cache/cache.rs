@@ -8,6 +8,7 @@ use http::{HeaderMap, Method, StatusCode};
 use terms::{Ask, CacheUse, Moment, Refusal, Url, UrlKey};
 
 use crate::answer::{Hit, range};
+use crate::coding::Rooms;
 use crate::entry::{Entry, Growth};
 use crate::fill::Fill;
 use crate::flight::{Flights, Follower, Table, Underway};
@@ -31,6 +32,7 @@ pub(crate) struct Inner {
     pub memory: Memory,
     pub flights: Flights,
     pub wholes: Wholes,
+    pub rooms: Rooms,
     pub numbers: Arc<Numbers>,
     fetches: AtomicU64,
 }
@@ -95,6 +97,7 @@ impl Cache {
             memory: Memory::new(settings.memory, numbers.clone()),
             flights: Flights::new(numbers.clone()),
             wholes: Wholes::new(),
+            rooms: Rooms::new(),
             memory_size: settings.memory,
             max_object: AtomicU64::new(settings.max_object),
             numbers,
@@ -279,9 +282,10 @@ impl Inner {
         }
     }
 
-    /// Stores an entry, unless it was purged since its fetch began. Says whether it did.
+    /// Stores an entry, unless it was purged since its fetch began. Says whether it did. What was made of another
+    /// entry is of use beside that one alone.
     pub fn keep(&self, underway: &Underway, entry: Arc<Entry>) -> bool {
-        self.keep_if(underway, entry, |_| true)
+        self.keep_if(underway, entry, |entry| !entry.is_coded() || self.memory.holds_source_of(entry))
     }
 
     /// The same for one that has a stored one's body: what was purged meanwhile does not come back.

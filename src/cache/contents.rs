@@ -5,19 +5,20 @@ use std::collections::BTreeMap;
 use http::StatusCode;
 use terms::{Digest, Url};
 
-use crate::Cache;
 use crate::tags::Tag;
+use crate::{Cache, Entry};
 
 impl Cache {
     /// The digests of the representations that are stored of `url` in every spelling, each once, with how many bytes
-    /// they have. `are_one` says which hosts are as good as one. What lies in slices has none, nor has an error.
+    /// they have. `are_one` says which hosts are as good as one. What lies in slices has none, nor has an error; what was
+    /// compressed here is blocked with what it was made of.
     pub fn contents(&self, url: &Url, are_one: &dyn Fn(&str, &str) -> bool) -> BTreeMap<Digest, u64> {
         let memory = &self.0.memory;
         let keys = url.readings().flat_map(|one| memory.index.keys(Tag::place(one)));
         let variants: Vec<_> = keys.filter_map(|key| memory.look(key)).collect();
         let entries = variants.iter().flat_map(|variants| variants.entries());
-        let of_url =
-            entries.filter(|entry| entry.url().is_same_where(url, are_one) && entry.status() == StatusCode::OK);
+        let came_whole = |entry: &Entry| entry.status() == StatusCode::OK && !entry.is_coded();
+        let of_url = entries.filter(|entry| entry.url().is_same_where(url, are_one) && came_whole(entry));
         of_url.filter_map(|entry| Some((entry.digest()?, entry.length()?))).collect()
     }
 }

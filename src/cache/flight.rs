@@ -66,6 +66,11 @@ impl Underway {
         Underway { number, url, key, why, asked, growth, tags, opens_slices: false, outcome }
     }
 
+    /// It makes what is kept under `key` of an entry that is here.
+    pub fn of_coding(number: u64, url: Arc<Url>, key: UrlKey, growth: Arc<Growth>) -> Underway {
+        Underway::of_slice(number, url, key, growth)
+    }
+
     /// It fetches a slice of `key`, of what is known.
     pub fn of_slice(number: u64, url: Arc<Url>, key: UrlKey, growth: Arc<Growth>) -> Underway {
         Underway { key, ..Underway::new(number, url, Forward::Partial, HeaderMap::new(), growth) }
@@ -91,7 +96,7 @@ impl Underway {
         }
     }
 
-    fn entry(&self) -> Option<Arc<Entry>> {
+    pub fn entry(&self) -> Option<Arc<Entry>> {
         match self.outcome.borrow().as_ref() {
             Some(Outcome::Entry { entry, .. }) => Some(entry.clone()),
             _ => None,

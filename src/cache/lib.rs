@@ -6,8 +6,9 @@
 //! and a body that may still be growing (`entry`), and [`Hit::answer`] makes an answer of it (`answer`);
 //! `memory` holds what settled, `doorkeeper` says who is let in when it is full, `index` finds it by its
 //! `tags`, and [`Cache::purge`] takes it out (`purge`); `parts` says what becomes of ranges of what is not
-//! there, `background` of what is stale and served all the same, `freshen` what HEAD tells of what is, `post` when POST's answer is stored, `slices` how large objects are cut. What a site
-//! wants otherwise than the standard are its `rules`.
+//! there, `background` of what is stale and served all the same, `freshen` what HEAD tells of what is, `post` when
+//! POST's answer is stored, `slices` how large objects are cut, [`coding`] what is compressed. What a site wants otherwise
+//! than the standard are its `rules`.
 //!
 //! The cache knows no origin and opens no socket: whoever holds a fill feeds it.
 //!
@@ -16,6 +17,7 @@
 mod answer;
 mod background;
 mod cache;
+pub mod coding;
 mod contents;
 mod doorkeeper;
 mod entry;

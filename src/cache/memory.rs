@@ -213,6 +213,12 @@ impl Memory {
         variants.is_some_and(|variants| variants.entries().iter().any(|other| other.has_body_of(entry)))
     }
 
+    /// Whether the entry is still there of whose bytes this one was made.
+    pub fn holds_source_of(&self, coded: &Entry) -> bool {
+        let variants = self.table.look(coded.url().key());
+        variants.is_some_and(|variants| variants.entries().iter().any(|other| other.fill() == coded.fill()))
+    }
+
     /// The keys of all URLs of which an entry is covered. Takes no lock for long: what comes in meanwhile
     /// may be missed.
     pub fn keys(&self, covers: impl Fn(&Entry) -> bool) -> impl Iterator<Item = UrlKey> {

@@ -60,7 +60,10 @@ impl Purged {
 impl Aim<'_> {
     fn covers(&self, entry: &Entry) -> bool {
         match self {
-            Aim::Covered(covers) => covers(entry.url(), entry.digest()),
+            Aim::Covered(covers) => {
+                let source = entry.source_digest();
+                covers(entry.url(), entry.digest()) || (source.is_some() && covers(entry.url(), source))
+            }
             Aim::Same(url, are_one) => entry.url().is_same_where(url, are_one),
             Aim::Tagged(tag) | Aim::Grouped(tag, _) => entry.head().has_tag(*tag),
         }

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use crate::coding::Compression;
 use crate::rules::Rules;
 use crate::{Background, Lease};
 
@@ -26,6 +27,8 @@ pub struct Caching {
     pub rules: Arc<Rules>,
     /// Fetch and keep what is larger than so many bytes in slices of so many.
     pub slices: Option<u64>,
+    /// Compress what it can gain by.
+    pub compression: Option<Arc<Compression>>,
     /// Each site has one of its own.
     pub lease: Lease,
     /// So has each of this.

@@ -32,8 +32,7 @@ pub struct Writer {
     hasher: Hasher,
     written: u64,
     announced: Announced,
-    /// The last chunk of a body of declared length: it becomes readable in the step that stores the
-    /// entry.
+    /// The last chunk, where it is known to be that: it becomes readable in the step that stores the entry.
     last: Option<Bytes>,
     /// Of the cache, where it wants the whole.
     own: Option<OwnSeat>,
@@ -122,23 +121,33 @@ impl Writer {
         if chunk.is_empty() {
             return Ok(());
         }
-        let total = self.written + chunk.len() as u64;
-        let declared = self.entry.declared();
-        if declared.is_some_and(|length| total > length) {
-            return Err(self.stop(Stop::TooLong, BodyError::Malformed));
-        }
-        self.written = total;
-        self.hasher.update(&chunk);
-        self.keep_within_bounds(chunk.len() as u64);
-        let chunk = self.growth().hold(&chunk);
-        self.announced.set(self.announced.bytes.saturating_sub(chunk.len() as u64));
-        if declared == Some(total) {
+        let chunk = self.take_in(&chunk)?;
+        if self.entry.declared() == Some(self.written) {
             self.last = Some(chunk);
             return Ok(());
         }
         let readers = self.growth().extend(chunk).map_err(stop_of)?;
         self.mind_readers(readers)?;
         poll_fn(|cx| self.growth().poll_room(cx)).await.map_err(stop_of)
+    }
+
+    /// Adds the last chunk, which becomes readable in the step that stores the entry.
+    pub fn push_last(&mut self, chunk: Bytes) -> Result<(), Stop> {
+        self.last = Some(self.take_in(&chunk)?);
+        Ok(())
+    }
+
+    fn take_in(&mut self, chunk: &[u8]) -> Result<Bytes, Stop> {
+        let total = self.written + chunk.len() as u64;
+        if self.entry.declared().is_some_and(|length| total > length) {
+            return Err(self.stop(Stop::TooLong, BodyError::Malformed));
+        }
+        self.written = total;
+        self.hasher.update(chunk);
+        self.keep_within_bounds(chunk.len() as u64);
+        let chunk = self.growth().hold(chunk);
+        self.announced.set(self.announced.bytes.saturating_sub(chunk.len() as u64));
+        Ok(chunk)
     }
 
     /// Resolves when the fetch need not go on though no chunk comes: nobody reads it any more and too

@@ -1,6 +1,7 @@
 //! Keys that take one of a few words.
 
 use audit::{ClientForm, QueryForm, Sync};
+use cache::coding::Coding;
 
 use super::errors::{Wrong, nearest, quoted};
 use super::meant::Audit;
@@ -36,6 +37,8 @@ pub(super) const URL_QUERY: Choices<QueryForm> =
     &[("full", QueryForm::Full), ("keyed", QueryForm::Keyed), ("none", QueryForm::None)];
 
 pub(super) const LOG_FORMAT: Choices<Format> = &[("json", Format::Json), ("combined", Format::Combined)];
+
+pub(super) const CODINGS: Choices<Coding> = &[("zstd", Coding::Zstd), ("br", Coding::Br), ("gzip", Coding::Gzip)];
 
 /// Which messages a rule changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use super::listeners::SELF_SIGNED;
 use super::meant::{Admin, Audit, Edge, Listener, Meant, Site, Takedown};
 use super::purging::{self, Purging};
 use super::units::{show_byte_rate, show_duration, show_size};
-use super::{limits, rules, ways};
+use super::{compression, limits, rules, ways};
 use crate::access_log::{self, Destination};
 use crate::certificates::Wanted;
 use crate::quota;
@@ -209,6 +209,12 @@ pub(super) fn site(site: &Site) -> Vec<Row> {
                 Some(_) => "of large objects, what is read is fetched",
                 None => "large objects are fetched and kept whole",
             }),
+            row("compress", compression::value(site.caching.compression.as_deref())).remark(
+                match site.caching.compression {
+                    Some(_) => "",
+                    None => "bodies leave as they came",
+                },
+            ),
             row("pass_fields", site.pass_fields.iter().map(http::HeaderName::as_str).collect::<Vec<_>>()),
             row("store_set_cookie", site.caching.store_set_cookie),
             row("client_refresh", site.caching.client_refresh),

@@ -5,6 +5,7 @@
 
 mod changes;
 mod choice;
+mod compression;
 mod describe;
 mod errors;
 mod header;

@@ -153,6 +153,7 @@ impl Judge<'_, '_> {
             ..cache::Caching::default()
         };
         meant.caching.rules = site.cache.map(|rules| Arc::new(self.cache_rules(rules))).unwrap_or_default();
+        meant.caching.compression = site.compress.map(|compress| Arc::new(self.compression(compress)));
         meant.same_content = self.same_content(site.same_content, &meant.hosts);
         meant.redirect_to_https = site.redirect_to_https.is_some_and(|redirect| self.redirect_to_https(redirect, edge));
         meant.forwarded = on(site.forwarded);

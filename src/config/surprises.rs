@@ -67,6 +67,13 @@ fn of_site(site: &Site) -> Vec<Surprise> {
         let what = format!("any client of site {name} can make it ask the origin, with Cache-Control: no-cache");
         all.push(surprise("refreshing", what));
     }
+    if site.caching.compression.is_some() {
+        let what = format!(
+            "what site {name} compresses tells its secrets by its length, where an answer holds one beside what the \
+             request said (BREACH)"
+        );
+        all.push(surprise("compression", what));
+    }
     if site.same_content && site.hosts.contains(&HostPattern::Any) {
         let what = format!("a rule for any host that no other site has blocks its path under all hosts of site {name}");
         all.push(surprise("same content", what));

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use cache::coding::Coding;
+
 use super::*;
 use crate::certificates::Wanted;
 use crate::quota::{self, Rate};
@@ -70,6 +72,7 @@ tunnel_timeout = "4ms"
 max_origin_connections = 4
 repr_digest = true
 slices = "1MiB"
+compress = { codings = ["gzip", "br"], types = ["text/*", "application/*+json"], min_length = "2KiB" }
 pass_fields = ["X-Forwarded-For"]
 store_set_cookie = true
 client_refresh = true
@@ -190,7 +193,19 @@ fn all_but_the_site_has_a_default() {
     assert_eq!(site.tunnel_timeout, Duration::from_secs(3600));
     assert_eq!(origin.max_connections, 256);
     assert!(!site.caching.store_set_cookie && !site.caching.client_refresh && !site.caching.repr_digest);
-    assert!(site.pass_fields.is_empty());
+    assert!(site.pass_fields.is_empty() && site.caching.compression.is_none());
+}
+
+#[test]
+fn a_site_that_compresses_does_so_with_the_defaults_of_the_example() {
+    let with = |table: &str| good(&format!("{SITE}compress = {table}\n")).sites.remove(0).caching.compression.unwrap();
+    let compression = with("{}");
+    assert_eq!(compression, with("{ codings = [\"zstd\", \"br\", \"gzip\"], min_length = \"1KiB\" }"));
+    for (media_type, covers) in [("text/html", true), ("application/ld+json", true), ("image/png", false)] {
+        let fields = http::HeaderMap::from_iter([(http::header::CONTENT_TYPE, media_type.parse().unwrap())]);
+        assert_eq!(compression.covers(http::StatusCode::OK, &fields, None), covers, "{media_type}");
+    }
+    assert_eq!(compression.types.len(), cache::coding::TYPES.len(), "each can be read");
 }
 
 /// The example, and the example with every line that shows a default put in force.
@@ -271,6 +286,10 @@ fn reads_every_key() {
     assert_eq!((origin.url(), origin.max_connections), ("http://[::1]:3000".to_owned(), 4));
     assert!(site.same_content);
     assert_eq!(site.caching.slices, Some(1 << 20));
+    let compression = site.caching.compression.as_deref().unwrap();
+    assert_eq!(compression.codings, [Coding::Gzip, Coding::Br]);
+    assert_eq!(compression.types.iter().map(ToString::to_string).collect::<Vec<_>>(), ["text/*", "application/*+json"]);
+    assert_eq!(compression.min_length, 2048);
     assert!(site.caching.repr_digest && site.caching.store_set_cookie && site.caching.client_refresh);
     assert_eq!(site.pass_fields, ["x-forwarded-for"]);
     assert!(site.forwarded);
@@ -484,6 +503,18 @@ fn names_the_place_of_each_fault_of_a_site() {
             "name of a cookie",
         ),
         (format!("{origin}\nhosts = [\"x.example\"]\ncache = {{ bypass = {{}} }}"), 4, 20, "nothing goes past"),
+        (format!("{origin}\nhosts = [\"x.example\"]\ncompress = {{ codings = [] }}"), 4, 24, "no coding"),
+        (
+            format!("{origin}\nhosts = [\"x.example\"]\ncompress = {{ codings = [\"deflate\"] }}"),
+            4,
+            25,
+            "write \"zstd\" or",
+        ),
+        (format!("{origin}\nhosts = [\"x.example\"]\ncompress = {{ codings = [\"br\", \"br\"] }}"), 4, 31, "twice"),
+        (format!("{origin}\nhosts = [\"x.example\"]\ncompress = {{ types = [\"text\"] }}"), 4, 23, "no media types"),
+        (format!("{origin}\nhosts = [\"x.example\"]\ncompress = {{ types = [] }}"), 4, 22, "0 media types"),
+        (format!("{origin}\nhosts = [\"x.example\"]\ncompress = {{ min_length = \"0B\" }}"), 4, 27, "is too little"),
+        (format!("{origin}\nhosts = [\"x.example\"]\ncompress = true"), 4, 12, "table"),
         (format!("{origin}\nhosts = [\"x.example\"]\ncache = {{ bypass = {{ paths = [\"a\"] }} }}"), 4, 31, "path"),
         (format!("{origin}\nhosts = [\"x.example\"]\npurge = {{ allow = [\"::/0\"] }}"), 4, 19, "any stranger"),
         (format!("{origin}\nhosts = [\"x.example\"]\npurge = {{ token_file = \"none\" }}"), 4, 24, "can't be read"),
@@ -587,15 +618,20 @@ fn an_admin_listener_is_exposed_knowingly() {
 
 #[test]
 fn describes_surprises_first() {
-    let text = format!("{SITE}store_set_cookie = true\nname = \"shop\"\n");
+    let text = format!("{SITE}store_set_cookie = true\ncompress = {{}}\nname = \"shop\"\n");
     let meant = good(&text);
     let shown = describe(&meant, &surprises(&meant));
     let before = |one: &str, other: &str| {
         let place = |text: &str| shown.find(text).unwrap_or_else(|| panic!("no {text} in\n{shown}"));
         assert!(place(one) < place(other), "{shown}");
     };
-    for surprise in ["a full disk", "gzip_proxied any;", "site shop stores answers with Set-Cookie", "only live edits"]
-    {
+    for surprise in [
+        "a full disk",
+        "gzip_proxied any;",
+        "site shop stores answers with Set-Cookie",
+        "what site shop compresses tells its secrets",
+        "only live edits",
+    ] {
         before(surprise, "\nedge\n");
     }
     before("\nedge\n", "\nsite shop\n");

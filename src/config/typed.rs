@@ -1,5 +1,7 @@
 //! The config as it is written: every key with its type, nothing checked beyond that, no defaults.
 
+mod compress;
+mod hook;
 mod rules;
 mod site;
 
@@ -15,6 +17,8 @@ use crate::access_log::Format;
 use crate::quota::Rate;
 use terms::ruling::Disclose;
 
+pub(super) use compress::Compress;
+pub(super) use hook::Hook;
 pub(super) use rules::{Bypass, Negative, Rules};
 pub(super) use site::{Check, Eject, Header, ORIGIN_HELP, Origin, Purging, Redirect, Route};
 
@@ -138,6 +142,7 @@ pub(super) struct Site {
     pub(super) max_origin_connections: Option<At<u64>>,
     pub(super) repr_digest: Option<At<bool>>,
     pub(super) slices: Option<At<u64>>,
+    pub(super) compress: Option<Compress>,
     pub(super) pass_fields: Option<At<Vec<At<String>>>>,
     pub(super) store_set_cookie: Option<At<bool>>,
     pub(super) client_refresh: Option<At<bool>>,
@@ -149,17 +154,6 @@ pub(super) struct Site {
     pub(super) purge: Option<Purging>,
     pub(super) same_content: Option<At<bool>>,
     pub(super) redirect_to_https: Option<At<bool>>,
-}
-
-#[derive(Debug)]
-pub(super) struct Hook {
-    pub(super) at: Span,
-    pub(super) name: Option<At<String>>,
-    pub(super) on: Option<At<Vec<At<String>>>>,
-    pub(super) exec: Option<At<Vec<At<String>>>>,
-    pub(super) url: Option<At<String>>,
-    pub(super) secret_file: Option<At<String>>,
-    pub(super) ca_file: Option<At<String>>,
 }
 
 /// All keys that are read.
@@ -364,6 +358,7 @@ impl Site {
             max_origin_connections: site.number("max_origin_connections"),
             repr_digest: site.flag("repr_digest"),
             slices: site.size("slices"),
+            compress: site.inner("compress", "site.compress", Compress::read),
             pass_fields: site.texts("pass_fields"),
             store_set_cookie: site.flag("store_set_cookie"),
             client_refresh: site.flag("client_refresh"),
@@ -377,23 +372,6 @@ impl Site {
             redirect_to_https: site.flag("redirect_to_https"),
         };
         site.end();
-        read
-    }
-}
-
-impl Hook {
-    fn read(mut hook: Section<'_, '_, '_>) -> Hook {
-        hook.require("on", "write on = [\"block-added\", \"block-lifted\"]");
-        let read = Hook {
-            at: hook.at.clone(),
-            name: hook.text("name"),
-            on: hook.texts("on"),
-            exec: hook.texts("exec"),
-            url: hook.text("url"),
-            secret_file: hook.text("secret_file"),
-            ca_file: hook.text("ca_file"),
-        };
-        hook.end();
         read
     }
 }

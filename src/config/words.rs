@@ -117,6 +117,13 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ("site.check.timeout", "How long the whole of a check may take."),
     ("site.same_content", "All its hosts have the same content: a rule for one of them holds for all."),
     ("site.client_refresh", "Let a client's `no-cache`, `max-age`, `min-fresh` and `Pragma` force a fetch."),
+    ("site.compress", "Compress what answers hold, for clients that take it; nothing is unless this is set."),
+    (
+        "site.compress.codings",
+        "What is offered, \"zstd\", \"br\", \"gzip\": of those that a client likes as well, the first.",
+    ),
+    ("site.compress.min_length", "Bytes below which it is not worth it, of a body that says how long it is."),
+    ("site.compress.types", "Media types that become smaller, such as \"text/*\" or \"application/*+json\"."),
     ("site.connect_timeout", "How long connecting to the origin may take; then the answer is 504."),
     ("site.first_byte_timeout", "How long from a request's last byte to the answer's first; then the answer is 504."),
     ("site.deny", "Networks that may not ask, whatever allows them: 403."),

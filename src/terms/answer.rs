@@ -14,14 +14,40 @@ pub enum Proof {
     None,
     Known(Digest),
     Later(Arc<OnceLock<Digest>>),
+    /// What came from the origin, and what was made of it here by a content coding.
+    Coded(Arc<[Proof; 2]>),
 }
 
 impl Proof {
+    /// Of what is served in a coding of ours.
+    #[must_use]
+    pub fn in_coding(self, served: Proof) -> Proof {
+        Proof::Coded(Arc::new([self, served]))
+    }
+
+    /// Of what came from the origin.
     pub fn digest(&self) -> Option<Digest> {
         match self {
             Proof::None => None,
             Proof::Known(digest) => Some(*digest),
             Proof::Later(cell) => cell.get().copied(),
+            Proof::Coded(both) => both[0].digest(),
+        }
+    }
+
+    /// Of what is served.
+    pub fn served(&self) -> Option<Digest> {
+        match self {
+            Proof::Coded(both) => both[1].digest(),
+            as_it_came => as_it_came.digest(),
+        }
+    }
+
+    /// Of what is served, where that is not what came.
+    pub fn coded(&self) -> Option<Digest> {
+        match self {
+            Proof::Coded(both) => both[1].digest(),
+            _ => None,
         }
     }
 }
@@ -55,5 +81,22 @@ impl Answer {
             range: Parts::default(),
             close: false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_coded_here_has_two_digests() {
+        let (origin, served) = (Digest::of(b"origin"), Digest::of(b"served"));
+        let plain = Proof::Known(origin);
+        assert_eq!((plain.digest(), plain.served(), plain.coded()), (Some(origin), Some(origin), None));
+        let cell = Arc::new(OnceLock::new());
+        let both = plain.in_coding(Proof::Later(cell.clone()));
+        assert_eq!((both.digest(), both.served(), both.coded()), (Some(origin), None, None));
+        cell.set(served).unwrap();
+        assert_eq!((both.digest(), both.served(), both.coded()), (Some(origin), Some(served), Some(served)));
     }
 }

@@ -96,7 +96,10 @@ impl Departures {
     /// A rule of the site's let it be used once it was stale.
     pub const STALE_RULE: Departures = Departures(128);
 
-    const NAMES: [(Departures, &'static str); 8] = [
+    /// It was compressed here.
+    pub const COMPRESSED: Departures = Departures(256);
+
+    const NAMES: [(Departures, &'static str); 9] = [
         (Departures::REPR_DIGEST, "repr-digest"),
         (Departures::STORED_SET_COOKIE, "stored-set-cookie"),
         (Departures::HEADER_RULE, "header-rule"),
@@ -105,6 +108,7 @@ impl Departures {
         (Departures::KEY_RULE, "key-rule"),
         (Departures::BYPASS_RULE, "bypass-rule"),
         (Departures::STALE_RULE, "stale-rule"),
+        (Departures::COMPRESSED, "compressed"),
     ];
 
     pub fn add(&mut self, other: Departures) {

@@ -34,6 +34,7 @@ pub fn everything(folder: &Path, expected: &Expected<'_>, stderr: &str) {
         check_verdict(record, expected.blocked);
     }
     check_one_digest_a_fill(&records);
+    check_compressed(&records, &lines);
     if !expected.timed {
         check_one_verdict_a_version(&records);
     }
@@ -58,21 +59,32 @@ fn check_record(record: &Value, served: &[Served]) {
         assert_eq!(record["cache"], "none", "an answer made here: {record}");
         assert!(record["rule"].is_string(), "no rule in {record}");
     }
-    if record["status"] == 200 && record["digest"].is_string() && !served.is_empty() {
-        check_digest(record, served);
+    let is_coded = is_compressed(record);
+    if record["status"] == 200 && record["origin_digest"].is_string() && !served.is_empty() {
+        check_digest(record, served, is_coded);
+    }
+    if !is_coded {
+        assert_eq!(record["digest"], record["origin_digest"], "other bytes than the origin's: {record}");
     }
 }
 
-/// A digest in the log is one of what an origin served whole: if it was asked for this very answer, then of
+fn is_compressed(record: &Value) -> bool {
+    record["departures"].as_array().is_some_and(|all| all.contains(&"compressed".into()))
+}
+
+/// An origin's digest in the log is one of what an origin served whole: if it was asked for this very answer, then of
 /// what it said to that, unless what was stored stands in for it.
-fn check_digest(record: &Value, served: &[Served]) {
-    let digest = record["digest"].as_str().unwrap_or_default();
+fn check_digest(record: &Value, served: &[Served], is_coded: bool) {
+    let digest = record["origin_digest"].as_str().unwrap_or_default();
     let length = served.iter().find_map(|origin| origin.length(digest));
     let length = length.unwrap_or_else(|| panic!("no origin served this: {record}"));
     let id = record["id"].as_str().unwrap_or_default();
     let said = served.iter().find_map(|origin| origin.digest_for(id));
     if let Some(said) = said.filter(|_| record["cache"] != "stale") {
         assert_eq!(digest, said, "the origin answered with other bytes: {record}");
+    }
+    if is_coded {
+        return;
     }
     let is_whole_get = record["method"] == "GET" && record["complete"] == true && record["range"].is_null();
     if is_whole_get && record["verdict"] == "served" {
@@ -83,10 +95,30 @@ fn check_digest(record: &Value, served: &[Served]) {
 /// What came of one fetch is one thing, for all who got it.
 fn check_one_digest_a_fill(records: &[&Value]) {
     let mut fills: HashMap<(u64, u64), &Value> = HashMap::new();
-    for record in records.iter().filter(|record| record["digest"].is_string()) {
+    for record in records.iter().filter(|record| record["origin_digest"].is_string()) {
         let (Some(run), Some(fill)) = (record["run"].as_u64(), record["fill"].as_u64()) else { continue };
         let first = *fills.entry((run, fill)).or_insert(record);
-        assert_eq!(first["digest"], record["digest"], "two digests of one fill: {first} and {record}");
+        assert_eq!(first["origin_digest"], record["origin_digest"], "two digests of one fill: {first} and {record}");
+    }
+}
+
+/// What was served compressed, and not straight from the origin, was made of one fetch's bytes: an event says so, and
+/// of how many.
+fn check_compressed(records: &[&Value], lines: &[Value]) {
+    let made: Vec<&Value> = lines.iter().filter(|line| line["data"]["coding"].is_string()).collect();
+    for record in records.iter().filter(|record| is_compressed(record) && record["digest"].is_string()) {
+        assert_ne!(record["digest"], record["origin_digest"], "nothing was compressed: {record}");
+        let says = |one: &Value| {
+            one["run"] == record["run"]
+                && ["fill", "origin_digest", "digest"].iter().all(|name| one["data"][*name] == record[*name])
+        };
+        let Some(made) = made.iter().find(|one| says(one)).map(|one| &one["data"]) else {
+            assert!(record["cache"] == "pass" || record["cache"] == "miss", "nothing says how it was made: {record}");
+            continue;
+        };
+        if record["method"] == "GET" && record["complete"] == true && record["status"] == 200 {
+            assert_eq!(record["bytes"], made["bytes"], "{made} {record}");
+        }
     }
 }
 

@@ -179,23 +179,30 @@ impl Client {
 
     fn chunks(&mut self, into: &mut Vec<u8>) -> End {
         loop {
-            let mut line = Vec::new();
-            while !line.ends_with(b"\r\n") {
-                let end = self.take(1, &mut line);
-                if end != End::Whole {
-                    return end;
-                }
-            }
-            let text = String::from_utf8_lossy(&line).into_owned();
-            let size = usize::from_str_radix(text.trim(), 16).unwrap_or_else(|_| panic!("no chunk size: {text:?}"));
-            let mut chunk = Vec::new();
-            let end = self.take(size + 2, &mut chunk);
-            chunk.truncate(size);
-            into.append(&mut chunk);
-            if end != End::Whole || size == 0 {
-                return end;
+            match self.chunk(into) {
+                Ok(0) => return End::Whole,
+                Ok(_) => {}
+                Err(end) => return end,
             }
         }
+    }
+
+    /// The next chunk of a body in chunks; says how long it was.
+    pub fn chunk(&mut self, into: &mut Vec<u8>) -> Result<usize, End> {
+        let mut line = Vec::new();
+        while !line.ends_with(b"\r\n") {
+            match self.take(1, &mut line) {
+                End::Whole => {}
+                end => return Err(end),
+            }
+        }
+        let text = String::from_utf8_lossy(&line).into_owned();
+        let size = usize::from_str_radix(text.trim(), 16).unwrap_or_else(|_| panic!("no chunk size: {text:?}"));
+        let mut chunk = Vec::new();
+        let end = self.take(size + 2, &mut chunk);
+        chunk.truncate(size);
+        into.append(&mut chunk);
+        if end == End::Whole { Ok(size) } else { Err(end) }
     }
 
     fn read_more(&mut self) -> Result<(), End> {

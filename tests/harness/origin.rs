@@ -120,6 +120,10 @@ impl Page {
         Page::ok(body).field("Cache-Control", "max-age=600")
     }
 
+    pub fn status(self, status: &str) -> Page {
+        Page { status: status.to_owned(), ..self }
+    }
+
     pub fn field(mut self, name: &str, value: &str) -> Page {
         self.fields.push((name.to_owned(), value.to_owned()));
         self

@@ -17,6 +17,7 @@ use http::{Method, StatusCode};
 use terms::wire::range::{Part, Parts, Ranges, Selected, unsatisfied};
 use terms::{Answer, Ask, Body, CacheUse, Departures, Digest, Moment, Proof, Timestamp, Url};
 
+use crate::coding::Representation;
 use crate::entry::{Entry, Seat};
 use crate::memory::Memory;
 use crate::policy::Forward;
@@ -39,6 +40,7 @@ pub struct Hit {
     /// Fields that this asker gets, and nobody after.
     pub(crate) alone: Option<Arc<HeaderMap>>,
     pub(crate) feeder: Option<Feeder>,
+    pub(crate) representation: Representation,
 }
 
 /// What of an entry a request gets.
@@ -56,13 +58,14 @@ enum Form {
 impl Hit {
     /// From the store, without a word to the origin.
     pub(crate) fn stored(entry: Arc<Entry>, how: CacheUse) -> Hit {
-        Hit { entry, how, seat: None, forward: None, alone: None, feeder: None }
+        let representation = Representation::Only;
+        Hit { entry, how, seat: None, forward: None, alone: None, feeder: None, representation }
     }
 
     pub(crate) fn fetched(entry: Arc<Entry>, how: CacheUse, seat: Seat, why: Forward, status: StatusCode) -> Hit {
         let collapsed = (how == CacheUse::Collapsed).then_some(true);
         let forward = Forwarded { why, status, collapsed, stored: false };
-        Hit { entry, how, seat: Some(seat), forward: Some(forward), alone: None, feeder: None }
+        Hit { seat: Some(seat), forward: Some(forward), ..Hit::stored(entry, how) }
     }
 
     /// Whether its bytes lie in slices: then it wants a [`Feeder`].
@@ -111,12 +114,7 @@ impl Hit {
             self.how = CacheUse::Miss;
         }
         let entry = &self.entry;
-        if matches!(form, Form::Unsatisfiable { .. }) {
-            fields.clear();
-        }
-        if let Some(alone) = &self.alone {
-            fields.extend(HeaderMap::clone(alone));
-        }
+        self.dress(&form, &mut fields);
         let mut departures = self.departures(ask);
         if caching.repr_digest && self.add_repr_digest(&form, &mut fields) {
             departures.add(Departures::REPR_DIGEST);
@@ -134,7 +132,7 @@ impl Hit {
             fill: (!self.is_sliced()).then(|| entry.fill()),
             origin_proof: match form {
                 Form::Unsatisfiable { .. } => Proof::None,
-                _ => entry.proof(),
+                _ => self.representation.proof(entry.proof()),
             },
             departures,
             range: match &form {
@@ -160,16 +158,31 @@ impl Hit {
         if head.sets_cookie {
             departures.add(Departures::STORED_SET_COOKIE);
         }
+        if self.representation.is_coded() {
+            departures.add(Departures::COMPRESSED);
+        }
         departures
     }
 
-    fn form(&self, ask: &Ask, stored: &HeaderMap, now: Timestamp) -> Form {
-        // RFC 9110 section 13.2.1: preconditions are ignored where the answer would not be a 2xx.
-        if self.entry.status() != StatusCode::OK {
-            return Form::Whole;
+    /// Makes the stored fields those of what answers.
+    fn dress(&self, form: &Form, fields: &mut HeaderMap) {
+        if matches!(form, Form::Unsatisfiable { .. }) {
+            fields.clear();
+        } else {
+            self.representation.shape(fields);
         }
-        if ask.present.conditions && ask.is_get_or_head() && conditional::not_modified(&ask.fields, stored, now) {
+        if let Some(alone) = &self.alone {
+            fields.extend(HeaderMap::clone(alone));
+        }
+    }
+
+    fn form(&self, ask: &Ask, stored: &HeaderMap, now: Timestamp) -> Form {
+        if self.is_unmodified(ask, stored, now) {
             return Form::NotModified;
+        }
+        // Of what is coded here no part is offered.
+        if self.entry.status() != StatusCode::OK || self.representation.is_coded() {
+            return Form::Whole;
         }
         // Where the length is not known, a part can't be named.
         match (range::asked_of(ask, stored, now), self.entry.length()) {
@@ -178,6 +191,15 @@ impl Hit {
             }
             _ => Form::Whole,
         }
+    }
+
+    /// Whether the client has it. RFC 9110 section 13.2.1: preconditions are ignored where the answer would not be
+    /// a 2xx.
+    pub(crate) fn is_unmodified(&self, ask: &Ask, stored: &HeaderMap, now: Timestamp) -> bool {
+        self.entry.status() == StatusCode::OK
+            && ask.present.conditions
+            && ask.is_get_or_head()
+            && conditional::not_modified(&ask.fields, stored, now)
     }
 
     fn select(&self, ranges: &Ranges, content_type: Option<&HeaderValue>, length: u64) -> Form {
@@ -195,6 +217,12 @@ impl Hit {
     }
 
     fn body(self, form: Form, ask: &Ask) -> Body {
+        if let Representation::Coded(coded) = self.representation {
+            return match (form, coded.entry) {
+                (Form::Whole, Some(entry)) if ask.method != Method::HEAD => entry.read(coded.seat, 0, None),
+                _ => Body::Empty,
+            };
+        }
         match form {
             Form::NotModified | Form::Unsatisfiable { .. } => Body::Empty,
             _ if ask.method == Method::HEAD => Body::Empty,
@@ -227,7 +255,11 @@ impl Hit {
     fn add_repr_digest(&self, form: &Form, fields: &mut HeaderMap) -> bool {
         let speaks_of_it =
             matches!(form, Form::Whole | Form::Part(_) | Form::Several(_)) && self.entry.status() == StatusCode::OK;
-        match self.entry.digest() {
+        let digest = match &self.representation {
+            Representation::Coded(coded) => coded.entry.as_ref().and_then(|entry| entry.digest()),
+            Representation::Only | Representation::AsItCame => self.entry.digest(),
+        };
+        match digest {
             Some(digest) if speaks_of_it && !fields.contains_key(&REPR_DIGEST) => {
                 fields.insert(&REPR_DIGEST, repr_digest(digest));
                 true

@@ -229,6 +229,11 @@ impl Head {
         }
     }
 
+    /// Of the same in a coding: nobody is answered from it alone.
+    pub fn of_coding(&self) -> Head {
+        Head { status: self.status, ..self.of_slice() }
+    }
+
     /// A table that has room for what an answer adds.
     pub fn fields(&self) -> HeaderMap {
         self.packed.fields(ROOM)

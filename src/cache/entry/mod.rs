@@ -55,6 +55,8 @@ pub(crate) enum Extent {
     /// Nothing of it: the bytes lie in slices.
     Sliced(Arc<Slicing>),
     Slice(Box<Slice>),
+    /// All of it, in a content coding.
+    Coded(Box<Coded>),
 }
 
 /// One slice, kept under a key of its own.
@@ -62,6 +64,14 @@ pub(crate) enum Extent {
 pub(crate) struct Slice {
     pub key: UrlKey,
     pub place: Parts,
+}
+
+/// What was made here of another entry's bytes, kept under a key of its own.
+#[derive(Clone)]
+pub(crate) struct Coded {
+    pub key: UrlKey,
+    /// Of those bytes.
+    pub origin: Proof,
 }
 
 /// What an entry takes beside its own fields and its bytes: its place in the table, the counts of what is shared, the
@@ -121,6 +131,7 @@ impl Entry {
     pub(crate) fn key(&self) -> UrlKey {
         match &self.extent {
             Extent::Slice(slice) => slice.key,
+            Extent::Coded(coded) => coded.key,
             Extent::Whole | Extent::Sliced(_) => self.url.key(),
         }
     }
@@ -128,7 +139,7 @@ impl Entry {
     pub(crate) fn slicing(&self) -> Option<&Arc<Slicing>> {
         match &self.extent {
             Extent::Sliced(slicing) => Some(slicing),
-            Extent::Whole | Extent::Slice(_) => None,
+            Extent::Whole | Extent::Slice(_) | Extent::Coded(_) => None,
         }
     }
 
@@ -136,12 +147,25 @@ impl Entry {
     pub(crate) fn place(&self) -> Option<&Parts> {
         match &self.extent {
             Extent::Slice(slice) => Some(&slice.place),
-            Extent::Whole | Extent::Sliced(_) => None,
+            Extent::Whole | Extent::Sliced(_) | Extent::Coded(_) => None,
         }
     }
 
     fn is_whole(&self) -> bool {
-        matches!(self.extent, Extent::Whole)
+        matches!(self.extent, Extent::Whole | Extent::Coded(_))
+    }
+
+    /// Whether it was made here of another entry's bytes.
+    pub(crate) fn is_coded(&self) -> bool {
+        matches!(self.extent, Extent::Coded(_))
+    }
+
+    /// Of those bytes.
+    pub(crate) fn source_digest(&self) -> Option<Digest> {
+        match &self.extent {
+            Extent::Coded(coded) => coded.origin.digest(),
+            Extent::Whole | Extent::Sliced(_) | Extent::Slice(_) => None,
+        }
     }
 
     /// The number of the fetch that made the bytes.

@@ -119,7 +119,7 @@ fn normalised(fields: &HeaderMap, name: &HeaderName) -> Option<Box<[u8]>> {
 }
 
 /// Splits at commas outside quotes.
-fn list(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn list(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let (mut quoted, mut escaped) = (false, false);
     let members = line.split(move |&byte| {
         match byte {
@@ -153,15 +153,15 @@ fn members(name: &HeaderName, members: Vec<&[u8]>) -> Vec<Vec<u8>> {
 /// A member with its weight (RFC 9110 section 12.4.2). Letter case makes no difference in codings (section
 /// 8.4.1) nor in language ranges (RFC 4647 section 2.1).
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Weighted {
-    text: Vec<u8>,
+pub(crate) struct Weighted {
+    pub text: Vec<u8>,
     /// In thousandths; 1000 where there is none, or none that can be read: then it is part of the text, as all is
     /// of a member with several parameters.
-    weight: u16,
+    pub weight: u16,
 }
 
 impl Weighted {
-    fn read(member: &[u8]) -> Weighted {
+    pub fn read(member: &[u8]) -> Weighted {
         let text = |text: &[u8]| text.trim_ascii().to_ascii_lowercase();
         let split = member.iter().rposition(|&byte| byte == b';').map(|at| (&member[..at], &member[at + 1..]));
         let split = split.filter(|(range, _)| !range.contains(&b';'));

@@ -102,9 +102,19 @@ impl UrlKey {
     /// Of one of the slices in which what it identifies is kept. `version` tells apart what came under the same
     /// key at different times.
     pub fn slice(self, version: u64, index: u64) -> UrlKey {
+        self.within(&[version, index])
+    }
+
+    /// Of what was made, in a content coding, of the bytes that came by the fetch of this number. No slice has it.
+    pub fn coding(self, fetch: u64, coding: u64) -> UrlKey {
+        self.within(&[fetch, coding, 0])
+    }
+
+    /// Numbers of another count are another key.
+    fn within(self, numbers: &[u64]) -> UrlKey {
         let mut hasher = keyed_hasher();
-        for number in self.words().into_iter().chain([version, index]) {
-            hasher.write_u64(number);
+        for number in self.words().iter().chain(numbers) {
+            hasher.write_u64(*number);
         }
         UrlKey(hasher.finish128().as_u128())
     }

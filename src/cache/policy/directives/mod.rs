@@ -4,11 +4,13 @@
 mod request;
 mod syntax;
 mod targeted;
+mod transform;
 
 use http::header::{self, HeaderMap, HeaderName};
 
 pub use request::RequestDirectives;
 use syntax::{Directive, directives, least, seconds_or_none_left};
+pub use transform::forbids_transforming;
 
 /// The directives of a response that bind this cache: of `Cache-Control` (RFC 9111 section 5.2.2, RFC 5861,
 /// RFC 8246), or of a field that is aimed at it (RFC 9213).

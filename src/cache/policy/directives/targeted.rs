@@ -10,7 +10,7 @@ use super::syntax::MOST_SECONDS;
 use super::{ResponseDirectives, Scope, Source};
 
 /// The target list (section 2.2), the most specific first.
-static TARGETS: [HeaderName; 2] =
+pub(super) static TARGETS: [HeaderName; 2] =
     [HeaderName::from_static("seawall-cache-control"), HeaderName::from_static("cdn-cache-control")];
 
 /// The directives of the first target with a valid, non-empty value.
