@@ -6,7 +6,8 @@ use std::thread;
 use serde_json::json;
 
 use crate::harness::client::{End, request};
-use crate::harness::{Answer, Client, Edge, Gate, HOST, Origin, Page, Reply, eventually, noise, sha256_hex};
+use crate::harness::{Answer, Client, Edge, Gate, HOST, Http2, Origin, Page, Reply, eventually, noise, sha256_hex};
+use crate::memory::{most, peak};
 
 const CODINGS: [&str; 3] = ["zstd", "br", "gzip"];
 const BROWSER: &str = "gzip, deflate, br, zstd";
@@ -486,18 +487,59 @@ fn the_log_holds_both_digests() {
 }
 
 #[test]
-fn a_client_that_leaves_takes_its_coder_along_and_harms_nobody() {
-    let body = text(3_000_000);
+fn coders_take_no_more_room_than_they_have_and_leave_it_with_their_client() {
+    let body = text(400_000);
     let gate = Gate::default();
-    let origin = Origin::with("/a", page(&body).hold(1_000_000, &gate));
+    let origin = Origin::with("/a", page(&body).hold(350_000, &gate));
     let edge = compressing(&origin);
-    // More than there is room for coders.
-    for _ in 0..40 {
+    let ask = |n: usize| {
         let mut client = edge.connect();
-        client.send(request("GET", HOST, "/a", &accept("br")));
-        assert_eq!(client.head().status, 200);
-    }
-    edge.until_quiet();
+        client.send(request("GET", HOST, &format!("/a?{n}"), &accept("br")));
+        let head = client.head();
+        assert_eq!((head.status, head.field("Vary")), (200, Some("Accept-Encoding")));
+        (client, head.field("Content-Encoding").is_some())
+    };
+    let clients: Vec<(Client, bool)> = (0..40).map(ask).collect();
+    assert_eq!(clients.iter().filter(|(_, is_coded)| *is_coded).count(), 16, "the others get it as it came");
+    let room = 128 << 20;
+    assert!(peak(&edge) <= most(64 << 20) + room, "{} bytes", peak(&edge));
+    drop(clients);
+    eventually("room for another", || ask(40).1);
     gate.open();
-    assert_coded(&edge.ask("GET", "/a", &accept("br")), "br", &body);
+    assert_coded(&edge.ask("GET", "/a?40", &accept("br")), "br", &body);
+}
+
+#[test]
+fn a_reload_turns_it_on_and_off_for_what_is_stored() {
+    let body = text(50_000);
+    let origin = Origin::with("/a", page(&body));
+    let edge = Edge::plain(&origin);
+    let off = edge.config();
+    let on = off.replace("name = \"photos\"\n", "name = \"photos\"\ncompress = { codings = [\"gzip\"] }\n");
+    assert_eq!(edge.ask("GET", "/a", &accept("gzip")).field("Content-Encoding"), None);
+    edge.set_config(&on);
+    eventually("it is compressed", || edge.ask("GET", "/a", &accept("gzip")).field("Content-Encoding").is_some());
+    assert_coded(&stored(&edge, "/a", "gzip").hit(), "gzip", &body);
+    edge.set_config(&off);
+    eventually("it is not", || edge.ask("GET", "/a", &accept("gzip")).field("Content-Encoding").is_none());
+    assert!(edge.ask("GET", "/a", &accept("gzip")).hit().body == body);
+    origin.asked_once("/a");
+}
+
+#[test]
+fn over_http2_it_is_the_same() {
+    let body = text(300_000);
+    let origin = Origin::with("/a", page(&body));
+    let edge = Edge::before(&origin).h2c().site("compress = {}\n").start();
+    let mut client = Http2::connect(edge.address);
+    for coding in CODINGS {
+        for _ in 0..2 {
+            let stream = client.ask("GET", "/a", &[("accept-encoding", coding)]);
+            assert_coded(&client.answer(stream), coding, &body);
+        }
+        let stream = client.ask("HEAD", "/a", &[("accept-encoding", coding)]);
+        let head = client.answer(stream);
+        assert_eq!((head.status, head.field("content-encoding"), head.body.len()), (200, Some(coding), 0));
+    }
+    origin.asked_once("/a");
 }

@@ -7,12 +7,12 @@ use super::harness::{Client, Edge, Gate, HOST, Origin, Page, eventually};
 const MIB: usize = 1 << 20;
 
 /// What `cache.memory` may become: a quarter more in flight, and 64 MB for all else.
-fn most(memory: usize) -> u64 {
+pub fn most(memory: usize) -> u64 {
     (memory + memory / 4 + 64_000_000) as u64
 }
 
 /// Less the program itself, which is mapped from its file, and large where it is not optimised.
-fn peak(edge: &Edge) -> u64 {
+pub fn peak(edge: &Edge) -> u64 {
     (edge.running().memory("VmHWM") - edge.running().memory("RssFile")) * 1024
 }
 

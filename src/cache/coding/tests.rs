@@ -128,6 +128,15 @@ fn a_purge_by_either_digest_takes_what_was_made() {
 }
 
 #[test]
+fn what_was_made_is_not_what_a_url_stands_for() {
+    let cache = filled(1 << 20);
+    assert!(make(ask(&cache, "GET", GZIP).1.unwrap(), b"coded"));
+    let (_, url) = crate::testing::ask("GET", "/a", &[]);
+    let found = cache.contents(&url, &|one, other| one == other);
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), [(Digest::of(BODY), BODY.len() as u64)]);
+}
+
+#[test]
 fn what_breaks_off_is_begun_anew_by_who_asks_next() {
     let cache = filled(1 << 20);
     let (answer, making) = ask(&cache, "GET", GZIP);
