@@ -10,7 +10,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     write_by(path, |file| file.write_all(bytes))
 }
 
-/// As [`write`], of what `write` writes.
+/// As [`fn@write`], of what `write` writes.
 pub fn write_by(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let folder = folder_of(path)?;
     let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;

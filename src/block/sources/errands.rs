@@ -102,6 +102,7 @@ impl Runner {
     pub(super) fn start(errands: Arc<Errands>) -> std::io::Result<Runner> {
         let running = errands.clone();
         let run = move || {
+            running.kept.sweep();
             let mut has_failed = false;
             while running.wait(has_failed) {
                 running.run();

@@ -9,6 +9,7 @@
 //! last, which is compiled from the bytes where it is missing.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -133,6 +134,16 @@ impl Kept {
         copy.size >= WORTH_AN_IMAGE && !self.image_path(copy).exists()
     }
 
+    /// Removes what a crash left half written; a table may be large.
+    pub fn sweep(&self) {
+        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let is_torn = |name: &OsStr| name.as_encoded_bytes().starts_with(b".new-");
+        for entry in entries.filter(|entry| is_torn(&entry.file_name())) {
+            // What can't be removed now can be at the next start.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+
     /// Has this process hash as the one before did, so that what it kept is good for this one. To be called
     /// before anything is compiled.
     pub fn adopt_key<'c>(&self, copies: impl IntoIterator<Item = &'c Copy>) {
@@ -220,6 +231,17 @@ mod tests {
         fs::write(kept.bytes_path(&copy(b"new")), b"new").unwrap();
         let all = kept.all().unwrap();
         assert_eq!(kept.bytes(&all[Path::new("/lists/a.txt")]).unwrap(), b"old");
+    }
+
+    #[test]
+    fn what_a_crash_left_is_swept_and_nothing_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let kept = Kept::new(folder.path().to_owned());
+        kept.put(&copy(b"one"), b"one").unwrap();
+        fs::write(folder.path().join(".new-torn"), b"on").unwrap();
+        kept.sweep();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+        assert_eq!(kept.bytes(&copy(b"one")).unwrap(), b"one");
     }
 
     #[test]
