@@ -28,12 +28,20 @@ pub fn url(text: &str) {
     assert_eq!(asked.canonical(), url.canonical(), "{text:?}");
 }
 
-/// A target that passes as a request's is a URL or an error, and the canonical URL of one is its own.
+/// A target that passes as a request's is a URL or an error, and the canonical URL of one is its own. What it is made
+/// of makes the same URL again.
 pub fn request(host: &[u8], target: &[u8]) {
     let (Ok(host), Ok(target)) = (HeaderValue::from_bytes(host), Uri::try_from(target)) else { return };
     let fields = HeaderMap::from_iter([(HOST, host)]);
-    if let Ok(url) = Url::of_request(Scheme::Https, &target, &fields) {
+    for scheme in [Scheme::Http, Scheme::Https] {
+        let Ok(url) = Url::of_request(scheme, &target, &fields) else { return };
         self::url(url.canonical());
+        assert_eq!(url.scheme(), scheme);
+        for url in [url.clone(), url.apart(b"salt")] {
+            let again = Url::again(scheme, url.authority(), url.target(), url.salt().copied());
+            let again = again.unwrap_or_else(|error| panic!("{target:?}: it can't be made again: {error}"));
+            assert_eq!((again.key(), again.canonical(), again.scheme()), (url.key(), url.canonical(), scheme));
+        }
     }
 }
 

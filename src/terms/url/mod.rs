@@ -24,6 +24,8 @@ use http::header::{HOST, HeaderMap, HeaderValue};
 use http::uri::{PathAndQuery, Uri};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
+use crate::Digest;
+
 pub use fold::Folded;
 pub use host::host;
 pub use steps::Step;
@@ -86,6 +88,13 @@ impl UrlKey {
         hasher.write(authority.as_bytes());
         hasher.write_u8(0xff);
         hasher.write(target.as_bytes());
+        UrlKey(hasher.finish128().as_u128())
+    }
+
+    fn salted(self, salt: &Digest) -> UrlKey {
+        let mut hasher = keyed_hasher();
+        hasher.write_u128(self.0);
+        hasher.write(salt.as_bytes());
         UrlKey(hasher.finish128().as_u128())
     }
 
@@ -184,6 +193,8 @@ struct Unusual {
     target: Option<Box<str>>,
     /// As it came, where it is not the canonical host.
     authority: Option<Box<str>>,
+    /// What else tells it apart, hashed: it may be a secret of clients'.
+    salt: Option<Digest>,
 }
 
 impl Url {
@@ -241,8 +252,23 @@ impl Url {
         let target = (target != folded.path_and_query()).then(|| target.into());
         let authority = (authority != folded.host()).then(|| authority.into());
         let is_usual = others.is_empty() && target.is_none() && authority.is_none();
-        let unusual = (!is_usual).then(|| Box::new(Unusual { others: others.into(), target, authority }));
+        let unusual = (!is_usual).then(|| Box::new(Unusual { others: others.into(), target, authority, salt: None }));
         Ok(Url { key, folded, unusual })
+    }
+
+    /// The same resource in the cache, in another process: made of what [`Url::scheme`], [`Url::authority`],
+    /// [`Url::target`] and [`Url::salt`] were in the first.
+    pub fn again(scheme: Scheme, authority: &str, target: &str, salt: Option<Digest>) -> Result<Url, UrlError> {
+        let (host, _) = host::host_and_port(authority)?;
+        let target = PathAndQuery::try_from(target).map_err(|_| UrlError::BadCharacter)?;
+        if !target.as_str().starts_with('/') {
+            return Err(UrlError::NotAPath);
+        }
+        let url = Url::assemble(scheme, host, target.as_str(), authority)?;
+        Ok(match salt {
+            Some(salt) => url.apart_by(salt),
+            None => url,
+        })
     }
 
     /// Another target of the same authority.
@@ -253,10 +279,27 @@ impl Url {
     /// The same URL, and another resource in the cache: whatever else tells them apart is in `salt`.
     #[must_use]
     pub fn apart(self, salt: &[u8]) -> Url {
-        let mut hasher = keyed_hasher();
-        hasher.write_u128(self.key.0);
-        hasher.write(salt);
-        Url { key: UrlKey(hasher.finish128().as_u128()), ..self }
+        self.apart_by(Digest::of(salt))
+    }
+
+    fn apart_by(self, salt: Digest) -> Url {
+        let unusual = match self.unusual {
+            Some(unusual) => Unusual { salt: Some(salt), ..*unusual },
+            None => Unusual { others: Box::default(), target: None, authority: None, salt: Some(salt) },
+        };
+        Url { key: self.key.salted(&salt), unusual: Some(Box::new(unusual)), ..self }
+    }
+
+    /// What else than the URL tells it apart.
+    pub fn salt(&self) -> Option<&Digest> {
+        self.unusual.as_ref().and_then(|unusual| unusual.salt.as_ref())
+    }
+
+    /// That of the connection it was asked for on. Found by its key, in which it is: no URL need keep it.
+    pub fn scheme(&self) -> Scheme {
+        let plain = UrlKey::of(Scheme::Http, self.authority(), self.target());
+        let key = self.salt().map_or(plain, |salt| plain.salted(salt));
+        if key == self.key { Scheme::Http } else { Scheme::Https }
     }
 
     pub fn key(&self) -> UrlKey {

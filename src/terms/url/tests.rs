@@ -210,6 +210,22 @@ fn steps_lead_from_what_came_to_the_canonical_text() {
     assert_eq!(Url::steps("ftp://h.example/"), Err(UrlError::Scheme));
 }
 
+#[test]
+fn a_url_is_made_again_of_its_parts() {
+    let target = "/a//%2e/b;x?q=2&q=1";
+    let url = asked(target, &["Photos.example:81"]).unwrap();
+    assert_eq!((url.scheme(), url.authority(), url.target()), (Scheme::Http, "Photos.example:81", target));
+    let again = |url: &Url| Url::again(url.scheme(), url.authority(), url.target(), url.salt().copied()).unwrap();
+    assert_eq!(again(&url).key(), url.key());
+    let salted = url.clone().apart(b"lang=de;");
+    assert_ne!(salted.key(), url.key());
+    assert_eq!((again(&salted).key(), again(&salted).scheme()), (salted.key(), Scheme::Http));
+    assert_ne!(url.clone().apart(b"lang=fr;").key(), salted.key());
+    for (authority, target) in [("h.example", "a"), ("h.example", "*"), ("", "/"), ("a,b", "/"), ("h.example", "/%")] {
+        assert!(Url::again(Scheme::Https, authority, target, None).is_err(), "{authority} {target}");
+    }
+}
+
 proptest! {
     #[test]
     fn the_last_step_of_the_usual_reading_is_the_canonical_text(path in awkward_path()) {
