@@ -120,7 +120,7 @@ fn fill(cache: &Cache, clock: &Clock, objects: usize) {
 fn measure(objects: usize) {
     let clock = Clock::system();
     let before = resident();
-    let cache = Cache::new(Settings { memory: (objects * 4096) as u64, max_object: 1 << 20 });
+    let cache = Cache::new(Settings { memory: (objects * 4096) as u64, max_object: 1 << 20, keep: false, keep_max: 0 });
     let began = Instant::now();
     fill(&cache, &clock, objects);
     let each = began.elapsed() / objects as u32;
@@ -162,7 +162,7 @@ fn stored_head(cache: &Cache, clock: &Clock, n: usize) -> HeaderMap {
 fn overfill(memory: usize, objects: usize) {
     let clock = Clock::system();
     let before = resident();
-    let cache = Cache::new(Settings { memory: memory as u64, max_object: 1 << 20 });
+    let cache = Cache::new(Settings { memory: memory as u64, max_object: 1 << 20, keep: false, keep_max: 0 });
     fill(&cache, &clock, objects);
     fill(&cache, &clock, objects);
     let (took, held) = ((resident() - before) >> 20, cache.numbers().objects.load(Ordering::Relaxed));

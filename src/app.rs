@@ -2,6 +2,7 @@
 
 mod house;
 mod https;
+mod keep;
 mod listeners;
 mod moved;
 mod reload;
@@ -11,7 +12,7 @@ mod tell;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use block::Watching;
@@ -29,6 +30,7 @@ use crate::certificates::{self, CertificateError, Certificates};
 use crate::config::{self, Meant, Written};
 use crate::server::{Edge, Greeting, Limits, Listener};
 use house::House;
+use keep::Keep;
 use listeners::Listeners;
 use reload::Occasion;
 use saves::Saves;
@@ -50,6 +52,7 @@ pub struct Running {
     /// `None` where there is no file, or no longer.
     saves: Option<Saves>,
     signals: Signals,
+    keep: Keep,
     _lookouts: Vec<Lookout>,
     lists: Watching,
     _state: State,
@@ -118,6 +121,7 @@ pub async fn start(meant: Meant, written: Option<Written>) -> anyhow::Result<Run
     disk::durable::write(&meant.state.join("admin.address"), format!("{admin_address}\n").as_bytes())
         .context("state/admin.address can't be written")?;
     let token = Token::open(&meant.state.join("admin.token")).context("state/admin.token can't be opened")?;
+    let keep = Keep::begin(&meant, &state, &house)?;
     let admin = Arc::new(house.admin(&state, token, wish, draining.watch()));
     tokio::spawn(admin::serve(admin_socket, admin_tls, admin, closing.watch()));
     let edge = Arc::new(Edge::new(house.gateway.clone(), limits_of(&meant), house.telemetry.edge.clone()));
@@ -133,6 +137,7 @@ pub async fn start(meant: Meant, written: Option<Written>) -> anyhow::Result<Run
         reloads,
         saves,
         signals,
+        keep,
         _lookouts: lookouts,
         lists,
         _state: state,
@@ -174,6 +179,7 @@ impl Running {
     async fn stop(mut self) {
         self.draining.trigger();
         let (listeners, patience) = (&self.parts.listeners, self.parts.meant.edge.drain);
+        let writing = self.keep.write(&self.parts.meant, &self.parts.house, Instant::now() + patience);
         listeners.drain();
         tracing::info!(connections = listeners.live(), ?patience, "stopping: answers under way may go on");
         tokio::select! {
@@ -182,11 +188,15 @@ impl Running {
                     tracing::warn!(connections = left, "the drain's deadline has passed: ending what is left");
                 }
             }
-            _ = self.signals.interrupt.recv() => tracing::warn!("interrupted again: leaving at once"),
+            _ = self.signals.interrupt.recv() => self.keep.leave_at_once(),
         }
         listeners.end();
         // Ending a connection is a matter of closing it and writing its record.
         listeners.finished(ENDING).await;
+        let written = tokio::select! {
+            written = keep::written(writing) => written,
+            _ = self.signals.interrupt.recv() => None,
+        };
         self.closing.trigger();
         let (lists, takedown) = (self.lists, self.parts.house.takedown.clone());
         let settle = move || {
@@ -197,6 +207,9 @@ impl Running {
             tracing::error!("the lists did not close");
         }
         self.parts.house.hooks.close().await;
+        if let Some(written) = written {
+            keep::put_in_force(written).await;
+        }
         let (log, access) = (self.parts.house.log.clone(), self.parts.house.access.clone());
         let close = move || {
             log.close();

@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use block::Kin;
-use cache::Caching;
+use cache::{Caching, Stamp};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use origin::{Group, Origins};
 use terms::url::Scheme;
 use terms::wire::fields;
-use terms::{Answer, Ask, CacheUse, Departures, Networks, Refusal, Url};
+use terms::{Answer, Ask, CacheUse, Departures, Digest, Networks, Refusal, Url};
 
 use crate::quota::Place;
 use crate::telemetry::SiteNumbers;
@@ -101,6 +101,15 @@ impl Site {
             && self.group.asks_as(&other.group)
             && self.host_header == other.host_header
             && self.caching.stores_as(&other.caching)
+    }
+
+    /// The same over a restart: sites of one stamp fetch alike.
+    pub fn stamp(&self) -> Stamp {
+        let routes: Vec<String> =
+            self.routes.iter().map(|(path, group)| format!("{path} {}", group.sources())).collect();
+        let text = format!("{routes:?} {} {:?} {}", self.group.sources(), self.host_header, self.caching.storing_as());
+        let [a, b, c, d, e, f, g, h, ..] = *Digest::of(text.as_bytes()).as_bytes();
+        Stamp(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
     }
 
     /// Changes what the site wants changed in a request to an origin.

@@ -177,7 +177,7 @@ impl Takedown {
         let covers = |url: &Url, digest: Option<Digest>| {
             index.judge(url, now).is_some() || digest.is_some_and(|digest| by_digest(url, digest))
         };
-        self.cache.purge(&Aim::Covered(&covers), Force::Hard).into()
+        self.cache.purge(&Aim::Blocked(&covers), Force::Hard).into()
     }
 
     /// Lists changed on disk, or could not be taken.

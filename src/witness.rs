@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit::{Event, Log};
-use cache::Filled;
 use cache::coding::Coding;
+use cache::{Filled, TakenUp};
 use http::header::{self, HeaderValue};
 use http::{Method, Response};
 use http_body::Body as _;
@@ -255,6 +255,26 @@ impl Witness {
                 "why": why,
             }),
         };
+        self.log.event(event("filled", data));
+    }
+
+    /// What the run before had stored is stored again: as if it had been fetched, and where it is from.
+    pub fn taken_up(&self, taken: &TakenUp) {
+        let (run, fill) = taken.before;
+        let mut data = serde_json::json!({
+            "fill": taken.fill,
+            "bytes": taken.bytes,
+            "stored": true,
+            "kept": { "run": run, "fill": fill },
+        });
+        match &taken.slice {
+            Some(slice) => {
+                data["url"] = self.log.url(&taken.url).into();
+                data["slice"] = slice.to_string().into();
+                data["slice_digest"] = taken.digest.to_string().into();
+            }
+            None => data["digest"] = taken.digest.to_string().into(),
+        }
         self.log.event(event("filled", data));
     }
 

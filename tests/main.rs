@@ -25,6 +25,7 @@ mod hooks;
 mod http2;
 mod interim;
 mod invalidation;
+mod kept;
 mod limits;
 mod live;
 mod memory;

@@ -53,7 +53,7 @@ pub fn house(clock: Clock) -> House {
         )
         .expect("the index can be published"),
     );
-    let cache = Cache::new(cache::Settings { memory: 64 << 20, max_object: 8 << 20 });
+    let cache = Cache::new(cache::Settings { memory: 64 << 20, max_object: 8 << 20, keep: false, keep_max: 0 });
     let telemetry = Arc::new(Telemetry::default());
     let pages = Pages::new("urn:uuid:0", terms::ruling::Disclose::Full, blocks.shelf().clone());
     let wait = Duration::from_secs(5);

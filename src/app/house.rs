@@ -42,10 +42,11 @@ pub(super) struct House {
     pub(super) certificates: Arc<Certificates>,
     pub(super) access: Arc<AccessLog>,
     pub(super) cache: Cache,
+    pub(super) blocks: Arc<Blocks>,
     purger: Arc<Purger>,
     sources: Arc<Mutex<Sources>>,
     pub(super) shelf: Arc<Shelf>,
-    clock: Clock,
+    pub(super) clock: Clock,
     /// What changed in the lists since the run before, until it is told of.
     changes: Vec<Change>,
 }
@@ -84,8 +85,15 @@ impl House {
         let gateway =
             Gateway::new(sites, blocks.clone(), cache.clone(), purger.clone(), witness.clone(), clock.clone());
         let sources = Arc::new(Mutex::new(sources));
-        let takedown =
-            Takedown::new(blocks, edits, sources.clone(), cache.clone(), log.clone(), hooks.clone(), clock.clone());
+        let takedown = Takedown::new(
+            blocks.clone(),
+            edits,
+            sources.clone(),
+            cache.clone(),
+            log.clone(),
+            hooks.clone(),
+            clock.clone(),
+        );
         let takedown = takedown.context("no thread can be started")?;
         Ok(House {
             gateway: Arc::new(gateway),
@@ -98,6 +106,7 @@ impl House {
             certificates,
             access,
             cache,
+            blocks,
             purger,
             sources,
             shelf,

@@ -43,7 +43,7 @@ impl State {
             LockError::Held => StateError::Locked(folder.to_owned()),
             LockError::Io(source) => unusable(source),
         })?;
-        for room in ["blocks", "lists", "hooks", "audit"] {
+        for room in ["blocks", "lists", "hooks", "audit", "cache"] {
             durable::private_folder(&folder.join(room)).map_err(unusable)?;
         }
         let node = kept(
@@ -55,6 +55,11 @@ impl State {
         let run = last + 1;
         durable::write(&folder.join("run"), format!("{run}\n").as_bytes()).map_err(unusable)?;
         Ok(State { folder: folder.to_owned(), node, run, _lock: lock })
+    }
+
+    /// Where what is stored is kept over a restart.
+    pub(super) fn cache(&self) -> PathBuf {
+        self.folder.join("cache")
     }
 
     /// The log's settings: what the config says, and what only this folder knows.

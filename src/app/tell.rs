@@ -82,6 +82,22 @@ impl Rooms {
         names.gauge("seawall_cache_bytes", "Bytes of stored answers", read(&cache.bytes))?;
         names.gauge("seawall_cache_objects", "Stored answers; each variant is one", read(&cache.objects))?;
         names.counter("seawall_cache_evictions", "Answers that made room for others", read(&cache.evictions))?;
+        names.counter(
+            "seawall_cache_kept",
+            "Answers taken up that the run before had stored",
+            read(&cache.kept.objects),
+        )?;
+        names.counter("seawall_cache_kept_bytes", "Their bytes", read(&cache.kept.bytes))?;
+        names.counters(
+            "seawall_cache_kept_refused",
+            "Answers that the run before had stored, and that are not taken up",
+            cache.kept.refused().map(|(why, count)| ([("reason", why.as_str())], count)),
+        )?;
+        names.gauge(
+            "seawall_cache_kept_left_bytes",
+            "Bytes that the run before had kept, and that are still to be read",
+            read(&cache.kept.left),
+        )?;
         names.gauge("seawall_cache_fills", "Fetches under way", read(&cache.fills))?;
         names.gauge(
             "seawall_cache_bytes_in_flight",

@@ -12,12 +12,12 @@ use crate::coding::Rooms;
 use crate::entry::{Entry, Growth};
 use crate::fill::Fill;
 use crate::flight::{Flights, Follower, Table, Underway};
+use crate::kept::InForce;
 use crate::memory::Memory;
 use crate::parts::{Partly, Wholes};
 use crate::pass::Pass;
 use crate::policy::directives::RequestDirectives;
 use crate::policy::{Forward, Reuse};
-use crate::purge::Purged;
 use crate::slices::Want;
 use crate::{Caching, Numbers, Settings};
 
@@ -35,6 +35,7 @@ pub(crate) struct Inner {
     pub rooms: Rooms,
     pub numbers: Arc<Numbers>,
     fetches: AtomicU64,
+    pub in_force: InForce,
 }
 
 /// Bytes of small bodies in flight beyond what large ones may take.
@@ -102,6 +103,7 @@ impl Cache {
             max_object: AtomicU64::new(settings.max_object),
             numbers,
             fetches: AtomicU64::new(0),
+            in_force: InForce::default(),
         }))
     }
 
@@ -227,17 +229,6 @@ impl Cache {
         let underway = Arc::new(underway);
         self.0.flights.enter(table, &underway, absent.joinable && !outdated);
         Fill::new(underway, self.0.clone(), caching.clone(), absent.validates, absent.stale, want)
-    }
-
-    /// Takes out what is stored under this very URL (RFC 9111 section 4.4); see
-    /// [`policy::invalidates`](crate::policy::invalidates). Slices of it are found no more, and age out.
-    pub fn invalidate(&self, url: &Url) -> Purged {
-        let key = url.key();
-        let mut table = self.0.flights.lock();
-        table.outdate(|underway| underway.url.key() == key);
-        let gone = self.0.memory.remove(key, |_| true);
-        drop(table);
-        Purged::of(&gone)
     }
 
     pub fn numbers(&self) -> &Numbers {

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use crate::answer::Hit;
 use crate::answer::range;
 use crate::entry::{Entry, Growth, Seat};
+use crate::kept::Meanwhile;
 use crate::memory::KeyHasher;
 use crate::policy::Forward;
 use crate::policy::directives::RequestDirectives;
@@ -247,6 +248,8 @@ pub(crate) struct Flights {
 pub(crate) struct Table {
     joinable: HashMap<UrlKey, Arc<Underway>, BuildHasherDefault<KeyHasher>>,
     all: HashMap<u64, Arc<Underway>>,
+    /// While kept answers are taken up: what was purged since.
+    pub meanwhile: Option<Meanwhile>,
 }
 
 impl Flights {

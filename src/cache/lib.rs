@@ -7,12 +7,10 @@
 //! `memory` holds what settled, `doorkeeper` says who is let in when it is full, `index` finds it by its
 //! `tags`, and [`Cache::purge`] takes it out (`purge`); `parts` says what becomes of ranges of what is not
 //! there, `background` of what is stale and served all the same, `freshen` what HEAD tells of what is, `post` when
-//! POST's answer is stored, `slices` how large objects are cut, [`coding`] what is compressed. What a site wants otherwise
-//! than the standard are its `rules`.
+//! POST's answer is stored, `slices` how large objects are cut, [`coding`] what is compressed; `kept` has what outlives a
+//! restart. What a site wants otherwise than the standard are its `rules`.
 //!
 //! The cache knows no origin and opens no socket: whoever holds a fill feeds it.
-//!
-//! Left out on purpose, with a place kept for it: a disk.
 
 mod answer;
 mod background;
@@ -25,6 +23,7 @@ mod fill;
 mod flight;
 mod freshen;
 mod index;
+mod kept;
 mod lease;
 mod memory;
 mod numbers;
@@ -47,8 +46,12 @@ pub use cache::{Cache, Lookup};
 pub use entry::Entry;
 pub use fill::{Fill, Landing, Private, ReplyHead, UNASKED_PART};
 pub use flight::{Flight, Follower, Landed};
+#[doc(hidden)]
+#[cfg(any(test, feature = "checks"))]
+pub use kept::checks;
+pub use kept::{Bounds, Calls, Judged, Kept, Refused, Stamp, Summary, TakenUp, Taking, Unfit, Written};
 pub use lease::Lease;
-pub use numbers::Numbers;
+pub use numbers::{KeptNumbers, Numbers};
 pub use pass::Pass;
 pub use policy::{Forward, Unstorable};
 pub use purge::{Aim, Force, Purged};

@@ -11,16 +11,19 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 use moka::policy::EvictionPolicy;
-use terms::{Moment, UrlKey};
+use terms::{Moment, Url, UrlKey};
 
 use crate::Numbers;
 use crate::doorkeeper::Doorkeeper;
 use crate::entry::Entry;
 use crate::index::Index;
+use crate::kept::Refused;
 use crate::policy::Unstorable;
 use crate::purge::Purged;
 use crate::tags::Tag;
 use table::Table;
+
+pub(crate) use table::Used;
 
 /// Of one URL. What varies by more is not worth its room.
 const MOST_VARIANTS: usize = 32;
@@ -131,6 +134,49 @@ impl Memory {
         self.table.look(record.key()).is_some_and(|variants| variants.entries().iter().any(same))
     }
 
+    /// The record of an object in slices, by the version of how it was cut.
+    pub fn record(&self, url: &Url, version: u64) -> Option<Arc<Entry>> {
+        let variants = self.table.look(url.key())?;
+        let is_it = |entry: &&Arc<Entry>| entry.slicing().is_some_and(|slicing| slicing.version == version);
+        variants.entries().iter().find(is_it).cloned()
+    }
+
+    /// Stores what an earlier run had stored. What is there already is newer, and has to leave for nothing.
+    pub fn take_up(&self, entry: Arc<Entry>, request: &HeaderMap, used: Used) -> Result<(), Refused> {
+        let key = entry.key();
+        let before = self.table.look(key);
+        let mut entries = before.as_ref().map_or_else(Vec::new, |variants| variants.entries().to_vec());
+        if entries.iter().any(|other| other.head().variant.matches(request)) {
+            return Err(Refused::Newer);
+        }
+        let of_url = before.map_or(0, |variants| variants.bytes() + entry.bytes());
+        if !self.has_spare(entry.bytes()) || entries.len() >= MOST_VARIANTS || of_url > self.most_per_url {
+            return Err(Refused::NoRoom);
+        }
+        entries.push(entry);
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.date()));
+        self.put(key, entries);
+        if used == Used::Since {
+            self.table.used(key);
+        }
+        Ok(())
+    }
+
+    /// Whether so many bytes can be stored and nothing has to leave.
+    pub fn has_spare(&self, bytes: u64) -> bool {
+        Numbers::read(&self.numbers.bytes).saturating_add(bytes) <= self.size
+    }
+
+    /// Every key, that which should leave last first.
+    pub fn by_use(&self) -> Vec<(Used, UrlKey)> {
+        self.table.by_use()
+    }
+
+    /// They leave in this order, and after all others.
+    pub fn reorder(&self, keys: impl Iterator<Item = UrlKey>) {
+        keys.for_each(|key| self.table.renew(key));
+    }
+
     /// Stores an entry and drops those that its request would have been answered with.
     pub fn keep(&self, entry: Arc<Entry>, asked: &HeaderMap) {
         let key = entry.key();
@@ -197,6 +243,12 @@ impl Memory {
             self.put(key, kept);
         }
         gone
+    }
+
+    /// Whether this very entry is there.
+    pub fn has(&self, entry: &Entry) -> bool {
+        let is_it = |other: &Arc<Entry>| std::ptr::eq(&**other, entry);
+        self.table.look(entry.key()).is_some_and(|variants| variants.entries().iter().any(is_it))
     }
 
     /// Makes the entries that `covers` covers stale.

@@ -1,5 +1,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::kept::Refused;
+
 /// What the cache holds and has done. Read at any time; each number is right by itself.
 #[derive(Debug, Default)]
 pub struct Numbers {
@@ -19,6 +21,26 @@ pub struct Numbers {
     pub bytes_announced: AtomicU64,
     /// Fetches under way that nobody reads any more.
     pub orphans: AtomicU64,
+    pub kept: KeptNumbers,
+}
+
+/// What became of what the run before had kept.
+#[derive(Debug, Default)]
+pub struct KeptNumbers {
+    /// Bytes of the file that are still to be read.
+    pub left: AtomicU64,
+    /// Entries taken up.
+    pub objects: AtomicU64,
+    /// Bytes of their bodies and heads.
+    pub bytes: AtomicU64,
+    /// Those that were not, in the order of [`Refused::ALL`].
+    pub refused: [AtomicU64; Refused::ALL.len()],
+}
+
+impl KeptNumbers {
+    pub fn refused(&self) -> impl Iterator<Item = (Refused, u64)> {
+        Refused::ALL.into_iter().zip(&self.refused).map(|(why, number)| (why, Numbers::read(number)))
+    }
 }
 
 impl Numbers {

@@ -13,6 +13,7 @@ use terms::{Digest, Url, UrlKey};
 use crate::Cache;
 use crate::entry::Entry;
 use crate::flight::Underway;
+use crate::kept::{self, Meanwhile};
 use crate::tags::{Tag, Tags};
 
 /// How many keys are looked after before others get the lock: a hundred microseconds' work at most. By each alone,
@@ -23,6 +24,8 @@ const TURN: usize = 32;
 pub enum Aim<'a> {
     /// All that this covers by its URL or its digest. Every entry is looked at.
     Covered(&'a dyn Fn(&Url, Option<Digest>) -> bool),
+    /// The same of rules in force: they are asked again before anything answers.
+    Blocked(&'a dyn Fn(&Url, Option<Digest>) -> bool),
     /// A URL in every spelling, under its own host and under those that are as good as it.
     Same(&'a Url, &'a dyn Fn(&str, &str) -> bool),
     Tagged(Tag),
@@ -60,7 +63,7 @@ impl Purged {
 impl Aim<'_> {
     fn covers(&self, entry: &Entry) -> bool {
         match self {
-            Aim::Covered(covers) => {
+            Aim::Covered(covers) | Aim::Blocked(covers) => {
                 let source = entry.source_digest();
                 covers(entry.url(), entry.digest()) || (source.is_some() && covers(entry.url(), source))
             }
@@ -69,10 +72,21 @@ impl Aim<'_> {
         }
     }
 
+    /// Has it held for what is still to be taken up: hard, as far as it can be told by tags. Rules in force are asked
+    /// of each.
+    fn note(&self, meanwhile: &mut Meanwhile) {
+        match self {
+            Aim::Covered(_) => meanwhile.note_everything(),
+            Aim::Blocked(_) => {}
+            Aim::Same(url, _) => meanwhile.note(url.readings().map(Tag::place)),
+            Aim::Tagged(tag) | Aim::Grouped(tag, _) => meanwhile.note(std::iter::once(*tag)),
+        }
+    }
+
     /// Of a fetch under way no digest is known, and tags only behind its head.
     fn may_cover(&self, underway: &Underway) -> bool {
         match self {
-            Aim::Covered(covers) => covers(&underway.url, None),
+            Aim::Covered(covers) | Aim::Blocked(covers) => covers(&underway.url, None),
             Aim::Same(url, are_one) => underway.url.is_same_where(url, are_one),
             Aim::Tagged(tag) => underway.may_carry(*tag),
             // A group is of one origin: it is no business of the fetches from others.
@@ -98,9 +112,12 @@ impl Cache {
             }
         };
         match aim {
-            Aim::Covered(_) => take(&mut memory.keys(|entry| aim.covers(entry))),
+            Aim::Covered(_) | Aim::Blocked(_) => take(&mut memory.keys(|entry| aim.covers(entry))),
             Aim::Tagged(tag) | Aim::Grouped(tag, _) => take(&mut memory.index.keys(*tag)),
             Aim::Same(url, _) => url.readings().for_each(|one| take(&mut memory.index.keys(Tag::place(one)))),
+        }
+        if !matches!(aim, Aim::Blocked(_)) {
+            kept::revoke(&self.0.in_force);
         }
         purged
     }
@@ -115,13 +132,28 @@ impl Cache {
             found.add(Purged::of(&covered));
         };
         match aim {
-            Aim::Covered(_) => memory.keys(|entry| aim.covers(entry)).for_each(add),
+            Aim::Covered(_) | Aim::Blocked(_) => memory.keys(|entry| aim.covers(entry)).for_each(add),
             Aim::Tagged(tag) | Aim::Grouped(tag, _) => memory.index.keys(*tag).for_each(add),
             Aim::Same(url, _) => {
                 url.readings().for_each(|one| memory.index.keys(Tag::place(one)).for_each(&mut add));
             }
         }
         found
+    }
+
+    /// Takes out what is stored under this very URL (RFC 9111 section 4.4); see
+    /// [`policy::invalidates`](crate::policy::invalidates). Slices of it are found no more, and age out.
+    pub fn invalidate(&self, url: &Url) -> Purged {
+        let key = url.key();
+        let mut table = self.0.flights.lock();
+        table.outdate(|underway| underway.url.key() == key);
+        if let Some(meanwhile) = &mut table.meanwhile {
+            meanwhile.note(url.readings().map(Tag::place));
+        }
+        let gone = self.0.memory.remove(key, |_| true);
+        drop(table);
+        kept::revoke(&self.0.in_force);
+        Purged::of(&gone)
     }
 
     /// Takes out what belongs to the groups that an answer to `url` names as changed (RFC 9875 section 3). A
@@ -136,6 +168,9 @@ impl Cache {
 
     fn outdate(&self, aim: &Aim<'_>) {
         let mut table = self.0.flights.lock();
+        if let Some(meanwhile) = &mut table.meanwhile {
+            aim.note(meanwhile);
+        }
         // What a tag's purge only may concern is stored all the same, if its head says so.
         match aim {
             Aim::Tagged(_) | Aim::Grouped(..) => table.part(|underway| aim.may_cover(underway)),

@@ -11,6 +11,10 @@ pub struct Settings {
     pub memory: u64,
     /// Bodies larger than this many bytes stream through and are not stored.
     pub max_object: u64,
+    /// What is stored is kept over a restart.
+    pub keep: bool,
+    /// Bytes on the disk that it may take, at most.
+    pub keep_max: u64,
 }
 
 /// How a site's answers are cached. The defaults are the letter of RFC 9111, and where that leaves a
@@ -42,5 +46,10 @@ impl Caching {
         self.store_set_cookie == other.store_set_cookie
             && one.lifetimes == other_rules.lifetimes
             && one.key == other_rules.key
+    }
+
+    /// The same as a text, for what outlives the process.
+    pub fn storing_as(&self) -> String {
+        format!("{} {:?} {:?}", self.store_set_cookie, self.rules.lifetimes, self.rules.key)
     }
 }

@@ -4,9 +4,11 @@
 //! Slices are combined as RFC 9111 section 3.4 allows: they all carry the strong validator of their record. One
 //! that carries another ends the record, and who asks next starts over.
 
+use std::hash::Hasher;
 use std::sync::Arc;
 
 use http::HeaderValue;
+use terms::url::keyed_hasher;
 use terms::wire::range::Part;
 use terms::{Ask, Url, UrlKey};
 
@@ -40,6 +42,13 @@ impl Slicing {
     pub fn continues(&self, size: u64, length: u64, validator: &Strong) -> bool {
         self.size == size && self.length == length && self.validator == *validator
     }
+}
+
+/// A version for what comes of this fetch. Unlike those of other runs: some of theirs may be kept.
+pub(crate) fn version(fetch: u64) -> u64 {
+    let mut hasher = keyed_hasher();
+    hasher.write_u64(fetch);
+    hasher.finish()
 }
 
 /// Where a slice lies in what has so many bytes.

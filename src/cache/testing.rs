@@ -46,7 +46,7 @@ pub fn head(status: u16, lines: &[(&'static str, &str)]) -> ReplyHead {
 }
 
 pub fn cache_of(memory: u64, max_object: u64) -> Cache {
-    Cache::new(Settings { memory, max_object })
+    Cache::new(Settings { memory, max_object, keep: false, keep_max: 0 })
 }
 
 /// Looks up and expects the duty to fetch.

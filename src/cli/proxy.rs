@@ -48,9 +48,10 @@ impl Proxy {
                 (folder.path().join("state"), Some(folder))
             }
         };
-        let meant = config::single(self.listen, &self.to, self.admin, self.blocklist, state, self.memory)
+        let mut meant = config::single(self.listen, &self.to, self.admin, self.blocklist, state, self.memory)
             .map_err(Failure::usage)?;
         if temporary.is_some() {
+            meant.cache.keep = false;
             let shown = meant.state.display();
             super::tell(&format!("seawall: state is in {shown}, removed at the end; keep it with --state DIR\n"));
         }

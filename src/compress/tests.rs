@@ -31,7 +31,7 @@ impl http_body::Body for Script {
 }
 
 fn compressed(coding: Coding, steps: impl IntoIterator<Item = Step>) -> Compressed {
-    let cache = Cache::new(cache::Settings { memory: 1 << 20, max_object: 1 << 20 });
+    let cache = Cache::new(cache::Settings { memory: 1 << 20, max_object: 1 << 20, keep: false, keep_max: 0 });
     let room = cache.room(coding).unwrap();
     Compressed::new(Body::stream(Script(steps.into_iter().collect())), room)
 }

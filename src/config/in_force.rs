@@ -137,6 +137,16 @@ fn cache(cache: &cache::Settings) -> Vec<Row> {
     vec![
         row("memory", show_size(cache.memory)),
         row("max_object", show_size(cache.max_object)).remark("larger bodies stream through, and are not stored"),
+        row("keep", cache.keep).remark(if cache.keep {
+            "over a restart, in state/cache"
+        } else {
+            "a start is a cold one"
+        }),
+        row("keep_max", show_size(cache.keep_max)).remark(if cache.keep {
+            "what was used again, then what came last"
+        } else {
+            ""
+        }),
     ]
 }
 

@@ -55,7 +55,12 @@ impl<'t, 'b> Judge<'t, 'b> {
     fn cache(&mut self, cache: typed::Cache) -> cache::Settings {
         let memory = self.size(cache.memory, meant::MEMORY, MEMORY_BOUNDS);
         let default = meant::cache_of(memory);
-        cache::Settings { memory, max_object: self.size(cache.max_object, default.max_object, 0..=memory) }
+        cache::Settings {
+            memory,
+            max_object: self.size(cache.max_object, default.max_object, 0..=memory),
+            keep: chosen(cache.keep, default.keep),
+            keep_max: self.size(cache.keep_max, default.keep_max, 1 << 20..=*MEMORY_BOUNDS.end()),
+        }
     }
 
     fn takedown(&mut self, takedown: typed::Takedown) -> Takedown {

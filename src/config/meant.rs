@@ -261,9 +261,12 @@ impl Admin {
 /// `cache.memory` where nothing else is said.
 pub(super) const MEMORY: u64 = 256 << 20;
 
+/// `cache.keep_max` where nothing else is said: most hits go to less, and it is written within seconds.
+const KEEP_MAX: u64 = 1 << 30;
+
 /// The cache with its default for the largest object.
 pub(super) fn cache_of(memory: u64) -> cache::Settings {
-    cache::Settings { memory, max_object: memory / 8 }
+    cache::Settings { memory, max_object: memory / 8, keep: true, keep_max: KEEP_MAX }
 }
 
 /// `state.dir` where nothing else is said: beside the config.

@@ -20,6 +20,7 @@ pub fn surprises(meant: &Meant) -> Vec<Surprise> {
     all.extend(meant.sites.iter().flat_map(of_site));
     all.extend(meant.sites.iter().filter_map(|site| of_slices(site, meant.cache.max_object)));
     all.extend(of_admin(meant));
+    all.extend(of_keeping(meant));
     all.extend(meant.hooks.iter().flat_map(of_hook));
     for network in meant.edge.trusted_proxies.iter().filter(|network| network.is_everything()) {
         let what = format!("edge.trusted_proxies holds {network}: whoever asks can say that it is somebody else");
@@ -33,6 +34,17 @@ pub fn surprises(meant: &Meant) -> Vec<Surprise> {
 
 fn surprise(about: &'static str, what: impl Into<String>) -> Surprise {
     Surprise { about, what: what.into() }
+}
+
+fn of_keeping(meant: &Meant) -> Option<Surprise> {
+    let what = || {
+        let (most, folder) = (show_size(meant.cache.keep_max), meant.state.join("cache"));
+        format!(
+            "up to {most} of stored bodies lie in {}, as they are, from a stop to the next start: cache.keep = false",
+            folder.display()
+        )
+    };
+    meant.cache.keep.then(|| surprise("bodies on the disk", what()))
 }
 
 /// What holds for every config of its kind.

@@ -38,6 +38,8 @@ tls = { cert = "a.pem", key = "a.key" }
 [cache]
 memory = "1MiB"
 max_object = "1MiB"
+keep = false
+keep_max = "64MiB"
 [takedown]
 lists = ["one.txt", "/lists/", "./two"]
 operator_url = "https://operator.example/notices"

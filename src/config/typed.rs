@@ -1,5 +1,6 @@
 //! The config as it is written: every key with its type, nothing checked beyond that, no defaults.
 
+mod cache;
 mod compress;
 mod hook;
 mod rules;
@@ -17,6 +18,7 @@ use crate::access_log::Format;
 use crate::quota::Rate;
 use terms::ruling::Disclose;
 
+pub(super) use cache::Cache;
 pub(super) use compress::Compress;
 pub(super) use hook::Hook;
 pub(super) use rules::{Bypass, Negative, Rules};
@@ -88,12 +90,6 @@ pub(super) struct Admin {
     pub(super) listen: Option<At<String>>,
     pub(super) tls: Option<At<Vec<Tls>>>,
     pub(super) insecure: Option<At<bool>>,
-}
-
-#[derive(Debug)]
-pub(super) struct Cache {
-    pub(super) memory: Option<At<u64>>,
-    pub(super) max_object: Option<At<u64>>,
 }
 
 #[derive(Debug)]
@@ -282,14 +278,6 @@ impl Admin {
             insecure: admin.flag("insecure"),
         };
         admin.end();
-        read
-    }
-}
-
-impl Cache {
-    fn read(mut cache: Section<'_, '_, '_>) -> Cache {
-        let read = Cache { memory: cache.size("memory"), max_object: cache.size("max_object") };
-        cache.end();
         read
     }
 }

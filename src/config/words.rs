@@ -21,6 +21,12 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ("audit.url_query", "How a URL's query is written; \"keyed\" is a keyed hash of it."),
     ("audit.wait", "How long an answer waits at the door, then it is 503."),
     ("cache", "What the cache may take."),
+    (
+        "cache.keep",
+        "Write what is stored to state/cache at the end of a drain, and take it up at the next start. Bodies lie on \
+         the disk meanwhile.",
+    ),
+    ("cache.keep_max", "Bytes on the disk for that, at most; what was used again is kept first."),
     ("cache.max_object", "Larger bodies stream through and are not stored; an eighth of `memory` unless it is set."),
     ("cache.memory", "Memory for stored answers."),
     ("edge", "The listeners for clients, and what one client may take."),

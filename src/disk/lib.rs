@@ -5,10 +5,12 @@ mod face;
 mod lock;
 mod lookout;
 mod settling;
+mod space;
 mod trail;
 pub mod watch;
 
 pub use lock::{Lock, LockError};
 pub use lookout::{Bell, FULL_LOOK, Lookout, Next, look_on};
 pub use settling::{SETTLING, Settled, Settling, seen_by};
+pub use space::free;
 pub use trail::{Evidence, Trail};

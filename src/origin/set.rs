@@ -3,6 +3,7 @@
 //! A group chooses one (`balance`) by how each of them is (`health`). If that one fails, the request goes
 //! to another, once, if the first can't have acted on it or may act on it twice, and the budget allows it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -180,6 +181,18 @@ impl Group {
     /// them.
     pub fn asks_as(&self, other: &Group) -> bool {
         self.is_within(other) && other.is_within(self)
+    }
+
+    /// The same as a text that holds over a restart: two that ask alike have one, as far as it can be told by the
+    /// names of files.
+    pub fn sources(&self) -> String {
+        let source = |(_, member): &(_, Arc<Member>)| {
+            let settings = member.origin.settings();
+            let tls = settings.tls.as_ref().map(|tls| (&tls.server_name, tls.trust.source()));
+            format!("{} {tls:?}", settings.url())
+        };
+        let all: BTreeSet<String> = self.0.members.iter().map(source).collect();
+        format!("{all:?}")
     }
 
     fn is_within(&self, other: &Group) -> bool {

@@ -30,7 +30,7 @@ fn takedown(state: &Path, clock: &Clock) -> Takedown {
         url_query: QueryForm::Full,
         key: [0; 16],
     };
-    let cache = Cache::new(cache::Settings { memory: 1 << 20, max_object: 1 << 20 });
+    let cache = Cache::new(cache::Settings { memory: 1 << 20, max_object: 1 << 20, keep: false, keep_max: 0 });
     let log = Log::open(log, clock.clone()).unwrap();
     let hooks = Hooks::open(&state.join("hooks"), Vec::new(), clock.clone()).unwrap();
     let (blocks, sources, hooks) = (Arc::new(blocks), Arc::new(Mutex::new(sources)), Arc::new(hooks));

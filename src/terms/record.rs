@@ -115,6 +115,17 @@ impl Departures {
         self.0 |= other.0;
     }
 
+    /// As numbers that mean the same in this version.
+    pub const fn bits(self) -> u16 {
+        self.0
+    }
+
+    /// `None` where this version doesn't know one of them.
+    pub fn from_bits(bits: u16) -> Option<Departures> {
+        let known = Self::NAMES.iter().fold(0, |all, (one, _)| all | one.0);
+        (bits & !known == 0).then_some(Departures(bits))
+    }
+
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }

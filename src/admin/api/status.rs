@@ -52,6 +52,12 @@ fn cache(admin: &Admin) -> Value {
         "bytes": cache.bytes.load(Relaxed),
         "objects": cache.objects.load(Relaxed),
         "fills": cache.fills.load(Relaxed),
+        "kept": {
+            "objects": cache.kept.objects.load(Relaxed),
+            "bytes": cache.kept.bytes.load(Relaxed),
+            "left_bytes": cache.kept.left.load(Relaxed),
+            "refused": cache.kept.refused().map(|(_, count)| count).sum::<u64>(),
+        },
     })
 }
 

@@ -93,6 +93,31 @@ impl Arrived {
         arrived.by_rules(&caching.rules.lifetimes)
     }
 
+    /// A response that was stored in another process; `declared` is its length.
+    pub fn kept(
+        status: StatusCode,
+        fields: HeaderMap,
+        freshness: Freshness,
+        declared: u64,
+        had_age: bool,
+        departures: Departures,
+    ) -> Arrived {
+        let directives = ResponseDirectives::read(&fields);
+        let declared = Some(declared);
+        Arrived { status, fields, alone: None, directives, freshness, declared, had_age, departures }
+    }
+
+    /// Whether it will answer anybody.
+    pub fn is_of_use(&self, caching: &Caching, now: Moment) -> bool {
+        let validates = self.status == StatusCode::OK && Validators::of(&self.fields).any();
+        let stored = Stored::new(&self.directives, self.freshness, self.fields.contains_key(SET_COOKIE));
+        stored.is_of_use(validates, caching, now)
+    }
+
+    pub fn with_freshness(self, freshness: Freshness) -> Arrived {
+        Arrived { freshness, ..self }
+    }
+
     pub fn status(&self) -> StatusCode {
         self.status
     }

@@ -27,7 +27,7 @@ use crate::index;
 use crate::policy::date::FieldDate;
 use crate::slices::Slicing;
 use reader::Reader;
-use whole::Whole;
+pub(crate) use whole::Whole;
 
 /// One response of an origin, as it is stored or about to be.
 pub struct Entry {
@@ -64,6 +64,7 @@ pub(crate) enum Extent {
 pub(crate) struct Slice {
     pub key: UrlKey,
     pub place: Parts,
+    pub of: Arc<Slicing>,
 }
 
 /// What was made here of another entry's bytes, kept under a key of its own.
@@ -151,6 +152,14 @@ impl Entry {
         }
     }
 
+    /// How what this is a slice of is cut.
+    pub(crate) fn cut_from(&self) -> Option<&Arc<Slicing>> {
+        match &self.extent {
+            Extent::Slice(slice) => Some(&slice.of),
+            Extent::Whole | Extent::Sliced(_) | Extent::Coded(_) => None,
+        }
+    }
+
     fn is_whole(&self) -> bool {
         matches!(self.extent, Extent::Whole | Extent::Coded(_))
     }
@@ -218,7 +227,7 @@ impl Entry {
     }
 
     /// Its body, if all of it is here.
-    fn whole(&self) -> Option<&Whole> {
+    pub(crate) fn whole(&self) -> Option<&Whole> {
         match &self.content {
             Content::Growing(growth, _) => growth.settled(),
             Content::AtRest(whole) => Some(whole),

@@ -35,7 +35,6 @@ impl Whole {
         }
     }
 
-    #[cfg(test)]
     pub fn chunks(&self) -> &[Bytes] {
         match &self.chunks {
             Chunks::One(bytes) => std::slice::from_ref(bytes),

@@ -11,7 +11,7 @@ use crate::entry::{Arrived, Entry, Extent, Growth, Head, Slice};
 use crate::flight::{Outcome, Underway};
 use crate::policy::Unstorable;
 use crate::policy::validators::Strong;
-use crate::slices::Slicing;
+use crate::slices::{self, Slicing};
 use crate::writer::Writer;
 
 impl Fill {
@@ -35,7 +35,7 @@ impl Fill {
         let before = self.validates.as_ref().and_then(|entry| entry.slicing());
         let slicing = match before.filter(|before| before.continues(size, length, &validator)) {
             Some(before) => before.clone(),
-            None => Arc::new(Slicing { size, length, validator, version: self.number() }),
+            None => Arc::new(Slicing { size, length, validator, version: slices::version(self.number()) }),
         };
         self.land_record(whole.into_head(&self.underway.url, &self.underway.asked), slicing, index, alone, received)
     }
@@ -104,7 +104,8 @@ impl Fill {
         underway.land(head.tags().collect());
         let (url, growth) = (underway.url.clone(), underway.growth.clone());
         let entry = Entry::new(url, underway.number, head, growth, Some(part.bytes()));
-        let entry = Arc::new(entry.with_extent(Extent::Slice(Box::new(Slice { key: underway.key, place }))));
+        let slice = Slice { key: underway.key, place, of: slicing.clone() };
+        let entry = Arc::new(entry.with_extent(Extent::Slice(Box::new(slice))));
         let status = StatusCode::PARTIAL_CONTENT;
         let outcome = Outcome::Entry { entry: entry.clone(), status, for_many: true, alone: None };
         Landing::Store(Writer::new(underway, self.cache.clone(), entry, outcome, None, received))

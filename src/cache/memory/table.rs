@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use hashlink::LinkedHashMap;
 use parking_lot::RwLock;
+use serde::{Deserialize, Serialize};
 use terms::UrlKey;
 
 use super::KeyHasher;
@@ -35,6 +36,19 @@ struct Place<V> {
     value: V,
     came: u64,
     used: AtomicBool,
+}
+
+/// Whether something was used since it came, or since it was spared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(crate) enum Used {
+    Never,
+    Since,
+}
+
+impl<V> Place<V> {
+    fn is_used(&self) -> Used {
+        if self.used.load(Ordering::Relaxed) { Used::Since } else { Used::Never }
+    }
 }
 
 impl<V: Clone> Table<V> {
@@ -82,6 +96,26 @@ impl<V: Clone> Table<V> {
             }
             gone.map(|place| place.value)
         })
+    }
+
+    /// Puts it behind all others, as it is.
+    pub fn renew(&self, key: UrlKey) {
+        self.change(shard_of(key), |shard| {
+            if let Some(place) = shard.remove(&key) {
+                shard.insert(key, Place { came: self.next(), ..place });
+            }
+        });
+    }
+
+    /// Every key: those that were used before those that were not, and what came last before what came first.
+    pub fn by_use(&self) -> Vec<(Used, UrlKey)> {
+        let mut all = Vec::new();
+        for shard in &self.shards {
+            let shard = shard.read();
+            all.extend(shard.iter().map(|(key, place)| (place.is_used(), place.came, *key)));
+        }
+        all.sort_unstable_by_key(|(used, came, _)| std::cmp::Reverse((*used, *came)));
+        all.into_iter().map(|(used, _, key)| (used, key)).collect()
     }
 
     /// Takes out the oldest that was not used since it came, or since it was spared; `newest`, for which room is
@@ -175,6 +209,19 @@ mod tests {
         assert_eq!((table.used(key(0)), table.look(key(1)), table.used(key(11))), (Some(0), Some(1), None));
         let gone: Vec<_> = (0..10).filter_map(|_| evicted(&table, 11)).collect();
         assert_eq!(gone, [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]);
+    }
+
+    #[test]
+    fn what_was_used_stands_before_what_came_later() {
+        let table = table(0..6);
+        assert!(table.used(key(2)).is_some() && table.used(key(1)).is_some());
+        table.renew(key(3));
+        table.renew(key(7));
+        let order: Vec<_> = table.by_use().into_iter().map(|(used, key)| (used, key.words()[0])).collect();
+        let never = [3, 5, 4, 0].map(|n| (Used::Never, n));
+        assert_eq!(order, [&[(Used::Since, 2), (Used::Since, 1)][..], &never].concat());
+        let gone: Vec<_> = (0..6).filter_map(|_| evicted(&table, 11)).collect();
+        assert_eq!(gone, [0, 4, 5, 3, 1, 2]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use http::header::{AGE, DATE, EXPIRES, HeaderMap, LAST_MODIFIED};
+use serde::{Deserialize, Serialize};
 use terms::{Moment, Timestamp};
 
 use super::date::FieldDate;
@@ -115,6 +116,38 @@ impl Freshness {
 
     pub fn received(&self) -> Moment {
         self.received
+    }
+}
+
+/// Age and lifetime as they outlive the process: its steady clock does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptFreshness {
+    initial_age: Duration,
+    lifetime: Duration,
+    explicit: bool,
+    /// For how long it had been stored.
+    resident: Duration,
+}
+
+impl Freshness {
+    pub fn kept(&self, now: Moment) -> KeptFreshness {
+        let (initial_age, lifetime) = (self.initial_age.get(), self.lifetime.get());
+        let resident = self.age(now).saturating_sub(initial_age);
+        KeptFreshness { initial_age, lifetime, explicit: self.explicit, resident }
+    }
+}
+
+impl KeptFreshness {
+    /// As it was when the response arrived.
+    pub fn on_arrival(&self, now: Moment) -> Freshness {
+        let (initial_age, lifetime) = (Span::of(self.initial_age), Span::of(self.lifetime));
+        Freshness { initial_age, lifetime, explicit: self.explicit, received: now }
+    }
+
+    /// As it is `down` after it was kept: all of that counts as age.
+    pub fn after(&self, down: Duration, now: Moment) -> Freshness {
+        let initial_age = self.initial_age.saturating_add(self.resident).saturating_add(down);
+        Freshness { initial_age: Span::of(initial_age), ..self.on_arrival(now) }
     }
 }
 
@@ -278,6 +311,17 @@ mod tests {
         assert!(!some.is_fresh(later(moment(), 6)));
         assert_eq!(some.ttl(later(moment(), 9)), -3);
         assert_eq!(some.staleness(later(moment(), 9)), Duration::from_secs(3));
+    }
+
+    #[test]
+    fn time_in_a_file_is_age() {
+        let some = freshness(200, &[("cache-control", "max-age=100"), ("age", "4")]);
+        let kept = some.kept(later(moment(), 10));
+        let again = kept.after(Duration::from_secs(30), later(moment(), 40));
+        assert_eq!(again.age(later(moment(), 45)), Duration::from_secs(4 + 10 + 30 + 5));
+        assert_eq!(again.ttl(later(moment(), 45)), 51);
+        assert!(kept.on_arrival(moment()).is_fresh_on_arrival());
+        assert_eq!(again.kept(later(moment(), 45)).after(Duration::ZERO, moment()).ttl(moment()), 51);
     }
 
     #[test]

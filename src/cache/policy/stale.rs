@@ -75,6 +75,15 @@ impl Failure {
 }
 
 impl Stored {
+    /// Whether it will answer anybody, if only where its origin fails. `validates`: the origin can be asked whether
+    /// it still holds.
+    pub fn is_of_use(&self, validates: bool, caching: &Caching, now: Moment) -> bool {
+        validates
+            || self.freshness.is_fresh(now)
+            || self.freshness.staleness(now) < self.staleness.meanwhile()
+            || self.serves_on(Failure::NoAnswer, caching, now)
+    }
+
     /// Whether this response is used in place of an answer that the origin failed to give. What says how
     /// long it holds on errors is used for no longer; the others are used where section 4.2.4 allows it to a
     /// cache that is disconnected.

@@ -94,6 +94,13 @@ impl Variant {
         self.0.iter().any(|Nominated { name, .. }| normalised(one, name) != normalised(other, name))
     }
 
+    /// Fields of a request that is told apart as the original one is.
+    pub fn request(&self) -> impl Iterator<Item = (&HeaderName, &[u8])> {
+        self.0.iter().filter_map(|Nominated { name, value }| {
+            value.as_ref().map(|value| (name, value.line.as_deref().unwrap_or(&value.normalised)))
+        })
+    }
+
     pub fn bytes(&self) -> usize {
         self.0.iter().map(|one| one.name.as_str().len() + one.value.as_ref().map_or(0, Value::bytes)).sum()
     }
@@ -266,6 +273,24 @@ mod tests {
         ] {
             let some = variant(name, &fields(&[(name, stored)]));
             assert_eq!(some.matches(&fields(&[(name, asked)])), expected, "{name}: {stored} | {asked}");
+            assert_eq!(again(name, &some).matches(&fields(&[(name, asked)])), expected, "{name}: {stored} | {asked}");
+        }
+    }
+
+    /// Made of its own request, as when it is read back.
+    fn again(vary: &str, some: &Variant) -> Variant {
+        let request = some.request().map(|(name, value)| (name.clone(), HeaderValue::from_bytes(value).unwrap()));
+        variant(vary, &request.collect())
+    }
+
+    #[test]
+    fn a_variant_is_made_again_of_its_request() {
+        let several = fields(&[("accept", "a/b ,c"), ("accept", "d"), ("accept-encoding", "br;q=1.0,  gzip")]);
+        for asked in [several, fields(&[("accept", "")]), fields(&[])] {
+            let some = variant("accept, accept-encoding, cookie", &asked);
+            let same = again("accept, accept-encoding, cookie", &some);
+            assert!(same.matches(&asked) && some.matches(&asked), "{asked:?}");
+            assert!(!same.matches(&fields(&[("accept", "x")])), "{asked:?}");
         }
     }
 

@@ -130,6 +130,7 @@ impl Place {
             "# The demo's config. A reload (`seawall reload -c` this file) takes what changes here.\n\
              [edge]\nlisten = [{listen}]\ndrain = \"2s\"\n\n\
              [admin]\nlisten = \"{admin}\"\n\n\
+             [cache]\nkeep = false\n\n\
              [takedown]\nlists = [\"blocklist.d\"]\n\n\
              [[site]]\nname = \"demo\"\nhosts = [\"*\"]\norigin = \"http://{origin}\"\n"
         );
