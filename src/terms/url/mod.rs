@@ -265,10 +265,7 @@ impl Url {
             return Err(UrlError::NotAPath);
         }
         let url = Url::assemble(scheme, host, target.as_str(), authority)?;
-        Ok(match salt {
-            Some(salt) => url.apart_by(salt),
-            None => url,
-        })
+        Ok(if let Some(salt) = salt { url.apart_by(salt) } else { url })
     }
 
     /// Another target of the same authority.
