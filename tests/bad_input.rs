@@ -283,7 +283,7 @@ fn an_origin_that_sends_too_much_harms_no_next_answer() {
     let extra = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nEVIL";
     let reply = Reply::script([Step::Send(format!("{FRESH}Content-Length: 5\r\n\r\nhello{extra}").into_bytes())]);
     let answer = from_origin("a second answer that nobody asked for", reply.serves("hello"));
-    assert_eq!(answer.status, 502, "where the answer ends is in doubt: {answer:?}");
+    assert_eq!((answer.status, &*answer.text()), (200, "hello"), "it ends where it says");
 }
 
 #[test]
@@ -297,7 +297,7 @@ fn the_bytes_an_origin_sent_too_much_are_no_answer_to_the_next() {
     let mut client = edge.connect();
     for round in 0..10 {
         let poisoned = client.get(HOST, "/poison");
-        assert!(poisoned.status == 502 || poisoned.text() == "hello", "round {round}: {poisoned:?}");
+        assert_eq!(poisoned.text(), "hello", "round {round}");
         assert_eq!(client.get(HOST, &format!("/b?{round}")).text(), "fine", "round {round}");
     }
 }

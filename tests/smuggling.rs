@@ -267,6 +267,27 @@ fn a_malformed_answer_is_502_and_nothing_of_it_is_stored() {
     }
 }
 
+/// RFC 9112 section 6.3: they may be thrown away, and are never an answer.
+#[test]
+fn bytes_behind_an_answer_are_nobodys() {
+    let origin = Origin::start();
+    origin.on("*", Page::stored("fine"));
+    for (number, (_, bytes)) in answers::SURPLUS.iter().enumerate() {
+        origin.on(&format!("/{number}"), Reply::script([Step::Send(bytes.to_vec())]).serves("hello"));
+    }
+    let edge = Edge::plain(&origin);
+    let mut client = edge.connect();
+    for (number, (what, _)) in answers::SURPLUS.iter().enumerate() {
+        let target = format!("/{number}");
+        for round in 0..3 {
+            let answer = client.get(HOST, &target);
+            assert_eq!((answer.status, &*answer.text()), (200, "hello"), "{what}");
+            assert_eq!(client.get(HOST, &format!("/b{number}?{round}")).text(), "fine", "{what}: the next request");
+        }
+        assert_eq!(origin.count(&target), 1, "{what}: what it declared is stored");
+    }
+}
+
 #[test]
 fn an_answer_that_breaks_under_way_is_cut_and_nothing_of_it_is_stored() {
     let origin = Origin::start();
