@@ -5,7 +5,7 @@ use crate::kept::Refused;
 /// What the cache holds and has done. Read at any time; each number is right by itself.
 #[derive(Debug, Default)]
 pub struct Numbers {
-    /// Bytes of bodies and heads at rest.
+    /// Bytes of entries at rest: their bodies, their heads, and what each takes beside them.
     pub bytes: AtomicU64,
     /// Entries at rest; each variant is one.
     pub objects: AtomicU64,

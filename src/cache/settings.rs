@@ -7,7 +7,7 @@ use crate::{Background, Lease};
 /// What the cache may take, for the whole node.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Bytes of bodies and heads at rest.
+    /// Bytes of entries at rest: their bodies, their heads, and what each takes beside them.
     pub memory: u64,
     /// Bodies larger than this many bytes stream through and are not stored.
     pub max_object: u64,

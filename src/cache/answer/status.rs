@@ -42,21 +42,19 @@ pub(crate) fn hit(ttl: i64) -> HeaderValue {
     const HIT: &[u8] = b"seawall; hit; ttl=";
     let mut digits = itoa::Buffer::new();
     let digits = digits.format(ttl).as_bytes();
-    let mut text = BytesMut::with_capacity(HIT.len() + digits.len());
-    text.extend_from_slice(HIT);
-    text.extend_from_slice(digits);
-    value_of(text)
+    let mut text = [0; HIT.len() + "-9223372036854775808".len()];
+    let length = HIT.len() + digits.len();
+    text[..HIT.len()].copy_from_slice(HIT);
+    text[HIT.len()..length].copy_from_slice(digits);
+    HeaderValue::from_bytes(&text[..length]).unwrap_or_else(|_| HeaderValue::from_static("seawall"))
 }
 
 fn value(text: std::fmt::Arguments<'_>) -> HeaderValue {
     let mut writer = BytesMut::with_capacity(64).writer();
     // Writing to memory does not fail, and the text is ASCII.
     let _ = writer.write_fmt(text);
-    value_of(writer.into_inner())
-}
-
-fn value_of(text: BytesMut) -> HeaderValue {
-    HeaderValue::from_maybe_shared(text.freeze()).unwrap_or_else(|_| HeaderValue::from_static("seawall"))
+    let text = writer.into_inner().freeze();
+    HeaderValue::from_maybe_shared(text).unwrap_or_else(|_| HeaderValue::from_static("seawall"))
 }
 
 /// Adds this cache's member behind those of the caches nearer to the origin (section 2).

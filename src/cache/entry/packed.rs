@@ -50,11 +50,17 @@ impl Packed {
         let count = reader.number();
         let mut fields = HeaderMap::try_with_capacity(count + more).unwrap_or_default();
         for _ in 0..count {
-            let Some(name) = reader.name() else { break };
+            let name = reader.name();
             // SAFETY: what stands here was written by `new`, which took it from a value, and a block never changes;
             // so these are bytes that a value may have.
             let value = unsafe { HeaderValue::from_maybe_shared_unchecked(self.0.slice(reader.text())) };
-            fields.append(name, value);
+            match name {
+                Name::Known(name) => fields.append(name, value),
+                Name::Other(text) => match HeaderName::from_bytes(&self.0[text]) {
+                    Ok(name) => fields.append(name, value),
+                    Err(_) => break,
+                },
+            };
         }
         fields
     }
@@ -111,15 +117,14 @@ impl Unpacker<'_> {
     }
 
     fn number(&mut self) -> usize {
-        let (mut number, mut shift) = (0, 0);
-        loop {
-            let byte = self.byte();
+        let mut byte = self.byte();
+        let (mut number, mut shift) = (usize::from(byte & 0x7f), 7);
+        while byte >= 0x80 && shift <= 28 {
+            byte = self.byte();
             number |= usize::from(byte & 0x7f) << shift;
             shift += 7;
-            if byte < 0x80 || shift > 28 {
-                return number;
-            }
         }
+        number
     }
 
     fn skip(&mut self, bytes: usize) -> Range<usize> {
@@ -138,15 +143,17 @@ impl Unpacker<'_> {
         self.skip(length)
     }
 
-    fn name(&mut self) -> Option<HeaderName> {
-        match self.byte() {
-            UNKNOWN => {
-                let text = self.text();
-                HeaderName::from_bytes(self.block.get(text)?).ok()
-            }
-            number => KNOWN.get(usize::from(number)).cloned(),
+    fn name(&mut self) -> Name {
+        match KNOWN.get(usize::from(self.byte())) {
+            Some(known) => Name::Known(known),
+            None => Name::Other(self.text()),
         }
     }
+}
+
+enum Name {
+    Known(&'static HeaderName),
+    Other(Range<usize>),
 }
 
 /// Stands before a name that is none of [`KNOWN`].

@@ -47,6 +47,7 @@ impl Whole {
         let end = end.unwrap_or(u64::MAX).min(self.length());
         match &self.chunks {
             _ if first >= end => Body::Empty,
+            Chunks::One(bytes) if end - first == bytes.len() as u64 => Body::Whole(bytes.clone()),
             // It fits: it is no more than stands in memory.
             Chunks::One(bytes) => Body::Whole(bytes.slice(first as usize..end as usize)),
             Chunks::Many { chunks, .. } => Body::Shared(Shared::part(chunks.clone(), first, end - first)),

@@ -66,16 +66,20 @@ impl Freshness {
 
     /// current_age of section 4.2.3.
     pub fn age(&self, now: Moment) -> Duration {
+        self.current_age(now).get()
+    }
+
+    fn current_age(&self, now: Moment) -> Span {
         // A wall clock that is set back must not make a response young again, and the steady one stands
         // still while a machine sleeps: the longer of the two is the safe one.
         let by_wall = now.wall.since(self.received.wall);
         let by_steady = now.steady.saturating_duration_since(self.received.steady);
-        self.initial_age.get().saturating_add(by_wall.max(by_steady))
+        Span(self.initial_age.0.saturating_add(Span::of(by_wall.max(by_steady)).0))
     }
 
     /// response_is_fresh of section 4.2.
     pub fn is_fresh(&self, now: Moment) -> bool {
-        self.lifetime.get() > self.age(now)
+        self.lifetime.0 > self.current_age(now).0
     }
 
     /// How much time it came with.
@@ -105,13 +109,13 @@ impl Freshness {
 
     /// Whole seconds left, rounded down; negative once it is stale.
     pub fn ttl(&self, now: Moment) -> i64 {
-        let millis = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
-        millis(self.lifetime.get()).saturating_sub(millis(self.age(now))).div_euclid(1000)
+        let millis = |span: Span| (span.0 / 1_000_000) as i64;
+        (millis(self.lifetime) - millis(self.current_age(now))).div_euclid(1000)
     }
 
     /// How long ago it became stale; zero while it is fresh.
     pub fn staleness(&self, now: Moment) -> Duration {
-        self.age(now).saturating_sub(self.lifetime.get())
+        Span(self.current_age(now).0.saturating_sub(self.lifetime.0)).get()
     }
 
     pub fn received(&self) -> Moment {

@@ -101,8 +101,10 @@ impl Variant {
         })
     }
 
+    /// What it takes, with what the allocator adds to each text.
     pub fn bytes(&self) -> usize {
-        self.0.iter().map(|one| one.name.as_str().len() + one.value.as_ref().map_or(0, Value::bytes)).sum()
+        let value = |one: &Nominated| one.value.as_ref().map_or(0, |value| value.bytes() + 32);
+        self.0.iter().map(|one| size_of::<Nominated>() + one.name.as_str().len() + value(one)).sum()
     }
 }
 
