@@ -91,12 +91,21 @@ fn beside(what: &str, cache: &Cache, clock: &Clock, carry_out: impl FnOnce() -> 
     let (others, others_clock, told) = (cache.clone(), clock.clone(), stop.clone());
     let looking = std::thread::spawn(move || longest_look_up(others, others_clock, &told));
     std::thread::sleep(Duration::from_millis(10));
-    let began = Instant::now();
+    let (began, busy) = (Instant::now(), on_cpu());
     let objects = carry_out();
-    let took = began.elapsed();
+    let (took, busy) = (began.elapsed(), on_cpu() - busy);
     stop.store(true, Ordering::Relaxed);
     let (longest, count) = looking.join().expect("look-ups go on");
-    println!("  {what:<24} {took:>12.2?}  {objects:>8} objects; longest of {count} look-ups {longest:.2?}");
+    println!(
+        "  {what:<24} {took:>12.2?}, {busy:>10.2?} of a core  {objects:>8} objects; longest of {count} look-ups \
+         {longest:.2?}"
+    );
+}
+
+/// For how long this thread has run: on a busy machine it mostly waits.
+fn on_cpu() -> Duration {
+    let told = std::fs::read_to_string("/proc/thread-self/schedstat").expect("the kernel tells");
+    Duration::from_nanos(told.split(' ').next().and_then(|nanos| nanos.parse().ok()).expect("nanoseconds"))
 }
 
 /// What the machine makes a look-up wait while nothing is done to the cache.
