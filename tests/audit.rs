@@ -236,7 +236,9 @@ fn every_way_to_sync_keeps_the_log_whole() {
 /// A stopped edge's evidence, in a folder of its own, with this many answers in it.
 fn evidence(answers: usize) -> (tempfile::TempDir, Edge) {
     let origin = Origin::with("*", Page::stored("x"));
-    let mut edge = Edge::before(&origin).audit("segment_size = \"8KiB\"\n").start();
+    // What is taken up after a restart would be told of while it is killed.
+    let edge = Edge::before(&origin).cache("memory = \"64MiB\"\nkeep = false\n");
+    let mut edge = edge.audit("segment_size = \"8KiB\"\n").start();
     let mut client = edge.connect();
     for n in 0..answers {
         client.get(HOST, &format!("/{n}"));
