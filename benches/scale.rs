@@ -192,7 +192,7 @@ fn blocked(n: usize, rules: usize) -> Url {
 }
 
 fn measure(rules: usize, folder: &Path) -> Row {
-    let settings = Settings { lists: vec![folder.join("list.txt")], state: folder.join("state") };
+    let settings = Settings { lists: vec![folder.join("list.txt").into()], state: folder.join("state") };
     let before = memory("VmRSS");
     let (tables, cold) = load(&settings);
     let peak = memory("VmHWM");

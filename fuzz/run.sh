@@ -12,7 +12,9 @@ cd "$(dirname "$0")"
 seconds=${1:-60}
 shift || true
 targets=("$@")
-if [ ${#targets[@]} -eq 0 ]; then targets=(head answer chunks url list kept); fi
+if [ ${#targets[@]} -eq 0 ]; then
+  targets=(head answer chunks url kept list list_{hosts,plain,sha256,urlhaus,adblock,rpz,deny,aclj})
+fi
 
 # What cargo-fuzz passes, less the sanitizers, which a stable compiler doesn't have.
 coverage="-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4

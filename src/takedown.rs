@@ -201,7 +201,7 @@ impl Takedown {
 
     /// Makes these the lists, and reads as many of them again as `naming` says. Of those that can't be
     /// taken, what was in force stays; so does what is to be lifted, until [`Takedown::let_go`].
-    pub fn name_lists(&self, lists: &[std::path::PathBuf], naming: Naming) -> Named {
+    pub fn name_lists(&self, lists: &[block::Listed], naming: Naming) -> Named {
         let changes = self.sources.lock().reload(lists, naming, &self.clock);
         self.lists_changed(&changes);
         let is_taken = |change: &&Change| change.alters_rules() || matches!(change, Change::Restored { .. });

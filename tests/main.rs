@@ -21,6 +21,7 @@ mod config;
 mod crash;
 mod cut;
 mod faults;
+mod formats;
 mod hooks;
 mod http2;
 mod interim;

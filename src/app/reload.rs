@@ -237,9 +237,9 @@ impl Parts {
         let load = |tls| self.house.certificates.load(tls, &names, &admin::PROTOCOLS);
         let admin = meant.admin.tls.as_ref().map(load).transpose()?;
         let listeners = self.listeners.prepare(&meant.edge.listeners, names)?;
-        let new = meant.takedown.lists.iter().filter(|list| !self.meant.takedown.lists.contains(list));
-        let new = block::Settings { lists: new.cloned().collect(), state: meant.state.clone() };
-        let checked = tokio::task::spawn_blocking(move || block::sources::check(&new)).await?;
+        let (all, before) = (meant.takedown.lists.clone(), self.meant.takedown.lists.clone());
+        let check = move || block::sources::check(&all, |list| !before.contains(list));
+        let checked = tokio::task::spawn_blocking(check).await?;
         checked.map_err(|errors| Refused::NewLists(errors.iter().map(ToString::to_string).collect()))?;
         let (access, wanted) = (self.house.access.clone(), meant.log.clone());
         let access = tokio::task::spawn_blocking(move || access.prepare(&wanted)).await??;

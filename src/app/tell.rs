@@ -70,6 +70,10 @@ impl Rooms {
             sources.iter().map(move |(file, source)| ([("source", &**file)], pick(source)))
         };
         names.gauges("seawall_list_source_rules", "Rules in force, of one list", rows(|source| source.rules as u64))?;
+        let unread = sources.iter().flat_map(|(file, source)| {
+            source.unread.tallies().iter().map(|one| ([("source", &**file), ("kind", one.kind.as_str())], one.count))
+        });
+        names.gauges("seawall_list_source_unread", "Entries that no rule holds, or not whole, of one list", unread)?;
         names.gauges(
             "seawall_list_source_degraded",
             "1 if the list shows something else than is in force",

@@ -1,10 +1,27 @@
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::list::Foreign;
 
 /// Where rules come from.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// List files and folders of them, absolute.
-    pub lists: Vec<PathBuf>,
+    pub lists: Vec<Listed>,
     /// The state folder; `blocks/` and `lists/` in it are this room's.
     pub state: PathBuf,
+}
+
+/// What is named as a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Absolute: a list file, or a folder of them.
+    pub path: PathBuf,
+    /// For a file that is in a format of others.
+    pub foreign: Option<Arc<Foreign>>,
+}
+
+impl From<PathBuf> for Listed {
+    fn from(path: PathBuf) -> Listed {
+        Listed { path, foreign: None }
+    }
 }

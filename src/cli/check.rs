@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::anyhow;
-use block::sources::{self, Problem, SourceError};
+use block::list::Held;
+use block::sources::{self, Compiled, Problem, SourceError};
 use block::{Kin, Shelf, Table};
 use net::tls::PairFiles;
 use serde_json::{Value, json};
@@ -77,7 +78,7 @@ enum Wrong {
 /// A config, and what it names.
 struct Good {
     meant: Meant,
-    tables: Vec<Arc<Table>>,
+    lists: Vec<Compiled>,
     /// Each with its listener.
     certificates: Vec<(SocketAddr, Checked)>,
 }
@@ -85,8 +86,8 @@ struct Good {
 fn check(path: &Path) -> Result<Good, Wrong> {
     let meant = config::load(path).map_err(Wrong::Config)?;
     let certificates = read_certificates(&meant).map_err(Wrong::Certificates)?;
-    let tables = read_lists(&meant).map_err(Wrong::Lists)?;
-    Ok(Good { meant, tables, certificates })
+    let lists = read_lists(&meant).map_err(Wrong::Lists)?;
+    Ok(Good { meant, lists, certificates })
 }
 
 fn read_certificates(meant: &Meant) -> Result<Vec<(SocketAddr, Checked)>, Vec<net::TlsError>> {
@@ -110,8 +111,8 @@ fn certificates_unusable(errors: &[net::TlsError]) -> anyhow::Error {
 }
 
 /// Every list that the config names, as it stands on the disk.
-pub fn read_lists(meant: &Meant) -> Result<Vec<Arc<Table>>, Vec<SourceError>> {
-    sources::check(&block::Settings { lists: meant.takedown.lists.clone(), state: meant.state.clone() })
+pub fn read_lists(meant: &Meant) -> Result<Vec<Compiled>, Vec<SourceError>> {
+    sources::check(&meant.takedown.lists, |_| true)
 }
 
 /// All that is wrong, each with its source line under it.
@@ -135,6 +136,10 @@ fn with_source(error: &SourceError) -> String {
 }
 
 impl Good {
+    fn tables(&self) -> Vec<Arc<Table>> {
+        self.lists.iter().map(|list| list.table.clone()).collect()
+    }
+
     /// The gravest first.
     fn surprises(&self) -> Vec<Surprise> {
         let odd = self.certificates.iter().filter_map(|(_, one)| {
@@ -142,28 +147,47 @@ impl Good {
             Some(Surprise { about: "a certificate", what })
         });
         let kin = Kin::new(self.meant.sites.iter().map(|site| (&site.hosts[..], site.same_content)));
-        let patterns = block::patterns_at_large(&self.tables, &kin);
+        let patterns = block::patterns_at_large(&self.tables(), &kin);
         let patterns = patterns.map(|what| Surprise { about: "same content", what });
-        odd.chain(patterns).chain(config::surprises(&self.meant)).collect()
+        let unread = self.lists.iter().filter(|list| !list.unread.is_empty()).map(|list| {
+            let what = format!("{}: not held: {}", list.table.name(), count(list.unread.count(), "item"));
+            Surprise { about: "list", what }
+        });
+        odd.chain(unread).chain(patterns).chain(config::surprises(&self.meant)).collect()
     }
 }
 
 fn print(output: &mut Output, path: &Path, good: &Good) -> anyhow::Result<()> {
-    let Good { meant, tables, certificates } = good;
+    let Good { meant, lists, certificates } = good;
     output.raw(config::describe(meant, &good.surprises()).as_bytes())?;
     if !certificates.is_empty() {
         output.line("\ncertificates")?;
         output.pairs(&certificates.iter().map(|(address, one)| certificate_line(*address, one)).collect::<Vec<_>>())?;
     }
     output.line("\nblock lists")?;
-    let lists: Vec<(String, String)> =
-        tables.iter().map(|table| (format!("  {}", table.name()), count(table.len() as u64, "rule"))).collect();
-    output.pairs(&lists)?;
-    for trouble in page_troubles(tables).iter() {
+    let rules = |list: &Compiled| (format!("  {}", list.table.name()), count(list.table.len() as u64, "rule"));
+    output.pairs(&lists.iter().map(rules).collect::<Vec<_>>())?;
+    for list in lists.iter().filter(|list| !list.unread.is_empty()) {
+        print_unread(output, list)?;
+    }
+    for trouble in page_troubles(&good.tables()).iter() {
         output.line(format!("  {}", printable(trouble)))?;
     }
     let good = output.paint(Paint::Good, "good");
     output.line(format!("\n{}: {good}", printable(&path.to_string_lossy())))
+}
+
+/// What of a list no rule holds: each kind, and the first lines of it.
+fn print_unread(output: &mut Output, list: &Compiled) -> anyhow::Result<()> {
+    output.line(format!("\nnot held of {}", printable(list.table.name())))?;
+    for tally in list.unread.tallies() {
+        let held = if tally.held == Held::InPart { " (held in part)" } else { "" };
+        output.line(format!("  {}: {}{held}", tally.kind.as_str(), tally.count))?;
+        for sample in &tally.first {
+            output.line(format!("{:>8} | {}", sample.line, printable(&sample.text)))?;
+        }
+    }
+    Ok(())
 }
 
 /// What is wrong with pages that rules name: such a rule blocks all the same.
@@ -205,8 +229,8 @@ fn told_good(path: &Path, good: &Good) -> Value {
         json!({"listener": address, "cert": cert, "key": key, "names": names, "expires": until, "warning": one.warning})
     });
     let certificates: Vec<Value> = certificates.collect();
-    let lists: Vec<Value> =
-        good.tables.iter().map(|table| json!({"file": table.name(), "rules": table.len()})).collect();
+    let list = |list: &Compiled| json!({"file": list.table.name(), "rules": list.table.len(), "unread": *list.unread});
+    let lists: Vec<Value> = good.lists.iter().map(list).collect();
     json!({
         "good": true,
         "config": path,
@@ -214,7 +238,7 @@ fn told_good(path: &Path, good: &Good) -> Value {
         "in_force": config::in_force(&good.meant),
         "certificates": certificates,
         "lists": lists,
-        "pages": *page_troubles(&good.tables),
+        "pages": *page_troubles(&good.tables()),
     })
 }
 

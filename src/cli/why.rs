@@ -63,7 +63,8 @@ impl Why {
 
     fn look(&self, url: &Url) -> Result<Found, Failure> {
         let (_, meant) = self.reach.config.load()?;
-        let tables = read_lists(&meant).map_err(|errors| Failure::config(lists_unusable(&errors)))?;
+        let lists = read_lists(&meant).map_err(|errors| Failure::config(lists_unusable(&errors)))?;
+        let tables = lists.into_iter().map(|list| list.table).collect();
         let edits = Edits::read(&meant.state.join("blocks")).map_err(Failure::config)?;
         let kin = Kin::new(meant.sites.iter().map(|site| (&site.hosts[..], site.same_content)));
         let index = Index::with_kin(0, edits, tables, Arc::new(kin), None);

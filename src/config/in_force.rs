@@ -11,7 +11,7 @@ use super::listeners::SELF_SIGNED;
 use super::meant::{Admin, Audit, Edge, Listener, Meant, Site, Takedown};
 use super::purging::{self, Purging};
 use super::units::{show_byte_rate, show_duration, show_size};
-use super::{compression, limits, rules, ways};
+use super::{compression, limits, lists, rules, ways};
 use crate::access_log::{self, Destination};
 use crate::certificates::Wanted;
 use crate::quota;
@@ -153,7 +153,7 @@ fn cache(cache: &cache::Settings) -> Vec<Row> {
 fn takedown(takedown: &Takedown) -> Vec<Row> {
     let own = if takedown.operator_url.is_none() { "urn:uuid: and this node's id" } else { "" };
     vec![
-        row("lists", takedown.lists.iter().map(|list| path(list)).collect::<Vec<_>>()),
+        row("lists", takedown.lists.iter().map(|list| lists::shown(list, path(&list.path))).collect::<Vec<_>>()),
         row("operator_url", takedown.operator_url.clone()).remark(own),
         row("disclose", word(&takedown.disclose, choice::DISCLOSE)),
     ]

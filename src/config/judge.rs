@@ -64,17 +64,8 @@ impl<'t, 'b> Judge<'t, 'b> {
     }
 
     fn takedown(&mut self, takedown: typed::Takedown) -> Takedown {
-        let mut lists: Vec<PathBuf> = Vec::new();
-        for list in takedown.lists.map(|lists| lists.value).unwrap_or_default() {
-            let Some(path) = self.path(&list) else { continue };
-            if lists.contains(&path) {
-                let what = format!("{} is named twice", quoted(&list.value));
-                self.faults.add(&list.at, Wrong::new(what, "remove one of the two"));
-            }
-            lists.push(path);
-        }
         Takedown {
-            lists,
+            lists: self.lists(takedown.lists),
             operator_url: takedown.operator_url.and_then(|url| self.checked(url, operator_url)),
             disclose: chosen(takedown.disclose, Disclose::default()),
         }

@@ -83,8 +83,7 @@ pub struct Admin {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Takedown {
-    /// List files and folders of them.
-    pub lists: Vec<PathBuf>,
+    pub lists: Vec<block::Listed>,
     /// Who answers for the blocks: the target of `Link: …; rel="blocked-by"` (RFC 7725 section 4),
     /// fit to stand between `<` and `>`. The node's own URN where it is `None`.
     pub operator_url: Option<String>,

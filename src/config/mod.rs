@@ -16,6 +16,7 @@ mod judge;
 mod keys;
 mod limits;
 mod listeners;
+mod lists;
 mod meant;
 mod origins;
 mod paths;
@@ -168,7 +169,10 @@ pub fn single(
         limits: crate::quota::Settings::default(),
         admin,
         cache: meant::cache_of(memory),
-        takedown: Takedown { lists: lists.into_iter().map(absolute).collect(), ..Takedown::default() },
+        takedown: Takedown {
+            lists: lists.into_iter().map(|path| absolute(path).into()).collect(),
+            ..Takedown::default()
+        },
         state: absolute(state),
         log: meant::no_access_log(&Audit::default()),
         audit: Audit::default(),

@@ -1,5 +1,8 @@
+use std::sync::Arc;
 use std::time::Duration;
 
+use block::list::Format;
+use block::{Foreign, Listed};
 use cache::coding::Coding;
 
 use super::*;
@@ -41,7 +44,11 @@ max_object = "1MiB"
 keep = false
 keep_max = "64MiB"
 [takedown]
-lists = ["one.txt", "/lists/", "./two"]
+lists = [
+  "one.txt",
+  "/lists/",
+  { path = "./two", format = "ipfs-deny", notice = "N-1", reason = "because", status = 410, hosts = ["GW.example"] },
+]
 operator_url = "https://operator.example/notices"
 disclose = "id"
 [state]
@@ -226,7 +233,7 @@ fn the_example_says_what_the_defaults_are() {
     for text in [&text, &all] {
         let meant = parse(text, shown, &folder).unwrap_or_else(|errors| panic!("{errors}"));
         assert_eq!(format!("{meant:?}"), wanted);
-        assert!(meant.takedown.lists[0].is_dir());
+        assert!(meant.takedown.lists[0].path.is_dir());
     }
 }
 
@@ -262,8 +269,19 @@ fn reads_every_key() {
     assert_eq!(meant.edge, edge);
     assert_eq!(meant.admin, Admin { address: "0.0.0.0:9443".parse().unwrap(), tls: Some(tls), insecure: true });
     assert_eq!((meant.cache.memory, meant.cache.max_object), (1 << 20, 1 << 20));
+    let foreign = Foreign {
+        notice: Some("N-1".into()),
+        reason: Some("because".into()),
+        status: Some(terms::BlockStatus::Gone),
+        gateways: vec!["gw.example".into()],
+        ..Foreign::new(Format::IpfsDeny)
+    };
     let takedown = Takedown {
-        lists: vec![folder.path().join("one.txt"), PathBuf::from("/lists"), folder.path().join("two")],
+        lists: vec![
+            folder.path().join("one.txt").into(),
+            PathBuf::from("/lists").into(),
+            Listed { path: folder.path().join("two"), foreign: Some(Arc::new(foreign)) },
+        ],
         operator_url: Some("https://operator.example/notices".to_owned()),
         disclose: terms::ruling::Disclose::Id,
     };
@@ -406,7 +424,7 @@ fn names_the_place_of_each_fault() {
         ("[edge]\nmax_fields = 99999999999999999999", 2, 14, "too large"),
         ("[edge]\nlisten = [8080]", 2, 11, "a list of texts or tables"),
         ("[admin]\ninsecure = \"yes\"", 2, 12, "without quotes"),
-        ("[takedown]\nlists = [\"a\", 3]", 2, 15, "a list of texts"),
+        ("[takedown]\nlists = [\"a\", 3]", 2, 15, "a list of texts or tables"),
         ("[hook]\non = []", 1, 1, "[[hook]]"),
         // Values.
         ("[edge]\nhead_timeout = \"10\"", 2, 16, "write \"10s\""),
@@ -447,6 +465,19 @@ fn names_the_place_of_each_fault() {
         ("[cache]\nmemory = \"1MiB\"\nmax_object = \"2MiB\"", 3, 14, "\"2MiB\" is too much"),
         ("[takedown]\nlists = [\"a\", \"./a\"]", 2, 15, "named twice"),
         ("[takedown]\nlists = [\"\"]", 2, 10, "is not a path"),
+        ("[takedown]\nlists = [{ path = \"a\", format = \"host\" }]", 2, 33, "did you mean \"hosts\"?"),
+        ("[takedown]\nlists = [{ format = \"hosts\" }]", 2, 10, "path"),
+        ("[takedown]\nlists = [{ path = \"a\", notice = \"N\" }]", 2, 33, "for a list that is read with `format`"),
+        ("[takedown]\nlists = [{ path = \"a\", format = \"hosts\", notice = \"\" }]", 2, 51, "this is empty"),
+        ("[takedown]\nlists = [{ path = \"a\", format = \"hosts\", status = 500 }]", 2, 51, "write 451, 410"),
+        (
+            "[takedown]\nlists = [{ path = \"a\", format = \"hosts\", hosts = [\"h\"] }]",
+            2,
+            50,
+            "names its hosts itself",
+        ),
+        ("[takedown]\nlists = [{ path = \"a\", format = \"ipfs-deny\" }]", 2, 33, "the hosts here that serve IPFS"),
+        ("[takedown]\nlists = [{ path = \"a\", format = \"ipfs-deny\", hosts = [\"*.h\"] }]", 2, 55, "is no host"),
         ("[takedown]\noperator_url = \"operator.example\"", 2, 16, "is not a URL"),
         ("[takedown]\noperator_url = \"https://a/>; rel=x\"", 2, 16, "is not a URL"),
         ("[takedown]\ndisclose = \"ful\"", 2, 12, "did you mean \"full\"?"),
@@ -592,7 +623,7 @@ fn loads_from_the_folder_of_the_file() {
     std::fs::write(&path, format!("[takedown]\nlists = [\"l\"]\n{SITE}")).unwrap();
     let meant = load(&path).unwrap();
     assert_eq!(meant.state, folder.path().join("state"));
-    assert_eq!(meant.takedown.lists, [folder.path().join("l")]);
+    assert_eq!(meant.takedown.lists, [folder.path().join("l").into()]);
     std::fs::write(&path, b"# caf\xe9\n").unwrap();
     let shown = load(&path).unwrap_err().to_string();
     assert!(shown.contains("seawall.toml:1:6: this is not UTF-8"), "{shown}");
@@ -647,7 +678,7 @@ fn a_single_site_takes_any_host() {
     let meant = make("http://127.0.0.1:3000", admin, 8 << 20).unwrap();
     assert_eq!(meant.sites[0].hosts, [HostPattern::Any]);
     assert_eq!((meant.cache.memory, meant.cache.max_object), (8 << 20, 1 << 20));
-    assert!(meant.takedown.lists[0].is_absolute());
+    assert!(meant.takedown.lists[0].path.is_absolute());
     assert!(make("https://a/b", admin, 8 << 20).is_err());
     assert!(make("http://a", "0.0.0.0:9090".parse().unwrap(), 8 << 20).is_err());
     assert!(make("http://a", admin, 3).is_err());

@@ -5,6 +5,7 @@ mod compress;
 mod hook;
 mod rules;
 mod site;
+mod takedown;
 
 use std::time::Duration;
 
@@ -16,13 +17,13 @@ use super::keys::Keys;
 use super::reader::{At, Reader, Section};
 use crate::access_log::Format;
 use crate::quota::Rate;
-use terms::ruling::Disclose;
 
 pub(super) use cache::Cache;
 pub(super) use compress::Compress;
 pub(super) use hook::Hook;
 pub(super) use rules::{Bypass, Negative, Rules};
 pub(super) use site::{Check, Eject, Header, ORIGIN_HELP, Origin, Purging, Redirect, Route};
+pub(super) use takedown::{Listed, Takedown};
 
 pub(super) const SITE_HELP: &str =
     "add [[site]] with hosts = [\"photos.example\"] and origin = \"http://127.0.0.1:3000\"";
@@ -90,13 +91,6 @@ pub(super) struct Admin {
     pub(super) listen: Option<At<String>>,
     pub(super) tls: Option<At<Vec<Tls>>>,
     pub(super) insecure: Option<At<bool>>,
-}
-
-#[derive(Debug)]
-pub(super) struct Takedown {
-    pub(super) lists: Option<At<Vec<At<String>>>>,
-    pub(super) operator_url: Option<At<String>>,
-    pub(super) disclose: Option<At<Disclose>>,
 }
 
 #[derive(Debug)]
@@ -278,18 +272,6 @@ impl Admin {
             insecure: admin.flag("insecure"),
         };
         admin.end();
-        read
-    }
-}
-
-impl Takedown {
-    fn read(mut takedown: Section<'_, '_, '_>) -> Takedown {
-        let read = Takedown {
-            lists: takedown.texts("lists"),
-            operator_url: takedown.text("operator_url"),
-            disclose: takedown.choice("disclose", choice::DISCLOSE),
-        };
-        takedown.end();
         read
     }
 }

@@ -197,7 +197,16 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ("state.dir", "The state folder, relative to the config's; one process at a time."),
     ("takedown", "What is blocked, and what a blocked client is told."),
     ("takedown.disclose", "What a blocked client is told of the notice: its id and reason, its id, or nothing."),
-    ("takedown.lists", "Block lists: files, or folders of them, relative to the config's folder; watched."),
+    (
+        "takedown.lists",
+        "Block lists: files, or folders of them, relative to the config's folder; watched. Tables for files in formats of others.",
+    ),
+    ("takedown.lists.format", "The format of a file that is none of Seawall's own lists."),
+    ("takedown.lists.hosts", "Hosts that serve IPFS, for which a list of its paths holds."),
+    ("takedown.lists.notice", "The notice of every rule of the list."),
+    ("takedown.lists.path", "The file, relative to the config's folder."),
+    ("takedown.lists.reason", "The reason of every rule of the list."),
+    ("takedown.lists.status", "What is answered by every rule of the list: 451, 410, 404 or 403."),
     ("takedown.operator_url", "Who answers for the blocks: the target of `Link` with rel=\"blocked-by\"."),
 ];
 

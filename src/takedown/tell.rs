@@ -31,6 +31,11 @@ impl Takedown {
                 data["in_force_at"] = json!(taken.at);
                 data["cut"] = json!(taken.cut);
                 data["purged"] = json!(taken.purged);
+                if let Change::Applied { unread, .. } = change
+                    && !unread.is_empty()
+                {
+                    data["unread"] = json!(**unread);
+                }
                 "list-applied"
             }
             Change::Restored { .. } => return tracing::info!("{what}"),

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
+use block::list::Format;
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -34,6 +35,8 @@ fn list(admin: &Admin) -> Value {
                 "rules": source.rules,
                 "age_seconds": source.loaded_at.map(|at| admin.takedown.now().since(at).as_secs()),
                 "error": source.trouble,
+                "format": source.format.map_or("seawall", Format::name),
+                "unread": *source.unread,
             })
         })
         .collect();

@@ -1,3 +1,4 @@
+mod foreign;
 mod tables;
 
 use proptest::prelude::*;

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use terms::{Digest, Timestamp};
 
 use crate::index::Table;
+use crate::list::{Format, Unread};
 use crate::pattern::Share;
 
 /// The last finished look's result. Clones show the same.
@@ -31,6 +32,8 @@ struct Posted {
 #[derive(Clone, Debug)]
 pub struct SourceStatus {
     pub file: PathBuf,
+    /// The format of others that it is read as.
+    pub format: Option<Format>,
     /// Rules of it in force.
     pub rules: usize,
     /// When those were taken.
@@ -38,6 +41,8 @@ pub struct SourceStatus {
     pub hash: Option<Digest>,
     /// What is wrong and what to do, where the file shows something else than is in force.
     pub trouble: Option<String>,
+    /// What of the version in force no rule holds.
+    pub unread: Arc<Unread>,
 }
 
 impl Board {

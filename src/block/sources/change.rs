@@ -2,11 +2,13 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use terms::Digest;
 
 use super::error::SourceError;
 use super::source::Trouble;
+use crate::list::Unread;
 
 /// What came of a look, a reload or a start.
 #[derive(Clone, Debug)]
@@ -17,6 +19,8 @@ pub enum Change {
         hash: Digest,
         rules: usize,
         before: usize,
+        /// What of it no rule holds.
+        unread: Arc<Unread>,
     },
     /// What the file shows can't be taken; what was in force stays.
     Refused {
@@ -70,7 +74,12 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: ", self.file().display())?;
         match self {
-            Change::Applied { rules, before, .. } => write!(f, "in force, rules: {rules} (before: {before})"),
+            Change::Applied { rules, before, unread, .. } => {
+                write!(f, "in force, rules: {rules} (before: {before})")?;
+                let kinds: Vec<String> =
+                    unread.tallies().iter().map(|one| format!("{} {}", one.kind.as_str(), one.count)).collect();
+                if kinds.is_empty() { Ok(()) } else { write!(f, "; not held: {}", kinds.join(", ")) }
+            }
             Change::Refused { errors, .. } => Trouble::Refused(errors.clone()).fmt(f),
             Change::Vanished { .. } => Trouble::Vanished.fmt(f),
             Change::Emptied { .. } => Trouble::Emptied.fmt(f),

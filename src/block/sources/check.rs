@@ -2,23 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 
 use super::Rank;
-use super::compile::compile;
+use super::compile::{Compiled, compile};
 use super::error::{Problem, SourceError};
 use super::shown::{Shown, read};
-use super::survey::{Survey, survey};
-use crate::index::Table;
+use super::survey::{Survey, survey_listed};
+use crate::list::Foreign;
 use crate::pattern::Share;
-use crate::settings::Settings;
+use crate::settings::Listed;
 
-/// Reads every list that the settings name, in the order in which they decide. The state folder is
+/// Reads the lists that are asked for, in the order in which they decide. The state folder is
 /// not looked at: a bad list is an error even if its last good version would do for a start.
-pub fn check(settings: &Settings) -> Result<Vec<Arc<Table>>, Vec<SourceError>> {
-    let (mut tables, mut errors) = (BTreeMap::<Rank, Arc<Table>>::new(), Vec::new());
-    for path in &settings.lists {
-        let files = match survey(path) {
+pub fn check(lists: &[Listed], is_asked_for: impl Fn(&Listed) -> bool) -> Result<Vec<Compiled>, Vec<SourceError>> {
+    let (mut tables, mut errors) = (BTreeMap::<Rank, Compiled>::new(), Vec::new());
+    for listed in lists.iter().filter(|listed| is_asked_for(listed)) {
+        let path = &listed.path;
+        let files = match survey_listed(listed) {
             Survey::File => vec![path.clone()],
             Survey::Folder(files, odd) => {
                 errors.extend(odd);
@@ -34,9 +34,9 @@ pub fn check(settings: &Settings) -> Result<Vec<Arc<Table>>, Vec<SourceError>> {
             }
         };
         for file in files {
-            let share = tables.values().map(|table| table.share()).sum();
-            match compile_file(&file, share) {
-                Ok(table) => drop(tables.insert(Rank::of(&file), table)),
+            let share = tables.values().map(|one| one.table.share()).sum();
+            match compile_file(&file, foreign_of(lists, &file), share) {
+                Ok(compiled) => drop(tables.insert(Rank::of(&file), compiled)),
                 Err(bad) => errors.extend(bad),
             }
         }
@@ -44,9 +44,14 @@ pub fn check(settings: &Settings) -> Result<Vec<Arc<Table>>, Vec<SourceError>> {
     if errors.is_empty() { Ok(tables.into_values().collect()) } else { Err(errors) }
 }
 
-fn compile_file(file: &Path, share: Share) -> Result<Arc<Table>, Vec<SourceError>> {
+/// How a file is read that is named itself, as one in a format of others has to be.
+fn foreign_of<'l>(lists: &'l [Listed], file: &Path) -> Option<&'l Foreign> {
+    lists.iter().find(|listed| listed.path == file)?.foreign.as_deref()
+}
+
+fn compile_file(file: &Path, foreign: Option<&Foreign>, share: Share) -> Result<Compiled, Vec<SourceError>> {
     match read(file) {
-        Shown::Content(content) => compile(file, &content.bytes, content.hash, share),
+        Shown::Content(content) => compile(file, foreign, &content.bytes, content.hash, share),
         Shown::Absent => Err(vec![SourceError::new(file, Problem::Missing)]),
         Shown::Unreadable(error) => Err(vec![error]),
     }

@@ -11,7 +11,7 @@ use terms::Digest;
 
 use super::error::{Problem, SourceError};
 use crate::index::{Compiler, Part, Source, Table};
-use crate::list::{self, BadLine, MAX_REPORTED};
+use crate::list::{self, BadLine, Foreign, MAX_REPORTED, Unread};
 use crate::pattern::Share;
 
 /// Bytes that a thread reads at once: some 15,000 lines, a few milliseconds.
@@ -20,15 +20,40 @@ const PIECE: usize = 1 << 20;
 /// Threads that read beside one another; one more joins what they read.
 const MAX_THREADS: usize = 4;
 
-/// Reads a list of whatever kind its name says, and compiles it. `hash` is that of its bytes.
-pub(super) fn compile(file: &Path, bytes: &[u8], hash: Digest, share: Share) -> Result<Arc<Table>, Vec<SourceError>> {
-    let read = match file.extension() {
-        Some(extension) if extension == "toml" => read_tables(bytes, share),
-        _ => read_text(bytes, PIECE, share),
+/// A list, compiled.
+#[derive(Clone, Debug)]
+pub struct Compiled {
+    pub table: Arc<Table>,
+    /// What of it no rule holds.
+    pub unread: Arc<Unread>,
+}
+
+/// Reads a list in the format that is named for it, or in ours, whatever of them its name says, and compiles it.
+/// `hash` is that of its bytes.
+pub(super) fn compile(
+    file: &Path,
+    foreign: Option<&Foreign>,
+    bytes: &[u8],
+    hash: Digest,
+    share: Share,
+) -> Result<Compiled, Vec<SourceError>> {
+    let of_ours = |compiler| (compiler, Unread::default());
+    let read = match (foreign, file.extension()) {
+        (Some(foreign), _) => read_foreign(bytes, foreign),
+        (None, Some(extension)) if extension == "toml" => read_tables(bytes, share).map(of_ours),
+        (None, _) => read_text(bytes, PIECE, share).map(of_ours),
     };
     let bad_line = |bad| SourceError::new(file, Problem::BadLine(bad));
-    let compiler = read.map_err(|bad| bad.into_iter().map(bad_line).collect::<Vec<_>>())?;
-    Ok(Arc::new(compiler.finish(Source::File(Arc::from(file.to_string_lossy())), hash)))
+    let (compiler, unread) = read.map_err(|bad| bad.into_iter().map(bad_line).collect::<Vec<_>>())?;
+    let table = compiler.finish(Source::File(Arc::from(file.to_string_lossy())), hash);
+    Ok(Compiled { table: Arc::new(table), unread: Arc::new(unread) })
+}
+
+fn read_foreign(bytes: &[u8], foreign: &Foreign) -> Result<(Compiler, Unread), Vec<BadLine>> {
+    let (mut compiler, mut part) = (Compiler::default(), Part::default());
+    let unread = list::read_foreign(bytes, foreign, |rule| part.add(&rule)).map_err(|bad| vec![bad])?;
+    compiler.append(&part, 0);
+    Ok((compiler, unread))
 }
 
 fn read_tables(bytes: &[u8], share: Share) -> Result<Compiler, Vec<BadLine>> {

@@ -57,25 +57,25 @@ impl Errands {
                     file = %file.display(), %error,
                     "can't keep the copy of a list's last good version in the state folder; trying again"
                 );
-                self.waiting.lock().errands.entry(file).or_insert(left);
+                self.waiting.lock().errands.entry(file).or_insert(*left);
             }
         }
     }
 
     /// An error comes with what is left to do.
-    fn run_one(&self, file: &Path, errand: Errand) -> Result<(), (std::io::Error, Errand)> {
+    fn run_one(&self, file: &Path, errand: Errand) -> Result<(), (std::io::Error, Box<Errand>)> {
         match errand {
             Errand::Keep(copy, bytes, table) => {
                 if let Err(error) = self.kept.put(&copy, &bytes) {
-                    return Err((error, Errand::Keep(copy, bytes, table)));
+                    return Err((error, Box::new(Errand::Keep(copy, bytes, table))));
                 }
                 drop(bytes);
                 self.run_one(file, Errand::KeepTable(copy, table))
             }
             Errand::KeepTable(copy, table) => {
-                self.kept.put_image(&copy, &table).map_err(|error| (error, Errand::KeepTable(copy, table)))
+                self.kept.put_image(&copy, &table).map_err(|error| (error, Box::new(Errand::KeepTable(copy, table))))
             }
-            Errand::Remove => self.kept.remove(file).map_err(|error| (error, Errand::Remove)),
+            Errand::Remove => self.kept.remove(file).map_err(|error| (error, Box::new(Errand::Remove))),
         }
     }
 
@@ -137,8 +137,13 @@ mod tests {
     use crate::index::Source;
 
     fn keep(bytes: &[u8]) -> Errand {
-        let former =
-            Former { hash: Digest::of(bytes), rules: 1, size: bytes.len() as u64, taken_at: Timestamp::from_secs(1) };
+        let former = Former {
+            hash: Digest::of(bytes),
+            read_as: None,
+            rules: 1,
+            size: bytes.len() as u64,
+            taken_at: Timestamp::from_secs(1),
+        };
         let table = Table::compile(Source::File("/lists/a.txt".into()), Vec::new(), former.hash);
         Errand::Keep(Copy::new(Path::new("/lists/a.txt"), &former), bytes.to_vec(), Arc::new(table))
     }

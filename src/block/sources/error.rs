@@ -23,6 +23,8 @@ pub enum Problem {
     Unreadable(Arc<io::Error>),
     /// Neither a file nor a folder.
     Odd,
+    /// A folder for which a format of others is named.
+    Folder,
     TooLarge {
         limit: u64,
     },
@@ -49,6 +51,7 @@ impl fmt::Display for SourceError {
             Problem::Missing => f.write_str(": there is no such file or folder: create it, or take it out of `lists`"),
             Problem::Unreadable(error) => write!(f, ": can't be read: {error}"),
             Problem::Odd => f.write_str(": is neither a file nor a folder"),
+            Problem::Folder => f.write_str(": is a folder: `format` is for a file, so name each file with its own"),
             Problem::TooLarge { limit } => {
                 write!(f, ": holds more than {} MiB: split it into several files", limit >> 20)
             }

@@ -35,6 +35,9 @@ pub(super) struct Kept {
 pub(super) struct Copy {
     pub file: PathBuf,
     pub hash: Digest,
+    /// Of how it was read, where that is in a format of others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_as: Option<Digest>,
     pub rules: usize,
     pub size: u64,
     pub taken_at: Timestamp,
@@ -42,12 +45,19 @@ pub(super) struct Copy {
 
 impl Copy {
     pub fn new(file: &Path, former: &Former) -> Copy {
-        let Former { hash, rules, size, taken_at } = *former;
-        Copy { file: file.to_owned(), hash, rules, size, taken_at }
+        let Former { hash, read_as, rules, size, taken_at } = *former;
+        Copy { file: file.to_owned(), hash, read_as, rules, size, taken_at }
     }
 
     pub fn former(&self) -> Former {
-        Former { hash: self.hash, rules: self.rules, size: self.size, taken_at: self.taken_at }
+        let Copy { hash, read_as, rules, size, taken_at, .. } = *self;
+        Former { hash, read_as, rules, size, taken_at }
+    }
+
+    /// Whether its table is kept. What of a list in a format of others no rule holds is in no table, so that is
+    /// read anew.
+    fn is_worth_an_image(&self) -> bool {
+        self.size >= WORTH_AN_IMAGE && self.read_as.is_none()
     }
 }
 
@@ -102,7 +112,7 @@ impl Kept {
 
     /// Keeps the table of a copy that is kept, and has it rest on the image.
     pub fn put_image(&self, copy: &Copy, table: &Table) -> io::Result<()> {
-        if copy.size < WORTH_AN_IMAGE {
+        if !copy.is_worth_an_image() {
             return Ok(());
         }
         let path = self.image_path(copy);
@@ -113,7 +123,7 @@ impl Kept {
 
     /// The table of a copy, if it is kept and good for this process.
     pub fn image(&self, copy: &Copy) -> Option<Arc<Table>> {
-        if copy.size < WORTH_AN_IMAGE {
+        if !copy.is_worth_an_image() {
             return None;
         }
         let source = Source::File(Arc::from(copy.file.to_string_lossy()));
@@ -131,7 +141,7 @@ impl Kept {
 
     /// Whether a table of the copy is to be kept, and none is.
     pub fn lacks_image(&self, copy: &Copy) -> bool {
-        copy.size >= WORTH_AN_IMAGE && !self.image_path(copy).exists()
+        copy.is_worth_an_image() && !self.image_path(copy).exists()
     }
 
     /// Removes what a crash left half written; a table may be large.
@@ -203,7 +213,7 @@ mod tests {
 
     fn copy(bytes: &[u8]) -> Copy {
         let (hash, size) = (Digest::of(bytes), bytes.len() as u64);
-        let former = Former { hash, rules: 1, size, taken_at: Timestamp::from_secs(1) };
+        let former = Former { hash, read_as: None, rules: 1, size, taken_at: Timestamp::from_secs(1) };
         Copy::new(Path::new("/lists/a.txt"), &former)
     }
 

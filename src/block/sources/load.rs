@@ -1,22 +1,23 @@
 //! The start: every list as it is, or as it last was good.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use disk::SETTLING;
 use terms::Timestamp;
 
-use super::compile::compile;
+use super::compile::{Compiled, compile};
 use super::errands::{Errand, Errands};
 use super::kept::{Copy, Kept};
 use super::shown::{Content, Mark, Shown, hash, read};
-use super::source::{Source, Trouble};
-use super::survey::{Survey, survey};
+use super::source::Trouble;
+use super::survey::{Survey, survey_listed};
 use super::verdict::{Verdict, Word, judge};
 use super::{Change, Problem, Rank, Root, RootState, SourceError, Sources};
 use crate::index::Table;
-use crate::settings::Settings;
+use crate::list::Foreign;
+use crate::settings::{Listed, Settings};
 
 /// How often a list that is being written at the start is read again before it is taken as it is;
 /// the looks that follow mend it.
@@ -34,6 +35,7 @@ impl Sources {
         kept.adopt_key(copies.values());
         let mut sources = Sources {
             roots: settings.lists.iter().cloned().map(Root::new).collect(),
+            foreign: foreign_by_file(&settings.lists),
             sources: BTreeMap::new(),
             leaving: BTreeSet::new(),
             errands: Arc::new(Errands::new(kept)),
@@ -42,9 +44,9 @@ impl Sources {
             full_look_at: None,
         };
         let (mut changes, mut errors) = (Vec::new(), Vec::new());
-        for file in copies.keys().filter(|file| sources.roots.iter().any(|root| root.covers(file))) {
-            sources.sources.insert(Rank::of(file), Source::new(file.clone()));
-        }
+        let is_named = |file: &&PathBuf| sources.roots.iter().any(|root| root.covers(file));
+        let named: Vec<PathBuf> = copies.keys().filter(is_named).cloned().collect();
+        named.into_iter().for_each(|file| sources.add_file(file));
         errors.extend(sources.survey_roots(&mut changes));
         for rank in sources.ranks() {
             match sources.start(&rank, copies.remove(&rank.1), wall) {
@@ -66,15 +68,15 @@ impl Sources {
         let mut roots = std::mem::take(&mut self.roots);
         for root in &mut roots {
             let has_copies = self.sources.keys().any(|rank| root.covers(&rank.1));
-            match survey(&root.path) {
-                Survey::File => self.add_file(root.path.clone()),
+            match survey_listed(&root.listed) {
+                Survey::File => self.add_file(root.path().to_owned()),
                 Survey::Folder(files, odd) => errors.extend(self.add_files(files, odd)),
-                Survey::Absent if self.has_file_of(&root.path) => {}
+                Survey::Absent if self.has_file_of(root.path()) => {}
                 Survey::Absent if has_copies => {
                     root.state = RootState::Vanished;
-                    changes.push(Change::Vanished { file: root.path.clone() });
+                    changes.push(Change::Vanished { file: root.path().to_owned() });
                 }
-                Survey::Absent => errors.push(SourceError::new(&root.path, Problem::Missing)),
+                Survey::Absent => errors.push(SourceError::new(root.path(), Problem::Missing)),
                 Survey::Unreadable(error) if has_copies => changes.extend(root.refuse(vec![error])),
                 Survey::Unreadable(error) => errors.push(error),
             }
@@ -116,11 +118,12 @@ impl Sources {
             let seen = hash(&source.file);
             (image.ok().and_then(|image| image.join().ok()).flatten(), seen)
         });
-        let image = image.filter(|table| share.plus(table.share()).excess().is_none());
+        let is_read_alike = copy.read_as == source.foreign.as_deref().map(Foreign::mark);
+        let image = image.filter(|table| is_read_alike && share.plus(table.share()).excess().is_none());
         match (image, seen) {
             (Some(table), Some((stamp, digest))) if digest == copy.hash => {
                 source.note_mark(Mark::Content(digest), Some(stamp), wall);
-                source.put_in_force(table, copy.former());
+                source.put_in_force(of_image(table), copy.former());
                 Started::InForce
             }
             (image, _) => Started::Not(image),
@@ -139,21 +142,25 @@ impl Sources {
         let file = source.file.clone();
         let before = copy.map(Copy::former);
         // Whether an empty file was emptied in place is not known; it is the safe assumption.
-        let (table, former) = match judge(&file, before.as_ref(), &content, Word::InPlace, share) {
-            Verdict::Take(table) => {
-                let former = content.former(table.len(), wall);
-                (table, former)
+        let foreign = source.foreign.clone();
+        let foreign = foreign.as_deref();
+        let (compiled, former) = match judge(&file, foreign, before.as_ref(), &content, Word::InPlace, share) {
+            Verdict::Take(compiled) => {
+                let former = content.former(foreign, compiled.table.len(), wall);
+                (compiled, former)
             }
             Verdict::Same => {
-                let table = compile(&file, &content.bytes, content.hash, share).map_err(Trouble::Refused)?;
+                let compiled =
+                    compile(&file, foreign, &content.bytes, content.hash, share).map_err(Trouble::Refused)?;
                 let taken_at = before.map_or(wall, |before| before.taken_at);
-                let former = content.former(table.len(), taken_at);
-                (table, former)
+                let former = content.former(foreign, compiled.table.len(), taken_at);
+                (compiled, former)
             }
             Verdict::Hold(trouble) => return Err(trouble),
         };
-        source.put_in_force(table.clone(), former);
-        let is_new = before.is_none_or(|before| before.hash != former.hash);
+        let Compiled { table, unread } = compiled.clone();
+        source.put_in_force(compiled, former);
+        let is_new = before.is_none_or(|before| (before.hash, before.read_as) != (former.hash, former.read_as));
         let copy_now = Copy::new(&file, &former);
         let errand = match copy {
             Some(copy) if !is_new && self.errands.kept.has_bytes(copy) => Errand::KeepTable(copy_now, table),
@@ -161,7 +168,7 @@ impl Sources {
         };
         self.errands.add(file.clone(), errand);
         let before = before.map_or(0, |before| before.rules);
-        Ok(is_new.then_some(Change::Applied { file, hash: former.hash, rules: former.rules, before }))
+        Ok(is_new.then_some(Change::Applied { file, hash: former.hash, rules: former.rules, before, unread }))
     }
 
     fn start_with_copy(
@@ -179,7 +186,7 @@ impl Sources {
         let share = self.share_beside(rank);
         let (Some(source), Some(copy)) = (self.sources.get_mut(rank), copy) else { return Err(errors) };
         if let Some(table) = image {
-            source.put_in_force(table, copy.former());
+            source.put_in_force(of_image(table), copy.former());
             return Ok(source.hold(trouble));
         }
         let bytes = match self.errands.kept.bytes(&copy) {
@@ -189,9 +196,19 @@ impl Sources {
                 return Err(errors);
             }
         };
-        source.put_in_force(compile(&copy.file, &bytes, copy.hash, share)?, copy.former());
+        let compiled = compile(&copy.file, source.foreign.as_deref(), &bytes, copy.hash, share)?;
+        source.put_in_force(compiled, copy.former());
         Ok(source.hold(trouble))
     }
+}
+
+/// A kept table is of a list that is ours: nothing of it is left out.
+fn of_image(table: Arc<Table>) -> Compiled {
+    Compiled { table, unread: Arc::default() }
+}
+
+pub(super) fn foreign_by_file(lists: &[Listed]) -> BTreeMap<PathBuf, Arc<Foreign>> {
+    lists.iter().filter_map(|listed| Some((listed.path.clone(), listed.foreign.clone()?))).collect()
 }
 
 /// What came of a kept table.

@@ -35,11 +35,13 @@ use terms::Timestamp;
 pub use board::{Board, SourceStatus};
 pub use change::Change;
 pub use check::check;
+pub use compile::Compiled;
 pub use error::{Problem, SourceError};
 pub use reload::Naming;
 pub use thread::{Watching, watch};
 
 use crate::index::Table;
+use crate::list::Foreign;
 use crate::pattern::Share;
 use errands::{Errand, Errands};
 use kept::Copy;
@@ -55,6 +57,8 @@ const SECOND_LOOK: Duration = Duration::from_secs(2);
 /// All list files that `lists` stands for.
 pub struct Sources {
     roots: Vec<Root>,
+    /// How those files are read that are in a format of others.
+    foreign: BTreeMap<PathBuf, Arc<Foreign>>,
     /// In the order in which they decide.
     sources: BTreeMap<Rank, Source>,
     /// Of them, those that are in force until [`Sources::let_go`].
@@ -134,8 +138,8 @@ impl Sources {
 
     /// The folders to watch, so that no change goes without a hint.
     pub fn folders(&self) -> BTreeSet<PathBuf> {
-        let mut folders: BTreeSet<PathBuf> = self.roots.iter().map(|root| root.path.clone()).collect();
-        folders.extend(self.roots.iter().flat_map(|root| Trail::of(&root.path).folders()));
+        let mut folders: BTreeSet<PathBuf> = self.roots.iter().map(|root| root.path().to_owned()).collect();
+        folders.extend(self.roots.iter().flat_map(|root| Trail::of(root.path()).folders()));
         folders.extend(self.sources.values().flat_map(|source| source.trail.folders()));
         folders.retain(|folder| folder.is_dir());
         folders
@@ -146,7 +150,8 @@ impl Sources {
     }
 
     fn add_file(&mut self, file: PathBuf) {
-        self.sources.entry(Rank::of(&file)).or_insert_with(|| Source::new(file));
+        let foreign = self.foreign.get(&file).cloned();
+        self.sources.entry(Rank::of(&file)).or_insert_with(|| Source::new(file, foreign));
     }
 
     /// Adds what a folder holds; returns what is wrong with it, but for files that were known before
@@ -185,7 +190,7 @@ impl Sources {
     /// by the others in force, and by the live edits.
     fn share_beside(&self, rank: &Rank) -> Share {
         let others = self.sources.iter().filter(|(other, _)| *other != rank && !self.leaving.contains(other));
-        let in_force = others.filter_map(|(_, source)| Some(source.in_force.as_ref()?.table.share()));
+        let in_force = others.filter_map(|(_, source)| Some(source.in_force.as_ref()?.compiled.table.share()));
         self.board.live_share().plus(in_force.sum())
     }
 
@@ -193,16 +198,17 @@ impl Sources {
         let share = self.share_beside(rank);
         let source = self.sources.get_mut(rank)?;
         let file = source.file.clone();
-        match verdict::judge(&file, source.former(), &content, word, share) {
+        match verdict::judge(&file, source.foreign.as_deref(), source.former(), &content, word, share) {
             Verdict::Same => source.trouble.take().map(|_| Change::Restored { file }),
             Verdict::Hold(trouble) => Some(source.hold(trouble)),
-            Verdict::Take(table) => {
+            Verdict::Take(compiled) => {
                 let before = source.former().map_or(0, |former| former.rules);
-                let former = content.former(table.len(), wall);
-                source.put_in_force(table.clone(), former);
+                let Compiled { table, unread } = compiled.clone();
+                let former = content.former(source.foreign.as_deref(), table.len(), wall);
+                source.put_in_force(compiled, former);
                 source.trouble = None;
                 self.errands.add(file.clone(), Errand::Keep(Copy::new(&file, &former), content.bytes, table));
-                Some(Change::Applied { file, hash: former.hash, rules: former.rules, before })
+                Some(Change::Applied { file, hash: former.hash, rules: former.rules, before, unread })
             }
         }
     }
@@ -215,7 +221,7 @@ impl Sources {
     }
 
     fn publish(&self) {
-        let tables = self.sources.values().filter_map(|source| Some(source.in_force.as_ref()?.table.clone()));
+        let tables = self.sources.values().filter_map(|source| Some(source.in_force.as_ref()?.compiled.table.clone()));
         let of_roots = self.roots.iter().filter_map(Root::status);
         let status = of_roots.chain(self.sources.values().map(Source::status)).collect();
         self.board.publish(tables.collect(), status);
@@ -223,8 +229,8 @@ impl Sources {
 }
 
 impl Source {
-    fn put_in_force(&mut self, table: Arc<Table>, former: Former) {
-        self.in_force = Some(InForce { table, former });
+    fn put_in_force(&mut self, compiled: Compiled, former: Former) {
+        self.in_force = Some(InForce { compiled, former });
     }
 
     /// Leaves in force what is, and says why.
@@ -243,10 +249,12 @@ impl Source {
         let former = self.former();
         SourceStatus {
             file: self.file.clone(),
+            format: self.foreign.as_ref().map(|foreign| foreign.format),
             rules: former.map_or(0, |former| former.rules),
             loaded_at: former.map(|former| former.taken_at),
             hash: former.map(|former| former.hash),
             trouble: self.trouble.as_ref().map(Trouble::to_string),
+            unread: self.in_force.as_ref().map(|in_force| in_force.compiled.unread.clone()).unwrap_or_default(),
         }
     }
 }

@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use terms::{Clock, Timestamp};
 
+use super::load::foreign_by_file;
 use super::shown::Shown;
 use super::source::{Occasion, Seen, Trouble};
-use super::survey::{Survey, survey};
+use super::survey::{Survey, survey_listed};
 use super::verdict::Word;
 use super::{Change, Problem, Rank, Root, RootState, SourceError, Sources};
+use crate::settings::Listed;
 
 /// How often a list that is being written is looked at before it is left to the looks that follow.
 const PASSES: usize = 4;
@@ -31,17 +33,17 @@ impl Sources {
     /// [`Sources::let_go`].
     ///
     /// Blocks while it reads and compiles, and some 300 ms where a file was touched a moment ago.
-    pub fn reload(&mut self, lists: &[PathBuf], naming: Naming, clock: &Clock) -> Vec<Change> {
+    pub fn reload(&mut self, lists: &[Listed], naming: Naming, clock: &Clock) -> Vec<Change> {
         let before: BTreeSet<PathBuf> = match naming {
             Naming::Reload { .. } => BTreeSet::new(),
-            Naming::Config => self.roots.iter().map(|root| root.path.clone()).collect(),
+            Naming::Config => self.roots.iter().map(|root| root.path().to_owned()).collect(),
         };
-        self.name(lists);
+        let read_anew = self.name(lists);
         self.add_what_is_there();
         let word = Word::Operator { accept_shrink: naming == Naming::Reload { accept_shrink: true } };
         let is_left = |file: &Path| before.iter().any(|root| root == file || file.parent() == Some(root));
         let mut unsettled = self.ranks();
-        unsettled.retain(|rank| !is_left(&rank.1) && !self.leaving.contains(rank));
+        unsettled.retain(|rank| (!is_left(&rank.1) || read_anew.contains(rank)) && !self.leaving.contains(rank));
         let mut changes = Vec::new();
         for _ in 0..PASSES {
             let now = clock.now();
@@ -83,25 +85,36 @@ impl Sources {
         changes
     }
 
-    /// Makes `lists` the roots; the files that none of them covers are to leave.
-    fn name(&mut self, lists: &[PathBuf]) {
+    /// Makes `lists` the roots; the files that none of them covers are to leave. Returns those that are in another
+    /// format from now on.
+    fn name(&mut self, lists: &[Listed]) -> BTreeSet<Rank> {
         let mut before = std::mem::take(&mut self.roots);
         self.roots = lists
             .iter()
-            .map(|path| match before.iter().position(|root| root.path == *path) {
-                Some(at) => before.swap_remove(at),
-                None => Root { state: RootState::Missing, ..Root::new(path.clone()) },
+            .map(|listed| match before.iter().position(|root| root.path() == listed.path) {
+                Some(at) => Root { listed: listed.clone(), ..before.swap_remove(at) },
+                None => Root { state: RootState::Missing, ..Root::new(listed.clone()) },
             })
             .collect();
         let is_named = |rank: &Rank| self.roots.iter().any(|root| root.covers(&rank.1));
         self.leaving = self.sources.keys().filter(|rank| !is_named(rank)).cloned().collect();
+        self.foreign = foreign_by_file(lists);
+        let mut read_anew = BTreeSet::new();
+        for (rank, source) in &mut self.sources {
+            let foreign = self.foreign.get(&source.file);
+            if source.foreign.as_ref() != foreign {
+                source.foreign = foreign.cloned();
+                read_anew.insert(rank.clone());
+            }
+        }
+        read_anew
     }
 
     fn add_what_is_there(&mut self) {
-        let paths: Vec<PathBuf> = self.roots.iter().map(|root| root.path.clone()).collect();
-        for path in paths {
-            match survey(&path) {
-                Survey::File => self.add_file(path),
+        let all: Vec<Listed> = self.roots.iter().map(|root| root.listed.clone()).collect();
+        for listed in all {
+            match survey_listed(&listed) {
+                Survey::File => self.add_file(listed.path),
                 Survey::Folder(files, _) => files.into_iter().for_each(|file| self.add_file(file)),
                 Survey::Absent | Survey::Unreadable(_) => {}
             }
@@ -125,9 +138,9 @@ impl Sources {
     fn settle_roots_by_word(&mut self, left: &BTreeSet<PathBuf>) -> Vec<Change> {
         let mut changes = Vec::new();
         let mut roots = std::mem::take(&mut self.roots);
-        for root in roots.iter_mut().filter(|root| !left.contains(&root.path)) {
+        for root in roots.iter_mut().filter(|root| !left.contains(root.path())) {
             root.absent_since = None;
-            match survey(&root.path) {
+            match survey_listed(&root.listed) {
                 Survey::File => root.state = RootState::Present,
                 Survey::Folder(files, odd) => {
                     root.state = RootState::Present;
@@ -137,11 +150,11 @@ impl Sources {
                     root.state = RootState::Present;
                     changes.extend(root.refuse(vec![error]));
                 }
-                Survey::Absent if self.has_file_of(&root.path) => {}
+                Survey::Absent if self.has_file_of(root.path()) => {}
                 Survey::Absent => match root.state {
                     RootState::Missing => {
-                        let errors = vec![SourceError::new(&root.path, Problem::Missing)];
-                        changes.push(Change::Refused { file: root.path.clone(), errors });
+                        let errors = vec![SourceError::new(root.path(), Problem::Missing)];
+                        changes.push(Change::Refused { file: root.path().to_owned(), errors });
                     }
                     _ => root.state = RootState::Lifted,
                 },

@@ -1,6 +1,7 @@
 //! A file or folder that `lists` names, and how it comes and goes.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use disk::{SETTLING, seen_by};
@@ -9,12 +10,13 @@ use super::board::SourceStatus;
 use super::change::Change;
 use super::error::{Problem, SourceError};
 use super::source::Trouble;
-use super::survey::{Survey, survey};
+use super::survey::{Survey, survey_listed};
 use super::{Look, Sources};
+use crate::settings::Listed;
 
-/// A path that `lists` names.
+/// What `lists` names.
 pub(super) struct Root {
-    pub path: PathBuf,
+    pub listed: Listed,
     pub state: RootState,
     pub absent_since: Option<Instant>,
 }
@@ -36,19 +38,19 @@ impl Sources {
     pub(super) fn look_at_roots(&mut self, now: Instant, look: &mut Look) {
         let mut roots = std::mem::take(&mut self.roots);
         for root in &mut roots {
-            let shown = survey(&root.path);
+            let shown = survey_listed(&root.listed);
             if !matches!(shown, Survey::Absent) {
                 root.absent_since = None;
             }
             match shown {
                 Survey::File => {
                     root.state = RootState::Present;
-                    self.add_file(root.path.clone());
+                    self.add_file(root.path().to_owned());
                 }
                 Survey::Folder(files, odd) => look.changes.extend(root.refuse(self.add_files(files, odd))),
                 Survey::Unreadable(error) => look.changes.extend(root.refuse(vec![error])),
                 // A file's own source finds out that it is gone.
-                Survey::Absent if self.has_file_of(&root.path) => {}
+                Survey::Absent if self.has_file_of(root.path()) => {}
                 Survey::Absent => match root.state {
                     RootState::Vanished | RootState::Lifted | RootState::Missing => {}
                     RootState::Present | RootState::Refused(_) => {
@@ -56,7 +58,7 @@ impl Sources {
                         match SETTLING.checked_sub(now.duration_since(since)) {
                             None | Some(Duration::ZERO) => {
                                 root.state = RootState::Vanished;
-                                look.changes.push(Change::Vanished { file: root.path.clone() });
+                                look.changes.push(Change::Vanished { file: root.path().to_owned() });
                             }
                             Some(left) => look.again_in(left),
                         }
@@ -69,8 +71,12 @@ impl Sources {
 }
 
 impl Root {
-    pub fn new(path: PathBuf) -> Root {
-        Root { path, state: RootState::Present, absent_since: None }
+    pub fn new(listed: Listed) -> Root {
+        Root { listed, state: RootState::Present, absent_since: None }
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.listed.path
     }
 
     /// Notes what can't be taken, if anything; a change only where there was no such thing before.
@@ -79,25 +85,27 @@ impl Root {
         if errors.is_empty() {
             let was_troubled = !matches!(self.state, RootState::Present | RootState::Lifted);
             self.state = RootState::Present;
-            return was_troubled.then(|| Change::Restored { file: self.path.clone() });
+            return was_troubled.then(|| Change::Restored { file: self.path().to_owned() });
         }
         self.state = RootState::Refused(errors.clone());
-        (!was_refused).then(|| Change::Refused { file: self.path.clone(), errors })
+        (!was_refused).then(|| Change::Refused { file: self.path().to_owned(), errors })
     }
 
     pub fn status(&self) -> Option<SourceStatus> {
         let trouble = match &self.state {
             RootState::Present | RootState::Lifted => return None,
             RootState::Vanished => Trouble::Vanished,
-            RootState::Missing => Trouble::Refused(vec![SourceError::new(&self.path, Problem::Missing)]),
+            RootState::Missing => Trouble::Refused(vec![SourceError::new(self.path(), Problem::Missing)]),
             RootState::Refused(errors) => Trouble::Refused(errors.clone()),
         };
         let trouble = Some(trouble.to_string());
-        Some(SourceStatus { file: self.path.clone(), rules: 0, loaded_at: None, hash: None, trouble })
+        let (file, format) = (self.path().to_owned(), self.listed.foreign.as_ref().map(|foreign| foreign.format));
+        let unread = Arc::default();
+        Some(SourceStatus { file, format, rules: 0, loaded_at: None, hash: None, trouble, unread })
     }
 
     /// Whether it stands for this file.
     pub fn covers(&self, file: &Path) -> bool {
-        self.path == file || file.parent() == Some(&self.path)
+        self.path() == file || file.parent() == Some(self.path())
     }
 }

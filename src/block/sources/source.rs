@@ -9,16 +9,19 @@ use disk::watch::Hint;
 use disk::{Evidence, SETTLING, Trail, seen_by};
 use terms::Timestamp;
 
+use super::compile::Compiled;
 use super::error::SourceError;
 use super::shown::{Content, Mark, Shown, Stamp, read, stamp};
 use super::verdict::Former;
-use crate::index::Table;
+use crate::list::Foreign;
 
 /// Up to this size, files are read again at every full look, whatever their stamps say.
 const SMALL: u64 = 1 << 20;
 
 pub(super) struct Source {
     pub file: PathBuf,
+    /// How it is read, if it is in a format of others.
+    pub foreign: Option<Arc<Foreign>>,
     pub in_force: Option<InForce>,
     pub trouble: Option<Trouble>,
     /// The last state of the file that something was made of.
@@ -29,7 +32,7 @@ pub(super) struct Source {
 }
 
 pub(super) struct InForce {
-    pub table: Arc<Table>,
+    pub compiled: Compiled,
     pub former: Former,
 }
 
@@ -87,9 +90,9 @@ pub(super) struct Occasion {
 }
 
 impl Source {
-    pub fn new(file: PathBuf) -> Source {
+    pub fn new(file: PathBuf, foreign: Option<Arc<Foreign>>) -> Source {
         let trail = Trail::of(&file);
-        Source { file, in_force: None, trouble: None, judged: None, waiting: None, trail }
+        Source { file, foreign, in_force: None, trouble: None, judged: None, waiting: None, trail }
     }
 
     pub fn look(&mut self, hints: &[Hint], occasion: Occasion) -> Seen {
@@ -197,7 +200,7 @@ mod tests {
         // By this clock the file is old, so that its stamp is believed.
         let wall = Timestamp::from_secs(0);
         std::fs::write(&file, "one.example\n").unwrap();
-        let mut source = Source::new(file.clone());
+        let mut source = Source::new(file.clone(), None);
         source.note(&read(&file), wall);
         std::fs::write(&file, "two.example\n").unwrap();
         if let Some(judged) = &mut source.judged {

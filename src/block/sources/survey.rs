@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::error::{Problem, SourceError};
 use super::shown::is_absent;
+use crate::settings::Listed;
 
 /// List files of one folder.
 const MAX_FILES: usize = 10_000;
@@ -20,8 +21,18 @@ pub(super) enum Survey {
     Unreadable(SourceError),
 }
 
+/// Looks at what is named as a list. What is in a format of others is a file: a folder could hold any.
+pub(super) fn survey_listed(listed: &Listed) -> Survey {
+    match survey(&listed.path) {
+        Survey::Folder(..) if listed.foreign.is_some() => {
+            Survey::Unreadable(SourceError::new(&listed.path, Problem::Folder))
+        }
+        found => found,
+    }
+}
+
 /// Looks at a path, and if it is a folder, at what it holds; not into folders below.
-pub(super) fn survey(path: &Path) -> Survey {
+fn survey(path: &Path) -> Survey {
     let unreadable = |problem| Survey::Unreadable(SourceError::new(path, problem));
     let listed = match fs::metadata(path) {
         Ok(facts) if facts.is_dir() => list(path),

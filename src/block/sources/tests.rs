@@ -5,7 +5,8 @@ use parking_lot::Mutex;
 use terms::Clock;
 
 use super::*;
-use crate::settings::Settings;
+use crate::list::Format;
+use crate::settings::{Listed, Settings};
 
 /// A folder with lists, a state folder, and the sources of it; time moves by hand.
 struct Bench {
@@ -21,7 +22,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let top = fs::canonicalize(folder.path()).unwrap();
         fs::create_dir(top.join("lists")).unwrap();
-        let settings = Settings { lists: vec![top.join("lists")], state: top.join("state") };
+        let settings = Settings { lists: vec![top.join("lists").into()], state: top.join("state") };
         // Looks made up, that take no time.
         Bench { _folder: folder, top, settings, start: Instant::now() + Duration::from_secs(3600) }
     }
@@ -288,15 +289,16 @@ fn a_start_takes_the_last_good_version_of_a_bad_list_or_none() {
     let (sources, changes) = bench.restart(sources);
     assert!(matches!(changes[..], [Change::Refused { .. }]));
     assert_eq!((rules(&sources), troubles(&sources).len()), (vec![3], 1));
-    assert!(check(&bench.settings).is_err(), "a check does not look at the copy");
+    assert!(check(&bench.settings.lists, |_| true).is_err(), "a check does not look at the copy");
 }
 
 #[test]
 fn a_start_without_a_named_list_fails() {
     let bench = Bench::new();
-    let missing = Settings { lists: vec![bench.path("none.txt"), bench.path("away")], ..bench.settings.clone() };
+    let missing =
+        Settings { lists: vec![bench.path("none.txt").into(), bench.path("away").into()], ..bench.settings.clone() };
     assert_eq!(Sources::load(&missing, Timestamp::from_secs(0)).err().unwrap().len(), 2);
-    assert_eq!(check(&missing).err().unwrap().len(), 2);
+    assert_eq!(check(&missing.lists, |_| true).err().unwrap().len(), 2);
 }
 
 #[test]
@@ -306,9 +308,10 @@ fn files_decide_in_the_order_of_their_names() {
     fs::write(bench.top.join("more/b.txt"), hosts(2)).unwrap();
     bench.write("c.txt", &hosts(3));
     bench.write("a.txt", &hosts(1));
-    bench.settings.lists.insert(0, bench.top.join("more"));
+    bench.settings.lists.insert(0, bench.top.join("more").into());
     assert_eq!(rules(&bench.load()), [1, 2, 3]);
-    let checked: Vec<usize> = check(&bench.settings).unwrap().iter().map(|table| table.len()).collect();
+    let checked: Vec<usize> =
+        check(&bench.settings.lists, |_| true).unwrap().iter().map(|one| one.table.len()).collect();
     assert_eq!(checked, [1, 2, 3]);
 }
 
@@ -335,7 +338,7 @@ fn what_is_no_longer_named_is_lifted() {
     bench.write("a.txt", &hosts(1));
     bench.write("b.txt", &hosts(2));
     let mut sources = bench.load();
-    bench.settings.lists = vec![bench.path("b.txt")];
+    bench.settings.lists = vec![bench.path("b.txt").into()];
     let changes = bench.reload(&mut sources, false);
     assert!(matches!(&changes[..], [Change::Lifted { file, rules: 1 }] if *file == bench.path("a.txt")));
     assert_eq!(rules(&sources), [2]);
@@ -351,7 +354,7 @@ fn what_is_to_be_lifted_stays_in_force_until_it_is_let_go() {
     bench.write("a.txt", &hosts(1));
     bench.write("b.txt", &hosts(2));
     bench.write("c.txt", &hosts(3));
-    bench.settings.lists = ["a.txt", "b.txt", "c.txt"].map(|name| bench.path(name)).to_vec();
+    bench.settings.lists = ["a.txt", "b.txt", "c.txt"].map(|name| bench.path(name).into()).to_vec();
     let mut sources = bench.load();
     bench.settings.lists.remove(0);
     fs::remove_file(bench.path("b.txt")).unwrap();
@@ -377,14 +380,75 @@ fn a_config_that_names_others_leaves_the_rest_as_it_is() {
     bench.settle(&mut sources, 0);
     let other = bench.top.join("other.txt");
     fs::write(&other, hosts(3)).unwrap();
-    let named = [bench.settings.lists.clone(), vec![other.clone()]].concat();
+    let named = [bench.settings.lists.clone(), vec![other.clone().into()]].concat();
     let changes = sources.reload(&named, Naming::Config, &Clock::system());
     assert!(matches!(&changes[..], [Change::Applied { file, rules: 3, .. }] if *file == other), "{changes:?}");
     assert_eq!((rules(&sources), troubles(&sources).len()), (vec![1, 2, 3], 2));
-    assert!(sources.reload(&[other], Naming::Config, &Clock::system()).is_empty());
+    assert!(sources.reload(&[other.into()], Naming::Config, &Clock::system()).is_empty());
     let changes = sources.let_go();
     assert!(matches!(&changes[..], [Change::Lifted { .. }, Change::Lifted { .. }]), "{changes:?}");
     assert_eq!((rules(&sources), troubles(&sources).len()), (vec![3], 0));
+}
+
+/// What is named as a list of hosts, which lies in the folder of the others.
+fn hosts_file(bench: &Bench, name: &str) -> Listed {
+    Listed { path: bench.path(name), foreign: Some(Arc::new(Foreign::new(Format::Hosts))) }
+}
+
+#[test]
+fn a_file_is_read_in_the_format_that_is_named_for_it() {
+    let mut bench = Bench::new();
+    bench.write("a.txt", &hosts(2));
+    bench.write("hosts.txt", "0.0.0.0 h.example\n192.0.2.1 g.example\n");
+    bench.settings.lists.push(hosts_file(&bench, "hosts.txt"));
+    let mut sources = bench.load();
+    assert_eq!(rules(&sources), [2, 1]);
+    let status = sources.status();
+    assert_eq!((status[1].format, status[1].unread.count()), (Some(Format::Hosts), 1));
+    // Over a restart as well, and by a check.
+    (sources, _) = bench.restart(sources);
+    assert_eq!((rules(&sources), sources.status()[1].unread.count()), (vec![2, 1], 1));
+    assert_eq!(check(&bench.settings.lists, |_| true).unwrap()[1].table.len(), 1);
+    // Named as ours it is none, and what was in force stays.
+    bench.settings.lists.pop();
+    let changes = sources.reload(&bench.settings.lists, Naming::Config, &Clock::system());
+    assert!(matches!(changes[..], [Change::Refused { .. }]), "{changes:?}");
+    assert_eq!(rules(&sources), [2, 1]);
+    bench.settings.lists.push(hosts_file(&bench, "hosts.txt"));
+    let changes = sources.reload(&bench.settings.lists, Naming::Config, &Clock::system());
+    assert!(matches!(changes[..], [Change::Restored { .. }]), "{changes:?}");
+}
+
+#[test]
+fn another_format_is_another_list_however_many_rules_it_has() {
+    let mut bench = Bench::new();
+    let text: String = (0..40).map(|number| format!("h{number}.example\n")).collect();
+    bench.write("a.txt", &format!("{text}0.0.0.0 one.example\n"));
+    let plain = Listed { path: bench.path("a.txt"), foreign: Some(Arc::new(Foreign::new(Format::Plain))) };
+    bench.settings.lists = vec![plain];
+    let mut sources = bench.load();
+    assert_eq!(rules(&sources), [40]);
+    bench.settings.lists = vec![hosts_file(&bench, "a.txt")];
+    let changes = sources.reload(&bench.settings.lists, Naming::Config, &Clock::system());
+    assert!(matches!(changes[..], [Change::Applied { rules: 1, before: 40, .. }]), "{changes:?}");
+    // By a restart too; and what shrinks in one format waits, as ever.
+    (sources, _) = bench.restart(sources);
+    assert_eq!(rules(&sources), [1]);
+    let nowhere: String = (0..30).map(|number| format!("0.0.0.0 h{number}.example\n")).collect();
+    let hint = bench.replace("a.txt", &nowhere);
+    assert_eq!(bench.look(&mut sources, 0, &[hint]).changes.len(), 1);
+    let hint = bench.replace("a.txt", "0.0.0.0 one.example\n");
+    assert!(matches!(bench.look(&mut sources, 100, &[hint]).changes[..], [Change::Shrunk { from: 30, to: 1, .. }]));
+}
+
+#[test]
+fn a_format_is_named_for_files_alone() {
+    let mut bench = Bench::new();
+    bench.write("a.txt", &hosts(2));
+    bench.settings.lists = vec![Listed { path: bench.top.join("lists"), ..hosts_file(&bench, "a.txt") }];
+    let errors = check(&bench.settings.lists, |_| true).err().unwrap();
+    assert!(errors[0].to_string().contains("name each file"), "{}", errors[0]);
+    assert!(Sources::load(&bench.settings, Clock::system().wall()).is_err());
 }
 
 #[test]
@@ -392,7 +456,7 @@ fn a_reload_that_names_a_missing_list_says_so() {
     let mut bench = Bench::new();
     bench.write("a.txt", &hosts(1));
     let mut sources = bench.load();
-    bench.settings.lists.push(bench.top.join("missing.txt"));
+    bench.settings.lists.push(bench.top.join("missing.txt").into());
     assert!(matches!(bench.reload(&mut sources, false)[..], [Change::Refused { .. }]));
     assert_eq!((rules(&sources), troubles(&sources).len()), (vec![1], 1));
     fs::write(bench.top.join("missing.txt"), hosts(2)).unwrap();
@@ -450,7 +514,7 @@ fn the_thread_takes_a_rename_and_ends_when_dropped() {
     let other = bench.top.join("other");
     fs::create_dir(&other).unwrap();
     sources.lock().reload(
-        &[bench.top.join("lists"), other.clone()],
+        &[bench.top.join("lists").into(), other.clone().into()],
         Naming::Reload { accept_shrink: false },
         &Clock::system(),
     );

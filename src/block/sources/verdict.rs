@@ -1,14 +1,13 @@
 //! What becomes of a list's new content: a pure decision.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use terms::{Digest, Timestamp};
 
-use super::compile::compile;
+use super::compile::{Compiled, compile};
 use super::shown::{Content, Stamp};
 use super::source::Trouble;
-use crate::index::Table;
+use crate::list::Foreign;
 use crate::pattern::Share;
 
 /// Losing no more rules than this never needs a second word.
@@ -18,6 +17,8 @@ const SHRINKS_FREELY: usize = 10;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Former {
     pub hash: Digest,
+    /// Of how it was read, where that is in a format of others.
+    pub read_as: Option<Digest>,
     pub rules: usize,
     /// Bytes.
     pub size: u64,
@@ -25,8 +26,8 @@ pub(crate) struct Former {
 }
 
 impl Content {
-    pub fn former(&self, rules: usize, taken_at: Timestamp) -> Former {
-        Former { hash: self.hash, rules, size: self.bytes.len() as u64, taken_at }
+    pub fn former(&self, foreign: Option<&Foreign>, rules: usize, taken_at: Timestamp) -> Former {
+        Former { hash: self.hash, read_as: foreign.map(Foreign::mark), rules, size: self.bytes.len() as u64, taken_at }
     }
 }
 
@@ -57,29 +58,39 @@ impl Word {
 pub(super) enum Verdict {
     /// It is what is in force.
     Same,
-    Take(Arc<Table>),
+    Take(Compiled),
     Hold(Trouble),
 }
 
 /// `share` is what the patterns of other lists take.
-pub(super) fn judge(file: &Path, former: Option<&Former>, content: &Content, word: Word, share: Share) -> Verdict {
+pub(super) fn judge(
+    file: &Path,
+    foreign: Option<&Foreign>,
+    former: Option<&Former>,
+    content: &Content,
+    word: Word,
+    share: Share,
+) -> Verdict {
+    let had_rules = former.is_some_and(|former| former.rules > 0);
+    // What is read otherwise is another list: how many rules there were before says nothing of it.
+    let former = former.filter(|former| former.read_as == foreign.map(Foreign::mark));
     if former.is_some_and(|former| former.hash == content.hash) {
         return Verdict::Same;
     }
     let from = former.map_or(0, |former| former.rules);
-    if content.bytes.is_empty() && word == Word::InPlace && from > 0 {
+    if content.bytes.is_empty() && word == Word::InPlace && had_rules {
         return Verdict::Hold(Trouble::Emptied);
     }
-    let table = match compile(file, &content.bytes, content.hash, share) {
-        Ok(table) => table,
+    let compiled = match compile(file, foreign, &content.bytes, content.hash, share) {
+        Ok(compiled) => compiled,
         Err(errors) => return Verdict::Hold(Trouble::Refused(errors)),
     };
-    let to = table.len();
+    let to = compiled.table.len();
     let has_shrunk = to < from.div_ceil(2) && from - to > SHRINKS_FREELY;
     if has_shrunk && word != (Word::Operator { accept_shrink: true }) {
         return Verdict::Hold(Trouble::Shrunk { from, to });
     }
-    Verdict::Take(table)
+    Verdict::Take(compiled)
 }
 
 #[cfg(test)]
@@ -101,9 +112,14 @@ mod tests {
 
     fn judged(from: usize, to: &Content, word: Word) -> Verdict {
         let of = hosts(from);
-        let former =
-            Former { hash: of.hash, rules: from, size: of.bytes.len() as u64, taken_at: Timestamp::from_secs(0) };
-        judge(Path::new("list.txt"), Some(&former), to, word, Share::default())
+        let former = Former {
+            hash: of.hash,
+            read_as: None,
+            rules: from,
+            size: of.bytes.len() as u64,
+            taken_at: Timestamp::from_secs(0),
+        };
+        judge(Path::new("list.txt"), None, Some(&former), to, word, Share::default())
     }
 
     #[test]
@@ -127,8 +143,10 @@ mod tests {
     #[test]
     fn nothing_in_place_of_something_is_no_list() {
         assert!(matches!(judged(3, &content(b""), Word::InPlace), Verdict::Hold(Trouble::Emptied)));
-        assert!(matches!(judged(3, &content(b""), Word::Replaced), Verdict::Take(rules) if rules.is_empty()));
-        assert!(matches!(judged(3, &content(b"# none\n"), Word::InPlace), Verdict::Take(rules) if rules.is_empty()));
+        assert!(matches!(judged(3, &content(b""), Word::Replaced), Verdict::Take(list) if list.table.is_empty()));
+        assert!(
+            matches!(judged(3, &content(b"# none\n"), Word::InPlace), Verdict::Take(list) if list.table.is_empty())
+        );
     }
 
     #[test]
@@ -137,8 +155,8 @@ mod tests {
         let Verdict::Hold(Trouble::Refused(errors)) = verdict else { panic!("{verdict:?}") };
         assert!(errors[0].to_string().starts_with("list.txt:3:13: "), "{}", errors[0]);
         let toml = content(b"[[rule]]\nhost = \"good.example\"\n");
-        let verdict = |name: &str| judge(Path::new(name), None, &toml, Word::Replaced, Share::default());
-        assert!(matches!(verdict("list.toml"), Verdict::Take(rules) if rules.len() == 1));
+        let verdict = |name: &str| judge(Path::new(name), None, None, &toml, Word::Replaced, Share::default());
+        assert!(matches!(verdict("list.toml"), Verdict::Take(list) if list.table.len() == 1));
         assert!(matches!(verdict("list.txt"), Verdict::Hold(Trouble::Refused(_))));
     }
 }

@@ -186,7 +186,10 @@ mod tests {
         place.furnish(listen, admin, origin).unwrap();
         let meant = crate::config::load(&place.config).unwrap();
         assert_eq!((meant.edge.listeners[0].address, meant.admin.address), (listen, admin));
-        assert_eq!((meant.state, meant.takedown.lists), (place.state.clone(), vec![folder.path().join("blocklist.d")]));
+        assert_eq!(
+            (meant.state, meant.takedown.lists),
+            (place.state.clone(), vec![folder.path().join("blocklist.d").into()])
+        );
         std::fs::write(&place.list, "mine\n").unwrap();
         place.furnish(listen, admin, origin).unwrap();
         assert_eq!(std::fs::read_to_string(&place.list).unwrap(), "mine\n");
