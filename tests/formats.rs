@@ -213,3 +213,31 @@ fn a_list_of_another_format_is_refused_and_what_was_in_force_stays() {
     assert_eq!(done.code, 0, "{}", done.all());
     eventually("the new notice is told", || edge.seawall(&["why", "--live", "ads.example/"]).stdout.contains("N-8"));
 }
+
+#[test]
+fn what_is_in_force_is_written_as_one_list_that_says_the_same() {
+    let origin = origin();
+    let builder = Edge::before(&origin).hosts("[\"*\"]").lists(
+        "[\"blocklist.d\", { path = \"hosts\", format = \"hosts\", notice = \"N-7\", reason = \"say \\\"no\\\"\" }]",
+    );
+    let rules = "https://photos.example/a/* until=2099-01-01 status=410\n!https://photos.example/a/b\n";
+    let folder = builder.rules(rules).write();
+    fs::write(folder.path().join("hosts"), "0.0.0.0 ads.example\n").unwrap();
+    let edge = Edge::in_folder(folder, vec![origin.served()]);
+    edge.block("https://gw.example/ipfs/QmVTF1yEejXd9iMgoRTFDxBv7HAz9kuZcQNBzHrceuK9HR/*", "N-8");
+    let written = edge.seawall(&["lists"]);
+    assert_eq!(written.code, 0, "{}", written.all());
+    let denied = edge.seawall(&["lists", "--format", "ipfs-deny"]);
+    assert_eq!(denied.code, 0, "{}", denied.all());
+    let item = "/ipfs/bafybeidjwik6im54nrpfg7osdvmx7zojl5oaxqel5cmsz46iuelwf5acja/*\n";
+    assert_eq!(denied.stdout, format!("version: 1\nname: Seawall\n---\n{item}"));
+    assert!(denied.all().contains("3 rules"), "{}", denied.all());
+    // Another edge that has nothing but what was written judges alike.
+    let other = Edge::before(&origin).hosts("[\"*\"]").rules(&written.stdout).start();
+    let cid = "gw.example/ipfs/QmVTF1yEejXd9iMgoRTFDxBv7HAz9kuZcQNBzHrceuK9HR";
+    let urls = ["photos.example/a/x", "photos.example/a/b", "ads.example/", cid];
+    let judged = |edge: &Edge| urls.map(|url| ask(edge, url));
+    assert_eq!(judged(&edge), [410, 200, 451, 451]);
+    assert_eq!(judged(&other), judged(&edge));
+    assert!(other.seawall(&["why", "ads.example"]).stdout.contains("say \"no\""));
+}

@@ -13,6 +13,7 @@ mod completions;
 mod connection;
 mod demo;
 mod exit;
+mod lists;
 mod man;
 mod output;
 mod proxy;
@@ -58,6 +59,7 @@ enum Command {
     Run(run::Run),
     Check(check::Check),
     Why(why::Why),
+    Lists(lists::Lists),
     Block(block::Block),
     Unblock(block::Unblock),
     Blocks(blocks::Blocks),
@@ -90,6 +92,7 @@ impl Command {
             Command::Run(run) => run.run(),
             Command::Check(check) => check.run(),
             Command::Why(why) => why.run(),
+            Command::Lists(lists) => lists.run(),
             Command::Block(block) => block.run(),
             Command::Unblock(unblock) => unblock.run(),
             Command::Blocks(blocks) => blocks.run(),

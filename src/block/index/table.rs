@@ -101,6 +101,11 @@ impl Table {
         })
     }
 
+    /// Each rule as its list words it, and what stands behind it, in their order.
+    pub fn wording(&self) -> impl Iterator<Item = (String, Attributes)> {
+        (0..self.rules as u32).map(|rule| (self.text(rule), self.attributes(rule)))
+    }
+
     /// What its patterns take of what all may take.
     pub fn share(&self) -> Share {
         self.patterns.as_ref().map(Patterns::share).unwrap_or_default()

@@ -84,11 +84,8 @@ impl Reader for Deny {
         if item.starts_with("//") {
             return taking.leave(Kind::DoubleHash);
         }
-        match item
-            .strip_prefix("/ipfs/")
-            .map(|item| (Space::Content, item))
-            .or_else(|| item.strip_prefix("/ipns/").map(|item| (Space::Names, item)))
-        {
+        let split = item.strip_prefix('/').and_then(|item| item.split_once('/'));
+        match split.and_then(|(space, item)| Some((Space::of(space)?, item))) {
             Some((space, item)) => self.item(space, item, taking),
             None => taking.leave(Kind::Malformed),
         }
@@ -97,12 +94,20 @@ impl Reader for Deny {
 
 /// What a path begins with.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Space {
+pub(super) enum Space {
     Content,
     Names,
 }
 
 impl Space {
+    pub(super) fn of(segment: &str) -> Option<Space> {
+        match segment {
+            "ipfs" => Some(Space::Content),
+            "ipns" => Some(Space::Names),
+            _ => None,
+        }
+    }
+
     fn as_str(self) -> &'static str {
         match self {
             Space::Content => "ipfs",
@@ -118,17 +123,17 @@ impl Deny {
         if text.contains('*') {
             return taking.leave(Kind::Wildcard);
         }
-        let Some(spellings) = Spellings::of(space, name).filter(|_| !text.contains(['?', '#', '\\'])) else {
+        let Some(named) = Item::of(space, name).filter(|_| !text.contains(['?', '#', '\\'])) else {
             return taking.leave(Kind::Malformed);
         };
         let path = path.trim_end_matches('/');
         let below = if is_prefix || path.is_empty() { "/*" } else { "" };
         for gateway in &self.gateways {
-            for name in &spellings.paths {
+            for name in &named.paths {
                 let word = format!("https://{gateway}/{}/{name}{path}{below}", space.as_str());
                 taking.block(&word, Kind::Malformed);
             }
-            for label in &spellings.labels {
+            for label in &named.labels {
                 let word = format!("https://{label}.{}.{gateway}{path}{below}", space.as_str());
                 taking.block(&word, Kind::Malformed);
             }
@@ -139,21 +144,22 @@ impl Deny {
     }
 }
 
-/// How gateways take one name.
-struct Spellings {
+/// One name, as gateways take it.
+pub(super) struct Item {
+    space: Space,
     /// As a segment of a path.
     paths: Vec<String>,
     /// As labels of a host.
     labels: Vec<String>,
 }
 
-impl Spellings {
-    fn of(space: Space, name: &str) -> Option<Spellings> {
+impl Item {
+    pub(super) fn of(space: Space, name: &str) -> Option<Item> {
         if space == Space::Names && name.contains('.') {
             // As one label, `-` is doubled and stands for a dot.
             let inlined = name.replace('-', "--").replace('.', "-");
             let labels = vec![name.to_owned(), inlined];
-            return is_host(name).then(|| Spellings { paths: vec![name.to_owned()], labels });
+            return is_host(name).then(|| Item { space, paths: vec![name.to_owned()], labels });
         }
         let cid = Cid::try_from(name).ok().or_else(|| key(name))?;
         let hash = *cid.hash();
@@ -167,7 +173,13 @@ impl Spellings {
             paths.push(Base::Base58Btc.encode(hash.to_bytes()));
         }
         paths.dedup();
-        Some(Spellings { paths, labels })
+        Some(Item { space, paths, labels })
+    }
+
+    /// As a path, spelled as all tools can read it.
+    pub(super) fn as_written(&self) -> String {
+        let name = self.labels.first().map_or("", String::as_str);
+        format!("/{}/{name}", self.space.as_str())
     }
 }
 

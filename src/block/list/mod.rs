@@ -21,12 +21,14 @@ mod tables;
 mod text;
 mod unread;
 mod urlhaus;
+mod write;
 
 pub use bad_line::BadLine;
 pub use foreign::{Foreign, Format, read_foreign};
 pub use tables::read as read_tables;
 pub use text::{MAX_LINE, MAX_REPORTED, pieces, read, read_each, read_lines, read_rule};
 pub use unread::{Held, Kind, Sample, Tally, Unread};
+pub use write::{Denylist, line as written};
 
 #[cfg(test)]
 mod tests;
