@@ -219,7 +219,7 @@ fn load(settings: &Settings) -> (Vec<Arc<Table>>, Duration) {
     let took = start.elapsed();
     let tables = sources.tables();
     let sources = Arc::new(Mutex::new(sources));
-    drop(block::watch(sources, clock, |_| (), seawall::allocator::give_back).expect("threads can be started"));
+    drop(block::watch(sources, clock, |_| (), || (), seawall::allocator::give_back).expect("threads can be started"));
     (tables, took)
 }
 

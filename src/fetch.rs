@@ -160,7 +160,7 @@ impl Fetcher {
         origin::relay_interim(&mut request, ask.voice.clone());
         let asks_part = request.headers().contains_key(header::RANGE);
         let origins = site.group(url);
-        let sent = self.clock.now();
+        let (sent, purges) = (self.clock.now(), self.cache.purges());
         let reply = match ask.present.tunnel {
             false => origins.exchange(request).await?,
             true => match origins.tunnel(request).await? {
@@ -171,14 +171,14 @@ impl Fetcher {
                 }
             },
         };
-        self.invalidate(site, ask, url, reply.status, &reply.fields);
+        let own = self.invalidate(site, ask, url, reply.status, &reply.fields);
         if reply.status == StatusCode::PARTIAL_CONTENT && !asks_part {
             return Err(Refusal::OriginBroken(cache::UNASKED_PART.into()));
         }
-        if pass.is_part() || ask.method == Method::HEAD {
-            self.note(site, ask, url, pass, &reply, sent);
-        }
-        if let Some(fill) = self.cache.fill_by_post(ask, url, (reply.status, &reply.fields), &site.caching) {
+        self.note(site, ask, url, pass, &reply, sent);
+        if let Some(fill) =
+            self.cache.fill_by_post(ask, url, (reply.status, &reply.fields), &site.caching, purges + own)
+        {
             return Box::pin(self.store(site, ask, fill, clearance, reply, sent)).await;
         }
         let cache_status = pass.cache_status(reply.status);
@@ -194,28 +194,38 @@ impl Fetcher {
 
     /// What passes tells something of what is stored, or could be.
     fn note(&self, site: &Site, ask: &Ask, url: &Arc<Url>, pass: Pass, reply: &Reply, sent: Moment) {
-        let head = ReplyHead { status: reply.status, fields: reply.fields.clone() };
+        if !pass.is_part() && ask.method != Method::HEAD {
+            return;
+        }
+        let fields = forward::reply(reply.fields.clone(), reply.version, self.witness.via());
+        let head = ReplyHead { status: reply.status, fields };
         let (name, caching, now) = (site.caching.rules.key.name(ask, url), &site.caching, self.clock.now());
         match pass.is_part() {
             true => self.cache.saw_part(ask, &name, head, caching, now),
-            false if pass.why != Forward::Bypass => self.cache.saw_head(ask, &name, &head, caching, sent, now),
+            // What was asked under a condition is answered by it.
+            false if pass.why != Forward::Bypass && !ask.present.conditions => {
+                self.cache.saw_head(ask, &name, &head, caching, sent, now)
+            }
             false => {}
         }
     }
 
     /// What an unsafe method changed is taken out: RFC 9111 section 4.4, RFC 9875 section 3.
-    fn invalidate(&self, site: &Site, ask: &Ask, url: &Arc<Url>, status: StatusCode, fields: &HeaderMap) {
+    /// Says of how many URLs.
+    fn invalidate(&self, site: &Site, ask: &Ask, url: &Arc<Url>, status: StatusCode, fields: &HeaderMap) -> u64 {
         if ask.method.is_safe() {
-            return;
+            return 0;
         }
         self.cache.invalidate_groups(url, fields);
-        if cache::policy::invalidates(&ask.method, status) {
-            let (key, scheme) = (&site.caching.rules.key, ask.client.scheme);
-            self.forget(key, scheme, url);
-            for other in cache::policy::also_invalidated(url, scheme, fields) {
-                self.forget(key, scheme, &Arc::new(other));
-            }
+        if !cache::policy::invalidates(&ask.method, status) {
+            return 0;
         }
+        let (key, scheme) = (&site.caching.rules.key, ask.client.scheme);
+        let others = cache::policy::also_invalidated(url, scheme, fields);
+        let count = 1 + others.len() as u64;
+        self.forget(key, scheme, url);
+        others.into_iter().for_each(|other| self.forget(key, scheme, &Arc::new(other)));
+        count
     }
 
     /// What is forwarded of a request's fields: `Range` only if it is one that counts, which it does with GET alone

@@ -107,7 +107,8 @@ impl Site {
     pub fn stamp(&self) -> Stamp {
         let routes: Vec<String> =
             self.routes.iter().map(|(path, group)| format!("{path} {}", group.sources())).collect();
-        let text = format!("{routes:?} {} {:?} {}", self.group.sources(), self.host_header, self.caching.storing_as());
+        let asks = (&self.host_header, &self.to_origin, &self.pass_fields, self.forwarded);
+        let text = format!("{routes:?} {} {asks:?} {}", self.group.sources(), self.caching.storing_as());
         let [a, b, c, d, e, f, g, h, ..] = *Digest::of(text.as_bytes()).as_bytes();
         Stamp(u64::from_le_bytes([a, b, c, d, e, f, g, h]))
     }

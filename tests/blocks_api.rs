@@ -404,6 +404,7 @@ fn content_is_blocked_wherever_it_stands() {
     origin.on("/cold", Page::stored("never asked for"));
     origin.on("/warm", Page::stored("never asked for"));
     origin.on("/gone", Page::new("404 Not Found", "gone"));
+    origin.on("/empty", Page::stored(""));
     let edge = Edge::plain(&origin);
     for path in ["/copy", "/copie", "/other", "/warm"] {
         edge.get(path).stored();
@@ -435,6 +436,9 @@ fn content_is_blocked_wherever_it_stands() {
     assert_eq!(done.code, 0, "{}", done.all());
     assert_eq!(origin.count("/cold"), 1);
     assert_eq!((edge.get("/warm").status, edge.get("/cold").status), (451, 451));
+    let empty = edge.seawall(&["block", "https://photos.example/empty", "--by-content"]);
+    assert_eq!(empty.code, 1, "{}", empty.all());
+    assert!(empty.stderr.contains("empty"), "a rule for no bytes would block much: {}", empty.stderr);
     let absent = edge.seawall(&["block", "https://photos.example/gone", "--by-content"]);
     assert_eq!(absent.code, 1, "{}", absent.all());
     assert!(absent.stderr.contains("its origin answers with 404"), "{}", absent.stderr);

@@ -1,6 +1,7 @@
 //! What a change at the origin takes out of the store.
 
-use crate::harness::{Edge, Origin, Page};
+use crate::harness::client::request;
+use crate::harness::{Edge, Gate, HOST, Origin, Page, eventually};
 
 #[test]
 fn a_change_invalidates_the_places_it_names_at_its_own_origin() {
@@ -77,4 +78,26 @@ fn what_post_was_answered_with_answers_get_where_the_origin_says_so() {
         let record = edge.record_of(&made);
         assert_eq!((&record["method"], record["digest"].is_string()), (&"POST".into(), true), "{record}");
     }
+}
+
+#[test]
+fn what_post_was_answered_with_is_not_stored_after_a_purge() {
+    let (gate, origin) = (Gate::default(), Origin::start());
+    let waits = gate.clone();
+    origin.on_each("/a", move |asked| {
+        if asked.method == "POST" {
+            waits.pass();
+        }
+        Page::stored("made before").field("Content-Location", "/a").into()
+    });
+    let edge = Edge::plain(&origin);
+    let mut client = edge.connect();
+    client.send(request("POST", HOST, "/a", &[("Content-Length", "0")]));
+    eventually("the fetch", || origin.connections() == 1);
+    let purged = edge.api("POST", "/api/v1/purge", Some(&serde_json::json!({ "url": "https://photos.example/a" })));
+    assert_eq!(purged.status, 200);
+    gate.open();
+    let made = client.answer("POST");
+    assert_eq!((made.status, made.cache()), (200, "fwd=method; fwd-status=200"), "{made:?}");
+    edge.get("/a").fetched();
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Edge, Gate, HOST, Origin, Page, eventually, noise, sha256_hex};
+use crate::harness::{Answer, Edge, Gate, HOST, Origin, Page, eventually, noise, sha256_hex, until};
 use crate::ranges::{STORED, asked, range, ranged};
 
 fn kept(edge: &Edge, name: &str) -> PathBuf {
@@ -364,7 +364,8 @@ fn slices_are_kept_with_their_object() {
         assert_eq!(asked(&origin, "/a").len(), fetched);
     }
     let told = |line: &Value| line["event"] == "filled" && line["data"]["kept"]["run"] == 2;
-    let told: Vec<Value> = edge.log().into_iter().filter(told).collect();
+    let all = || edge.log().into_iter().filter(told).collect::<Vec<Value>>();
+    let told = until("an event for each slice", || Some(all()).filter(|told| told.len() >= 2));
     assert_eq!(told.len(), 2, "{told:?}");
     assert!(told.iter().all(|line| line["data"]["slice_digest"].is_string()), "{told:?}");
     let purged = edge.api("POST", "/api/v1/purge", Some(&json!({"url": "https://photos.example/a"}))).json();

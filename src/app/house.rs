@@ -123,7 +123,9 @@ impl House {
             .context("pending blocks can't be told of")?;
         let takedown = self.takedown.clone();
         let on_change = move |changes: Vec<Change>| takedown.lists_changed(&changes);
-        let watching = block::watch(self.sources.clone(), self.clock.clone(), on_change, allocator::give_back);
+        let telling = self.takedown.clone();
+        let told = move || telling.settle();
+        let watching = block::watch(self.sources.clone(), self.clock.clone(), on_change, told, allocator::give_back);
         tokio::spawn(self.takedown.clone().keep_time());
         tokio::spawn(self.takedown.clone().keep_pages());
         watching.context("the lists can't be watched")

@@ -300,7 +300,7 @@ impl Inner {
     pub fn exchange(&self, stored: &Entry, entry: Arc<Entry>, asked: &HeaderMap) {
         let table = self.flights.lock();
         let key = entry.key();
-        if self.memory.holds(stored) {
+        if self.memory.holds(stored) && !stored.is_softened() {
             self.memory.keep(entry, asked);
         }
         drop(table);

@@ -10,8 +10,8 @@ use crate::{Cache, Entry};
 
 impl Cache {
     /// The digests of the representations that are stored of `url` in every spelling, each once, with how many bytes
-    /// they have. `are_one` says which hosts are as good as one. What lies in slices has none, nor has an error; what was
-    /// compressed here is blocked with what it was made of.
+    /// they have. `are_one` says which hosts are as good as one. What lies in slices has none, nor has an error, nor what is
+    /// empty, as many answers are; what was compressed here is blocked with what it was made of.
     pub fn contents(&self, url: &Url, are_one: &dyn Fn(&str, &str) -> bool) -> BTreeMap<Digest, u64> {
         let memory = &self.0.memory;
         let keys = url.readings().flat_map(|one| memory.index.keys(Tag::place(one)));
@@ -19,7 +19,8 @@ impl Cache {
         let entries = variants.iter().flat_map(|variants| variants.entries());
         let came_whole = |entry: &Entry| entry.status() == StatusCode::OK && !entry.is_coded();
         let of_url = entries.filter(|entry| entry.url().is_same_where(url, are_one) && came_whole(entry));
-        of_url.filter_map(|entry| Some((entry.digest()?, entry.length()?))).collect()
+        let told = of_url.filter_map(|entry| Some((entry.digest()?, entry.length()?)));
+        told.filter(|(_, length)| *length > 0).collect()
     }
 }
 
@@ -39,6 +40,7 @@ mod tests {
         store("/a", "fr", b"salut");
         store("/%61", "de", b"hallo");
         store("/b", "de", b"other");
+        store("/a", "it", b"");
         fill_with(&cache, "/a?x", &[], &head(404, &[("cache-control", "max-age=60")]), b"not found", moment());
         let (_, url) = ask("GET", "/a", &[]);
         let found = cache.contents(&url, &|one, other| one == other);

@@ -248,6 +248,8 @@ pub(crate) struct Flights {
 pub(crate) struct Table {
     joinable: HashMap<UrlKey, Arc<Underway>, BuildHasherDefault<KeyHasher>>,
     all: HashMap<u64, Arc<Underway>>,
+    /// Purges and invalidations so far.
+    pub purges: u64,
     /// While kept answers are taken up: what was purged since.
     pub meanwhile: Option<Meanwhile>,
 }
@@ -292,6 +294,7 @@ impl Table {
 
     /// What these fetch will not be stored, and nobody joins them.
     pub fn outdate(&mut self, covers: impl Fn(&Underway) -> bool) {
+        self.purges += 1;
         for underway in self.matching(covers) {
             underway.growth.forbid_storing();
             self.close(&underway);
@@ -300,6 +303,7 @@ impl Table {
 
     /// Nobody joins these any more.
     pub fn part(&mut self, covers: impl Fn(&Underway) -> bool) {
+        self.purges += 1;
         for underway in self.matching(covers) {
             self.close(&underway);
         }

@@ -6,6 +6,8 @@ use http::StatusCode;
 use terms::{Ask, Moment, Url};
 
 use crate::entry::{Arrived, Entry};
+use crate::policy::directives::RequestDirectives;
+use crate::policy::validators::Validators;
 use crate::{Cache, Caching, ReplyHead};
 
 impl Cache {
@@ -13,12 +15,21 @@ impl Cache {
     /// the request, is renewed where the answer agrees with it, and stale where it does not. `sent` is when the
     /// request went out, `received` when the answer was there.
     pub fn saw_head(&self, ask: &Ask, url: &Url, reply: &ReplyHead, caching: &Caching, sent: Moment, received: Moment) {
-        let Some(variants) = self.0.memory.find(url.key()).filter(|_| reply.status == StatusCode::OK) else { return };
+        // RFC 9111 section 5.2.1.5: nothing of what is asked for so is stored.
+        let says_nothing = reply.status != StatusCode::OK || RequestDirectives::of(ask).no_store;
+        if says_nothing || caching.lease.has_ended() {
+            return;
+        }
+        let Some(variants) = self.0.memory.look(url.key()) else { return };
         let Some(stored) = variants.select(&ask.fields).filter(|stored| stored.may_be_chosen(ask)) else { return };
         let arrived = Arrived::read(reply, sent, received, caching);
         // What HEAD doesn't say of the length it need not (RFC 9110 section 9.3.2).
         let is_as_long = arrived.declared().is_none_or(|length| stored.length() == Some(length));
         let agrees = is_as_long && arrived.speaks_of(stored.head());
+        // What names no version may be another one, for all that it says.
+        if agrees && !Validators::of(arrived.fields()).any() {
+            return;
+        }
         let updated = agrees.then(|| arrived.update(stored.head(), stored.length(), caching));
         match updated.filter(|updated| updated.storable(url, &ask.fields, caching).is_ok()) {
             Some(updated) => {
@@ -68,8 +79,9 @@ mod tests {
             // The same validators, and no other length: updated.
             (200, vec![same, long, word], vec![], (&fresh, "new")),
             (200, vec![same, long, word, ("content-length", "1")], vec![], (&fresh, "new")),
-            // No validators at all.
-            (200, vec![long, word], vec![], (&fresh, "new")),
+            // It may be of another version, for all that it says.
+            (200, vec![long, word], vec![], (&fresh, "old")),
+            (200, vec![same, long, word], vec![("cache-control", "no-store")], (&fresh, "old")),
             // Others, or another length: stale.
             (200, vec![other, long, word], vec![], (&validated, "")),
             (200, vec![same, long, word, ("content-length", "2")], vec![], (&validated, "")),

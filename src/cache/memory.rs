@@ -154,7 +154,7 @@ impl Memory {
             return Err(Refused::NoRoom);
         }
         entries.push(entry);
-        entries.sort_by_key(|entry| std::cmp::Reverse(entry.date()));
+        entries.sort_by_cached_key(|entry| std::cmp::Reverse(entry.date()));
         self.put(key, entries);
         if used == Used::Since {
             self.table.used(key);
@@ -189,7 +189,7 @@ impl Memory {
         }
         self.cap(&mut entries);
         // A stable sort: of the same second, the one that came last is the most recent.
-        entries.sort_by_key(|entry| std::cmp::Reverse(entry.date()));
+        entries.sort_by_cached_key(|entry| std::cmp::Reverse(entry.date()));
         self.put(key, entries);
     }
 

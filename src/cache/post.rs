@@ -12,14 +12,21 @@ use crate::slices::Want;
 use crate::{Cache, Caching, Fill};
 
 impl Cache {
+    /// How often something was purged or invalidated so far.
+    pub fn purges(&self) -> u64 {
+        self.0.flights.lock().purges
+    }
+
     /// The fill that takes in what POST was answered with, if that answers GET as well. Whether it may be stored, the
-    /// fill's landing says.
+    /// fill's landing says. `purges` is how often something had been purged when the request went out, and what it
+    /// invalidated itself: after any other purge nothing is stored, since nobody knew of this fetch.
     pub fn fill_by_post(
         &self,
         ask: &Ask,
         url: &Arc<Url>,
         (status, fields): (StatusCode, &HeaderMap),
         caching: &Caching,
+        purges: u64,
     ) -> Option<Fill> {
         let stands = ask.method == Method::POST
             && stands_for_get(url, ask.client.scheme, status, fields)
@@ -28,6 +35,9 @@ impl Cache {
         // The origin was asked by this very URL: what made its answer is all in the name.
         let name = stands.then(|| caching.rules.key.name(ask, url)).filter(|name| name.target() == url.target())?;
         let mut table = self.0.flights.lock();
+        if table.purges != purges {
+            return None;
+        }
         Some(self.start(&mut table, ask, &name, caching, Absent::alone(Forward::Method), Want::Whole))
     }
 }

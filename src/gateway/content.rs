@@ -39,6 +39,10 @@ pub enum Unknown {
     Refused(#[from] Refusal),
     #[error("nothing of it is stored, and its origin answers with {0}: there is no content to name")]
     Status(u16),
+    #[error(
+        "nothing of it is stored, and its origin answers with an empty body, as many do: it can't be told by its content"
+    )]
+    Empty,
     #[error("nothing of it is stored, and its origin took longer than {FETCH_WITHIN:?} to send all of it")]
     TooSlow,
 }
@@ -69,6 +73,7 @@ impl Gateway {
         let sites = self.sites.load();
         let site = sites.find(&ask).map_err(|_| Unknown::NoSite(url.host().to_owned()))?;
         match tokio::time::timeout(FETCH_WITHIN, self.fetcher.digest(&site, &ask)).await {
+            Ok(Ok((status, (_, 0)))) if status == 200 => Err(Unknown::Empty),
             Ok(Ok((status, content))) if status == 200 => Ok(content),
             Ok(Ok((status, _))) => Err(Unknown::Status(status.as_u16())),
             Ok(Err(refusal)) => Err(refusal.into()),

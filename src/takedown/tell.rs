@@ -70,6 +70,11 @@ impl Takedown {
         self.teller.settle();
     }
 
+    /// Waits until log and hooks are told of every list that changed before.
+    pub fn settle(&self) {
+        self.teller.settle();
+    }
+
     /// Tells what is still to be told of lists. Nothing is told after it.
     pub fn close(&self) {
         self.teller.close();

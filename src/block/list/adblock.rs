@@ -90,7 +90,11 @@ fn anchored_at_host(filter: &str, taking: &mut Taking<'_>) {
         return taking.leave(Kind::NotAHost);
     }
     let is_address = host.parse::<std::net::Ipv4Addr>().is_ok();
-    if path.len() <= 1 {
+    // `||google.` is any name that begins so.
+    if host.ends_with('.') {
+        return taking.leave(Kind::NotAHost);
+    }
+    if path.len() <= 1 && (path.is_empty() && end != End::Anchor || path == "/" && end == End::Open) {
         let word = if is_address { host.to_owned() } else { format!("*.{host}") };
         taking.block(&word, Kind::NotAHost);
         if path.is_empty() && end == End::Open {

@@ -72,6 +72,7 @@ impl Rpz {
         match name.as_str() {
             "@" => self.origin.clone(),
             _ if name.ends_with('.') => name,
+            _ if self.origin == "." => format!("{name}."),
             _ => format!("{name}.{}", self.origin),
         }
     }

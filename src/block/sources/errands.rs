@@ -26,6 +26,8 @@ pub(super) struct Errands {
 #[derive(Default)]
 struct Waiting {
     errands: BTreeMap<PathBuf, Errand>,
+    /// They are for changes that are in force by now.
+    is_due: bool,
     stop: bool,
 }
 
@@ -44,6 +46,11 @@ impl Errands {
     /// Takes the place of what was meant for this list before.
     pub(super) fn add(&self, file: PathBuf, errand: Errand) {
         self.waiting.lock().errands.insert(file, errand);
+    }
+
+    /// The changes that they are for are in force, and are being told of.
+    pub(super) fn ring(&self) {
+        self.waiting.lock().is_due = true;
         self.rung.notify_one();
     }
 
@@ -79,15 +86,23 @@ impl Errands {
         }
     }
 
+    /// Whether some failed, which are due again.
+    fn is_left(&self) -> bool {
+        let mut waiting = self.waiting.lock();
+        waiting.is_due |= !waiting.errands.is_empty();
+        waiting.is_due
+    }
+
     /// Waits until there is something to write, or what failed is to be tried again. Whether to go on.
     fn wait(&self, has_failed: bool) -> bool {
         let mut waiting = self.waiting.lock();
         if has_failed && !waiting.stop {
             self.rung.wait_for(&mut waiting, FULL_LOOK);
         }
-        while waiting.errands.is_empty() && !waiting.stop {
+        while (waiting.errands.is_empty() || !waiting.is_due) && !waiting.stop {
             self.rung.wait(&mut waiting);
         }
+        waiting.is_due = false;
         !waiting.stop
     }
 }
@@ -99,15 +114,19 @@ pub(super) struct Runner {
 }
 
 impl Runner {
-    pub(super) fn start(errands: Arc<Errands>) -> std::io::Result<Runner> {
+    /// `told` waits until everything that is in force is told of: a copy that stood before that would, after a crash
+    /// in between, keep the next start from telling of it.
+    pub(super) fn start(errands: Arc<Errands>, told: impl Fn() + Send + 'static) -> std::io::Result<Runner> {
         let running = errands.clone();
         let run = move || {
             running.kept.sweep();
             let mut has_failed = false;
             while running.wait(has_failed) {
+                told();
                 running.run();
-                has_failed = !running.waiting.lock().errands.is_empty();
+                has_failed = running.is_left();
             }
+            told();
             running.run();
         };
         let thread = std::thread::Builder::new().name("list-copies".to_owned()).spawn(run)?;
@@ -175,7 +194,7 @@ mod tests {
     fn what_waits_when_the_thread_is_stopped_is_written() {
         let folder = tempfile::tempdir().unwrap();
         let errands = Arc::new(Errands::new(Kept::new(folder.path().join("lists"))));
-        let runner = Runner::start(errands.clone()).unwrap();
+        let runner = Runner::start(errands.clone(), || ()).unwrap();
         errands.add("/lists/a.txt".into(), keep(b"one"));
         drop(runner);
         assert_eq!(kept(&errands), [b"one"]);

@@ -501,7 +501,7 @@ fn the_thread_takes_a_rename_and_ends_when_dropped() {
     let at_rest = move || {
         let _ = resting.send(std::thread::current().id());
     };
-    let watching = watch(sources.clone(), Clock::system(), on_change, at_rest).unwrap();
+    let watching = watch(sources.clone(), Clock::system(), on_change, || (), at_rest).unwrap();
     let thread = rest.recv_timeout(Duration::from_secs(20)).expect("what was loaded is worked off");
     for count in 2..12 {
         bench.replace("a.txt", &hosts(count));

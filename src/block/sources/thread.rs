@@ -18,19 +18,21 @@ pub struct Watching {
 
 /// Starts the threads. `on_change` is called on the one that looks, without the lock on `sources`, for each look that
 /// came to something. Who publishes tables there and elsewhere takes them from the [`super::Board`]
-/// under the same lock that it publishes under, so that no older ones overtake newer ones. `at_rest` is
+/// under the same lock that it publishes under, so that no older ones overtake newer ones. `told` waits
+/// until log and hooks are told of what came to something. `at_rest` is
 /// called on it when changes have been worked off and no other look is due soon.
 pub fn watch(
     sources: Arc<Mutex<Sources>>,
     clock: Clock,
     on_change: impl Fn(Vec<Change>) + Send + 'static,
+    told: impl Fn() + Send + 'static,
     at_rest: impl Fn() + Send + 'static,
 ) -> std::io::Result<Watching> {
     let (bell, folders, errands) = {
         let sources = sources.lock();
         (sources.bell.clone(), sources.folders(), sources.errands.clone())
     };
-    let _runner = Runner::start(errands)?;
+    let _runner = Runner::start(errands.clone(), told)?;
     let mut is_at_work = true; // the lists were loaded
     let _lookout = disk::look_on("lists", bell, folders, move |hints| {
         let now = clock.now();
@@ -42,6 +44,7 @@ pub fn watch(
             is_at_work = true;
             on_change(look.changes);
         }
+        errands.ring();
         if look.again_in.is_none() && std::mem::take(&mut is_at_work) {
             at_rest();
         }

@@ -68,6 +68,7 @@ impl Cache {
         let (folder, entries) = (folder.to_owned(), Vec::new());
         let mut written = Written { cache: self.clone(), folder, manifest, entries, in_force: false };
         let mut frames = Frames::begin(BufWriter::with_capacity(BUFFER, file), run)?;
+        written.manifest.bytes = frames.bytes;
         let order = self.0.memory.by_use();
         // A slice is of use with its record alone, which stands before it. Records are small.
         for records in [true, false] {

@@ -136,7 +136,7 @@ fn urlhaus() {
 
 #[test]
 fn adblock() {
-    let cases: [(&str, &[&str], &[Kind]); 31] = [
+    let cases: [(&str, &[&str], &[Kind]); 32] = [
         ("! a comment", &[], &[]),
         ("||ads.example^", &["tree ads.example"], &[]),
         ("||ads.example^*", &["tree ads.example"], &[]),
@@ -145,7 +145,8 @@ fn adblock() {
         ("||192.0.2.7^", &["host 192.0.2.7"], &[]),
         ("||ads.example", &["tree ads.example"], &[Kind::BeginsWith]),
         ("||ads", &[], &[Kind::NotAHost]),
-        ("||ads.", &["tree ads"], &[Kind::BeginsWith]),
+        ("||ads.", &[], &[Kind::NotAHost]),
+        ("||ads.example^|", &["url https://ads.example/"], &[Kind::HostsBelow]),
         ("||h.example/a/b^", &["prefix https://h.example/a/b"], &[Kind::HostsBelow]),
         ("||h.example/a/", &["prefix https://h.example/a"], &[Kind::HostsBelow]),
         ("||h.example/a", &["prefix https://h.example/a"], &[Kind::BeginsWith, Kind::HostsBelow]),
@@ -200,6 +201,8 @@ fn rpz() {
         ("0.0.0.0 pirate.example", &[], &[Kind::Malformed]),
     ];
     assert_lines(Format::Rpz, &format!("{head}first.example CNAME .\n"), &cases);
+    let dumped = "$ORIGIN .\nrpz.example IN SOA ns.example. host.example. 1 2 3 4 5\n$ORIGIN rpz.example.\npirate.example CNAME .\n";
+    assert_eq!(read(Format::Rpz, dumped).0, ["host pirate.example"], "as a server writes its zones");
     // The origin can change below the zone's own, and an owner is left out where it is that of the record before.
     let (all, _) = read(Format::Rpz, &format!("{head}$ORIGIN example.rpz.example.\npirate CNAME .\n"));
     assert_eq!(all, ["host pirate.example"]);
