@@ -160,7 +160,8 @@ impl Fetcher {
         origin::relay_interim(&mut request, ask.voice.clone());
         let asks_part = request.headers().contains_key(header::RANGE);
         let origins = site.group(url);
-        let (sent, purges) = (self.clock.now(), self.cache.purges());
+        let purges = (ask.method == Method::POST).then(|| self.cache.purges());
+        let sent = self.clock.now();
         let reply = match ask.present.tunnel {
             false => origins.exchange(request).await?,
             true => match origins.tunnel(request).await? {
@@ -176,13 +177,11 @@ impl Fetcher {
             return Err(Refusal::OriginBroken(cache::UNASKED_PART.into()));
         }
         self.note(site, ask, url, pass, &reply, sent);
-        if let Some(fill) =
-            self.cache.fill_by_post(ask, url, (reply.status, &reply.fields), &site.caching, purges + own)
-        {
+        let told = (reply.status, &reply.fields);
+        if let Some(fill) = purges.and_then(|at| self.cache.fill_by_post(ask, url, told, &site.caching, at + own)) {
             return Box::pin(self.store(site, ask, fill, clearance, reply, sent)).await;
         }
-        let cache_status = pass.cache_status(reply.status);
-        let to_head = ask.method == Method::HEAD;
+        let (cache_status, to_head) = (pass.cache_status(reply.status), ask.method == Method::HEAD);
         let passage = Passage { to_head, cache: CacheUse::Pass, fill: None, cache_status };
         let mut answer = passage.answer(reply, self.judge(url, clearance), self.witness.via());
         answer.departures.add(pass.departures());

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use http::StatusCode;
 use terms::{Digest, Url};
 
-use crate::tags::Tag;
 use crate::{Cache, Entry};
 
 impl Cache {
@@ -14,8 +13,7 @@ impl Cache {
     /// empty, as many answers are; what was compressed here is blocked with what it was made of.
     pub fn contents(&self, url: &Url, are_one: &dyn Fn(&str, &str) -> bool) -> BTreeMap<Digest, u64> {
         let memory = &self.0.memory;
-        let keys = url.readings().flat_map(|one| memory.index.keys(Tag::place(one)));
-        let variants: Vec<_> = keys.filter_map(|key| memory.look(key)).collect();
+        let variants: Vec<_> = memory.keys_at(url).into_iter().filter_map(|key| memory.look(key)).collect();
         let entries = variants.iter().flat_map(|variants| variants.entries());
         let came_whole = |entry: &Entry| entry.status() == StatusCode::OK && !entry.is_coded();
         let of_url = entries.filter(|entry| entry.url().is_same_where(url, are_one) && came_whole(entry));

@@ -271,6 +271,14 @@ impl Memory {
         variants.is_some_and(|variants| variants.entries().iter().any(|other| other.fill() == coded.fill()))
     }
 
+    /// What is stored where `url` is, in any of its readings, stands under these keys: each once, though it has
+    /// several readings itself.
+    pub fn keys_at(&self, url: &Url) -> Vec<UrlKey> {
+        let keys = url.readings().flat_map(|one| self.index.keys(Tag::place(one)));
+        let words: BTreeSet<[u64; 2]> = keys.map(UrlKey::words).collect();
+        words.into_iter().map(UrlKey::from_words).collect()
+    }
+
     /// The keys of all URLs of which an entry is covered. Takes no lock for long: what comes in meanwhile
     /// may be missed.
     pub fn keys(&self, covers: impl Fn(&Entry) -> bool) -> impl Iterator<Item = UrlKey> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, StatusCode};
 use terms::{Ask, Url};
 
 use crate::cache::Absent;
@@ -17,8 +17,8 @@ impl Cache {
         self.0.flights.lock().purges
     }
 
-    /// The fill that takes in what POST was answered with, if that answers GET as well. Whether it may be stored, the
-    /// fill's landing says. `purges` is how often something had been purged when the request went out, and what it
+    /// The fill that takes in what `ask`, a POST, was answered with, if that answers GET as well. Whether it may be
+    /// stored, the fill's landing says. `purges` is how often something had been purged when the request went out, and what it
     /// invalidated itself: after any other purge nothing is stored, since nobody knew of this fetch.
     pub fn fill_by_post(
         &self,
@@ -28,8 +28,7 @@ impl Cache {
         caching: &Caching,
         purges: u64,
     ) -> Option<Fill> {
-        let stands = ask.method == Method::POST
-            && stands_for_get(url, ask.client.scheme, status, fields)
+        let stands = stands_for_get(url, ask.client.scheme, status, fields)
             && !RequestDirectives::of(ask).no_store
             && !caching.rules.bypass.covers(ask, url);
         // The origin was asked by this very URL: what made its answer is all in the name.

@@ -100,21 +100,14 @@ impl Cache {
     /// will not be stored, and nobody joins it; where only its head will tell, nobody joins it either.
     pub fn purge(&self, aim: &Aim<'_>, force: Force) -> Purged {
         self.outdate(aim);
-        let memory = &self.0.memory;
         let mut purged = Purged::default();
-        let mut take = |keys: &mut dyn Iterator<Item = UrlKey>| {
-            loop {
-                let turn: Vec<UrlKey> = keys.take(TURN).collect();
-                if turn.is_empty() {
-                    return;
-                }
-                purged.add(self.purge_keys(&turn, aim, force));
+        let mut keys = self.keys(aim);
+        loop {
+            let turn: Vec<UrlKey> = keys.by_ref().take(TURN).collect();
+            if turn.is_empty() {
+                break;
             }
-        };
-        match aim {
-            Aim::Covered(_) | Aim::Blocked(_) => take(&mut memory.keys(|entry| aim.covers(entry))),
-            Aim::Tagged(tag) | Aim::Grouped(tag, _) => take(&mut memory.index.keys(*tag)),
-            Aim::Same(url, _) => url.readings().for_each(|one| take(&mut memory.index.keys(Tag::place(one)))),
+            purged.add(self.purge_keys(&turn, aim, force));
         }
         if !matches!(aim, Aim::Blocked(_)) {
             kept::revoke(&self.0.in_force);
@@ -124,21 +117,22 @@ impl Cache {
 
     /// What a purge would take out now, or make stale. It changes nothing.
     pub fn count(&self, aim: &Aim<'_>) -> Purged {
-        let memory = &self.0.memory;
         let mut found = Purged::default();
-        let mut add = |key| {
-            let Some(variants) = memory.look(key) else { return };
+        for variants in self.keys(aim).filter_map(|key| self.0.memory.look(key)) {
             let covered: Vec<_> = variants.entries().iter().filter(|entry| aim.covers(entry)).cloned().collect();
             found.add(Purged::of(&covered));
-        };
-        match aim {
-            Aim::Covered(_) | Aim::Blocked(_) => memory.keys(|entry| aim.covers(entry)).for_each(add),
-            Aim::Tagged(tag) | Aim::Grouped(tag, _) => memory.index.keys(*tag).for_each(add),
-            Aim::Same(url, _) => {
-                url.readings().for_each(|one| memory.index.keys(Tag::place(one)).for_each(&mut add));
-            }
         }
         found
+    }
+
+    /// Under which keys there may be something that `aim` covers, each once.
+    fn keys<'a>(&'a self, aim: &'a Aim<'_>) -> Box<dyn Iterator<Item = UrlKey> + 'a> {
+        let memory = &self.0.memory;
+        match aim {
+            Aim::Covered(_) | Aim::Blocked(_) => Box::new(memory.keys(|entry| aim.covers(entry))),
+            Aim::Tagged(tag) | Aim::Grouped(tag, _) => Box::new(memory.index.keys(*tag)),
+            Aim::Same(url, _) => Box::new(memory.keys_at(url).into_iter()),
+        }
     }
 
     /// Takes out what is stored under this very URL (RFC 9111 section 4.4); see

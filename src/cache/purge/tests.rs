@@ -37,6 +37,19 @@ async fn is_stored(fill: Fill, reply: &ReplyHead) -> bool {
     writer.finish().unwrap().stored
 }
 
+/// It stands in the index under each of its readings.
+#[test]
+fn what_has_several_readings_counts_once() {
+    let (cache, some) = (cache(), tagged("x"));
+    fill_with(&cache, "/a//../b", &[], &some, b"abc", moment());
+    let (_, url) = ask("GET", "/a//../b", &[]);
+    assert!(url.readings().count() > 1);
+    let aim = Aim::Same(&url, &|one, other| one == other);
+    let counted = [cache.count(&aim), cache.purge(&aim, Force::Soft), cache.purge(&aim, Force::Hard)];
+    assert_eq!(counted.map(|purged| purged.objects), [1, 1, 1]);
+    assert_eq!(cache.count(&aim), Purged::default());
+}
+
 #[test]
 fn what_carries_a_tag_goes_and_nothing_else() {
     let cache = cache();
