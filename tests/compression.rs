@@ -368,6 +368,23 @@ fn one_purge_takes_all_of_a_url() {
 }
 
 #[test]
+fn what_was_made_of_something_that_is_replaced_goes_with_it() {
+    let origin = Origin::with("/a", page(text(100_000)));
+    let edge = Edge::before(&origin).site("compress = {}\nclient_refresh = true\n").start();
+    for coding in CODINGS {
+        stored(&edge, "/a", coding);
+    }
+    assert_eq!(edge.metric("seawall_cache_objects"), 4.0);
+    origin.on("/a", page(text(50_000)).field("ETag", "\"v2\""));
+    edge.ask("GET", "/a", &[("Cache-Control", "no-cache")]).stored();
+    assert_eq!(edge.metric("seawall_cache_objects"), 1.0, "the new one alone");
+    stored(&edge, "/a", "gzip");
+    assert_eq!(edge.metric("seawall_cache_objects"), 2.0);
+    edge.ask("PUT", "/a", &[("Content-Length", "0")]);
+    assert_eq!(edge.metric("seawall_cache_objects"), 0.0, "an unsafe method takes all of it");
+}
+
+#[test]
 fn what_is_made_of_something_purged_is_not_kept() {
     let body = text(200_000);
     let gate = Gate::default();

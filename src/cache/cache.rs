@@ -341,6 +341,7 @@ impl Inner {
     pub fn forget(&self, entry: &Arc<Entry>) {
         let _table = self.flights.lock();
         self.memory.remove(entry.key(), |other| std::ptr::eq(other, &**entry));
+        self.memory.take_coded(entry);
     }
 
     /// Bodies in flight, and those that are read though they were taken out, may take a quarter of what bodies at

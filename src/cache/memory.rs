@@ -8,12 +8,14 @@ mod table;
 use std::collections::BTreeSet;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::HeaderMap;
 use moka::policy::EvictionPolicy;
 use terms::{Moment, Url, UrlKey};
 
 use crate::Numbers;
+use crate::coding::Coding;
 use crate::doorkeeper::Doorkeeper;
 use crate::entry::Entry;
 use crate::index::Index;
@@ -41,6 +43,8 @@ pub(crate) struct Memory {
     doorkeeper: Doorkeeper,
     size: u64,
     most_per_url: u64,
+    /// Something was compressed in this run: where nothing is, nothing is looked for.
+    has_coded: AtomicBool,
     numbers: Arc<Numbers>,
 }
 
@@ -103,6 +107,7 @@ impl Memory {
             doorkeeper: Doorkeeper::new(bytes),
             size: bytes,
             most_per_url: bytes / 16,
+            has_coded: AtomicBool::new(false),
             numbers,
         }
     }
@@ -183,14 +188,28 @@ impl Memory {
         if entry.head().stored.is_for_many() {
             self.apart.invalidate(&key);
         }
-        let mut entries = vec![entry];
-        if let Some(before) = self.table.look(key) {
-            entries.extend(before.entries().iter().filter(|other| !other.head().variant.matches(asked)).cloned());
+        if entry.is_coded() {
+            self.has_coded.store(true, Ordering::Relaxed);
         }
+        let mut entries = vec![entry];
+        let before = self.table.look(key);
+        let before = before.as_ref().map_or(&[][..], Variants::entries);
+        entries.extend(before.iter().filter(|other| !other.head().variant.matches(asked)).cloned());
         self.cap(&mut entries);
         // A stable sort: of the same second, the one that came last is the most recent.
         entries.sort_by_cached_key(|entry| std::cmp::Reverse(entry.date()));
+        let fills: Vec<u64> = entries.iter().map(|entry| entry.fill()).collect();
         self.put(key, entries);
+        before.iter().filter(|gone| !fills.contains(&gone.fill())).for_each(|gone| self.take_coded(gone));
+    }
+
+    /// Takes out what was compressed of the bytes of an entry that is no more: nobody is led to it.
+    pub fn take_coded(&self, gone: &Entry) {
+        if self.has_coded.load(Ordering::Relaxed) && !gone.is_coded() {
+            for coding in Coding::ALL {
+                self.take(gone.url().key().coding(gone.fill(), coding as u64));
+            }
+        }
     }
 
     /// Drops what is beyond the bounds of one URL. The first is new and stays.
@@ -296,6 +315,7 @@ impl Memory {
         gone.tags().iter().for_each(|tag| self.index.remove(*tag, key));
         self.left(&gone);
         Numbers::add(&self.numbers.evictions, gone.entries().len() as u64);
+        gone.entries().iter().for_each(|entry| self.take_coded(entry));
         Some(gone)
     }
 

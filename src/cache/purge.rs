@@ -145,6 +145,7 @@ impl Cache {
             meanwhile.note(url.readings().map(Tag::place));
         }
         let gone = self.0.memory.remove(key, |_| true);
+        gone.iter().for_each(|entry| self.0.memory.take_coded(entry));
         drop(table);
         kept::revoke(&self.0.in_force);
         Purged::of(&gone)
