@@ -121,13 +121,12 @@ fn one_url(filter: &str, taking: &mut Taking<'_>) {
 fn block_path(url: &str, end: End, taking: &mut Taking<'_>) {
     let Some(word) = url_in_ours(url) else { return taking.leave(Kind::NotAUrl) };
     let has_query = word.contains('?');
-    let names_path = word.trim_start_matches("https://").contains('/');
     if end == End::Anchor {
         return taking.block_with(&word, BlockStatus::default(), Queries::Exact, Kind::NotAUrl);
     }
     let is_whole = end == End::Separator || (word.ends_with('/') && !has_query);
-    match has_query || (!names_path && end == End::Open) {
-        // A query that goes on, or a host: held for the pairs, or the top page, that are whole.
+    match has_query {
+        // A query that goes on is held for the pairs that are whole.
         true => taking.block(&word, Kind::NotAUrl),
         false => taking.block(&format!("{}/*", word.trim_end_matches('/')), Kind::NotAUrl),
     }

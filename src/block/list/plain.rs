@@ -24,7 +24,7 @@ impl Reader for Plain {
             return taking.leave(Kind::Malformed);
         }
         match sha256::written(word) {
-            Written::Sha256(hex) => return taking.block(&format!("sha256:{hex}"), Kind::NotADigest),
+            Written::Sha256(hex) => return sha256::block_digest(hex, taking),
             Written::Other => return taking.leave(Kind::OtherDigest),
             Written::None => {}
         }

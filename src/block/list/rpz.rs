@@ -30,7 +30,7 @@ const PASSTHRU: &str = "rpz-passthru.";
 
 impl Reader for Rpz {
     fn line(&mut self, line: &str, taking: &mut Taking<'_>) {
-        let text = line.split(';').next().unwrap_or_default();
+        let text = &*without_quoted(line);
         if self.is_open {
             self.is_open = !text.contains(')');
             return;
@@ -118,6 +118,21 @@ impl Rpz {
             false => taking.leave(Kind::NotAHost),
         }
     }
+}
+
+/// A line up to its comment, without what stands in quotes: parentheses and semicolons there are text.
+fn without_quoted(line: &str) -> String {
+    let (mut kept, mut is_quoted, mut is_escaped) = (String::new(), false, false);
+    for c in line.chars() {
+        match c {
+            ';' if !is_quoted && !is_escaped => break,
+            '"' if !is_escaped => is_quoted = !is_quoted,
+            _ if !is_quoted => kept.push(c),
+            _ => {}
+        }
+        is_escaped = c == '\\' && !is_escaped;
+    }
+    kept
 }
 
 /// `IN`, and how long a record holds: a number, perhaps with units.

@@ -6,6 +6,8 @@
 //! sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 //! ```
 
+use terms::Digest;
+
 use super::foreign::{Reader, Taking};
 use super::unread::Kind;
 
@@ -20,10 +22,17 @@ impl Reader for Sha256 {
         // `\` stands before a digest whose file has an odd name.
         let word = line.split([' ', '\t']).next().unwrap_or_default().trim_start_matches('\\');
         match written(word) {
-            Written::Sha256(hex) => taking.block(&format!("sha256:{hex}"), Kind::NotADigest),
+            Written::Sha256(hex) => block_digest(hex, taking),
             Written::Other => taking.leave(Kind::OtherDigest),
             Written::None => taking.leave(Kind::NotADigest),
         }
+    }
+}
+
+pub(super) fn block_digest(hex: &str, taking: &mut Taking<'_>) {
+    match hex.eq_ignore_ascii_case(&Digest::of(b"").hex().to_string()) {
+        true => taking.leave(Kind::EmptyDigest),
+        false => taking.block(&format!("sha256:{hex}"), Kind::NotADigest),
     }
 }
 

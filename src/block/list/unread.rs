@@ -23,6 +23,8 @@ pub enum Kind {
     NotADigest,
     /// A digest by another algorithm than SHA-256.
     OtherDigest,
+    /// The digest of no bytes: a rule for it would block every empty answer.
+    EmptyDigest,
     /// A name that every machine has for itself, such as `localhost`.
     LocalName,
     /// A name for an address that is not this machine's: it says where something is.
@@ -78,6 +80,7 @@ impl Kind {
             Kind::NotAUrl => "not-a-url",
             Kind::NotADigest => "not-a-digest",
             Kind::OtherDigest => "other-digest",
+            Kind::EmptyDigest => "empty-digest",
             Kind::LocalName => "local-name",
             Kind::OtherAddress => "other-address",
             Kind::Wildcard => "wildcard",

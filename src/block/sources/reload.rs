@@ -40,7 +40,11 @@ impl Sources {
         };
         let read_anew = self.name(lists);
         self.add_what_is_there();
-        let word = Word::Operator { accept_shrink: naming == Naming::Reload { accept_shrink: true } };
+        // A config that was saved is no word on what a list lost.
+        let word = match naming {
+            Naming::Reload { accept_shrink } => Word::Operator { accept_shrink },
+            Naming::Config => Word::InPlace,
+        };
         let is_left = |file: &Path| before.iter().any(|root| root == file || file.parent() == Some(root));
         let mut unsettled = self.ranks();
         unsettled.retain(|rank| (!is_left(&rank.1) || read_anew.contains(rank)) && !self.leaving.contains(rank));

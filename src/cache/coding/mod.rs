@@ -1,8 +1,8 @@
 //! Content codings: answers that are compressed here, where the site wants it.
 //!
 //! What the origin sent is stored and stays as it came. In a coding it is an entry of its own, made of the bytes
-//! of the first as they come, and kept under a key that the first one leads to: so memory, flights, purges and the
-//! cut know nothing of codings, and what is taken out of the store takes with it what was made of it. How long an
+//! of the first as they come, and kept under a key that the first one leads to: so flights, purges and the cut know
+//! nothing of codings, and what is taken out of the store takes with it what was made of it. How long an
 //! answer holds, and for whom, is asked of the first alone.
 
 mod accept;

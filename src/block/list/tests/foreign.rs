@@ -100,10 +100,11 @@ fn sha256() {
     ];
     let (all, left) = read(Format::Sha256, &format!("# digests\n{}\n", lines.join("\n")));
     assert_eq!((all, left), (vec![digest; lines.len()], vec![]));
-    let cases: [(&str, &[&str], &[Kind]); 3] = [
+    let cases: [(&str, &[&str], &[Kind]); 4] = [
         ("d41d8cd98f00b204e9800998ecf8427e  empty", &[], &[Kind::OtherDigest]),
         ("SHA256 (a) = 00", &[], &[Kind::NotADigest]),
         ("9f86", &[], &[Kind::NotADigest]),
+        ("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  empty", &[], &[Kind::EmptyDigest]),
     ];
     assert_lines(Format::Sha256, &format!("{HEX}\n"), &cases);
 }
@@ -136,7 +137,7 @@ fn urlhaus() {
 
 #[test]
 fn adblock() {
-    let cases: [(&str, &[&str], &[Kind]); 32] = [
+    let cases: [(&str, &[&str], &[Kind]); 33] = [
         ("! a comment", &[], &[]),
         ("||ads.example^", &["tree ads.example"], &[]),
         ("||ads.example^*", &["tree ads.example"], &[]),
@@ -154,6 +155,7 @@ fn adblock() {
         ("http://h.example/a|", &["url https://h.example/a"], &[]),
         ("https://h.example/a^", &["prefix https://h.example/a"], &[]),
         ("|https://h.example/a", &["prefix https://h.example/a"], &[Kind::BeginsWith]),
+        ("|https://h.example", &["prefix https://h.example/"], &[Kind::BeginsWith]),
         ("|https://h.example^", &["prefix https://h.example/"], &[]),
         ("|https://h.example/a?x=1", &["url https://h.example/a?x=1"], &[Kind::BeginsWith]),
         ("@@||ads.example^", &[], &[Kind::Exception]),
@@ -178,7 +180,7 @@ fn adblock() {
 #[test]
 fn rpz() {
     let head = "$TTL 2h ; a comment\n$ORIGIN rpz.example.\n@ IN SOA ns.example. host.example. (\n 1 ; serial\n 3600 600\n 86400 60 )\n NS ns.example.\n";
-    let cases: [(&str, &[&str], &[Kind]); 20] = [
+    let cases: [(&str, &[&str], &[Kind]); 21] = [
         ("pirate.example CNAME .", &["host pirate.example"], &[]),
         ("*.pirate.example CNAME .", &["tree pirate.example"], &[]),
         ("Pirate.example 300 IN cname . ; why", &["host pirate.example"], &[]),
@@ -189,6 +191,7 @@ fn rpz() {
         ("pirate.example CNAME rpz-tcp-only.", &[], &[Kind::OtherAction]),
         ("pirate.example CNAME garden.example.", &[], &[Kind::OtherAction]),
         ("pirate.example A 192.0.2.1", &[], &[Kind::OtherRecord]),
+        ("x TXT \"see policy (v2; draft\"\npirate.example CNAME .", &["host pirate.example"], &[Kind::OtherRecord]),
         ("32.7.2.0.192.rpz-ip CNAME .", &[], &[Kind::OtherTrigger]),
         ("32.7.2.0.192.rpz-client-ip CNAME .", &[], &[Kind::OtherTrigger]),
         ("ns.pirate.example.rpz-nsdname CNAME .", &[], &[Kind::OtherTrigger]),
