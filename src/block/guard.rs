@@ -327,4 +327,37 @@ mod tests {
             assert_eq!(blocks.enter(&other, cleared, (&url, &[]), &proof, NOW).is_err(), is_covered, "at the exit");
         }
     }
+
+    /// Notes what it carries when it is woken.
+    struct Owner(Load, Arc<Mutex<Vec<Load>>>);
+
+    impl std::task::Wake for Owner {
+        fn wake(self: Arc<Owner>) {
+            self.1.lock().push(self.0);
+        }
+    }
+
+    #[test]
+    fn answers_are_told_before_the_fetch_that_they_read_of() {
+        let state = tempfile::tempdir().unwrap();
+        let blocks =
+            Blocks::new(state.path(), table(""), Vec::new(), Kin::default(), Shelf::new(PathBuf::new())).unwrap();
+        let (url, order) = (Arc::new(Url::parse("h.example/a").unwrap()), Arc::default());
+        // Many, since where a lane stands in the register is up to chance.
+        let lanes: Vec<_> = (0..32).map(|at| if at % 2 == 0 { Load::Fill } else { Load::Answers }).collect();
+        let lanes: Vec<_> = lanes.into_iter().map(|load| (load, blocks.lane(load))).collect();
+        let mut waits = Vec::new();
+        for (load, lane) in &lanes {
+            let cleared = blocks.judge(&url, NOW).unwrap();
+            blocks.enter(lane, cleared, (&url, &[]), &Proof::None, NOW).unwrap();
+            let waker = Arc::new(Owner(*load, Arc::clone(&order))).into();
+            let mut wait = Box::pin(lane.blocked());
+            assert!(wait.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
+            waits.push(wait);
+        }
+        blocks.publish(table("https://h.example/a"), Vec::new()).unwrap();
+        blocks.cut(NOW);
+        let order = order.lock();
+        assert_eq!((order.len(), order.iter().rposition(|load| *load == Load::Answers)), (32, Some(15)), "{order:?}");
+    }
 }

@@ -230,12 +230,17 @@ impl Register {
         lane
     }
 
+    /// Judges all that is under way. Fills come last: whoever reads of one that is cut ends with it, and
+    /// would be gone uncounted.
     pub(crate) fn judge(&self, index: &Index, now: Timestamp) -> Arc<Round> {
         let round = Arc::new(Round::default());
+        let mut fills = Vec::new();
         for shard in &self.shards {
-            let lanes: Vec<Arc<Lane>> = shard.lock().iter().filter_map(Weak::upgrade).collect();
+            let mut lanes: Vec<Arc<Lane>> = shard.lock().iter().filter_map(Weak::upgrade).collect();
+            fills.extend(lanes.extract_if(.., |lane| lane.load == Load::Fill));
             lanes.iter().for_each(|lane| lane.judge(index, now, &round));
         }
+        fills.iter().for_each(|fill| fill.judge(index, now, &round));
         round
     }
 }
