@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-use hooks::{BadTarget, Call, Secrets, Target, Webhook};
-use net::Trust;
+use hooks::{Call, Secrets, Webhook};
+use net::{BadTarget, Target, Trust};
 
 use super::errors::{Wrong, nearest, quoted};
 use super::judge::Judge;

@@ -346,7 +346,7 @@ fn reads_every_key() {
     assert_eq!(meant.hooks[1].name, "desk");
     assert_eq!(meant.hooks[1].on, ["reloaded", "purged"]);
     let webhook = |url: &str, ca_file| {
-        let target = hooks::Target::parse(url).unwrap();
+        let target = net::Target::parse(url).unwrap();
         hooks::Call::Webhook(hooks::Webhook { target, secret_file: folder.path().join("desk.secret"), ca_file })
     };
     assert_eq!(meant.hooks[1].call, webhook("https://desk.example:8443/told", Some(folder.path().join("ca.pem"))));

@@ -14,7 +14,6 @@ mod exec;
 mod outbox;
 mod settings;
 mod signature;
-mod target;
 mod webhook;
 mod worker;
 
@@ -36,7 +35,6 @@ use tokio::task::JoinHandle;
 use outbox::Outbox;
 pub use settings::*;
 pub use signature::{SecretError, Secrets};
-pub use target::{BadTarget, Target};
 
 /// How long an attempt under way may go on once the room closes; it is killed then, and made again
 /// after the next start.

@@ -1,6 +1,6 @@
 use std::path::PathBuf;
 
-use crate::target::Target;
+use net::Target;
 
 /// Somebody who is told of events.
 #[derive(Clone, Debug, PartialEq, Eq)]

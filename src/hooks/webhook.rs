@@ -3,28 +3,17 @@
 //! What the server says beyond its status is not read. A redirect is a failure like any other: whoever
 //! is told is named in the config, and by nobody else.
 
-use std::io;
-use std::net::IpAddr;
-use std::pin::pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderValue, RETRY_AFTER, USER_AGENT};
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::Full;
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use net::{DialError, Trust, TrustError};
+use net::{ClientError, Line, Reach, TrustError};
 use terms::Timestamp;
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::settings::Webhook;
 use crate::signature::{SecretError, Secrets};
-
-/// Bytes of an answer's head, and of what is read beyond it.
-const MAX_ANSWER: usize = 64 * 1024;
-
-const OURSELVES: &str = concat!("seawall/", env!("CARGO_PKG_VERSION"));
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum WebhookError {
@@ -35,15 +24,7 @@ pub(crate) enum WebhookError {
     #[error("the request can't be written")]
     Request(#[from] http::Error),
     #[error(transparent)]
-    Dial(#[from] DialError),
-    #[error("{0} is not of this machine, and http:// goes no further")]
-    InClear(IpAddr),
-    #[error("no TLS with the server")]
-    Tls(#[source] io::Error),
-    #[error("the connection")]
-    Connection(#[from] io::Error),
-    #[error("no answer that can be read")]
-    Http(#[from] hyper::Error),
+    Client(#[from] ClientError),
     #[error("no answer within {0:?}")]
     TimedOut(Duration),
     #[error("the server wants to hear no more (410); it is asked again after a reload, a restart or a day")]
@@ -58,73 +39,33 @@ pub(crate) enum WebhookError {
     },
 }
 
-/// A request that only needs to be sent, and by whose word the server is believed.
+/// A request that only needs to be sent, and the way to the server.
 pub(crate) struct Prepared {
     request: Request<Full<Bytes>>,
-    trust: Option<Trust>,
+    line: Line,
 }
 
 /// Signs a message. Reads the files that it takes: blocks.
 pub(crate) fn prepare(webhook: &Webhook, id: &str, at: Timestamp, body: Vec<u8>) -> Result<Prepared, WebhookError> {
     let signature = Secrets::read(&webhook.secret_file)?.sign(id, at, &body);
-    let trust = match (&webhook.target.server_name, &webhook.ca_file) {
-        (None, _) => None,
-        (Some(_), None) => Some(Trust::system()?),
-        (Some(_), Some(file)) => Some(Trust::file(file)?),
-    };
-    let uri = &webhook.target.uri;
-    let request = Request::builder()
-        .method(Method::POST)
-        .uri(uri.path_and_query().map_or("/", |path| path.as_str()))
-        .header(HOST, uri.authority().map_or("", |authority| authority.as_str()))
-        .header(USER_AGENT, OURSELVES)
+    let line = Line::to(&webhook.target, webhook.ca_file.as_deref())?;
+    let request = webhook
+        .target
+        .request(Method::POST)
         .header(CONTENT_TYPE, "application/json")
         .header("webhook-id", id)
         .header("webhook-timestamp", at.secs())
         .header("webhook-signature", signature)
-        .header(CONNECTION, HeaderValue::from_static("close"))
         .body(Full::from(body))?;
-    Ok(Prepared { request, trust })
+    Ok(Prepared { request, line })
 }
 
 /// Sends it; 2xx is success.
-pub(crate) async fn send(webhook: &Webhook, prepared: Prepared, within: Duration) -> Result<(), WebhookError> {
-    let sent = tokio::time::timeout(within, exchange(webhook, prepared, within));
-    sent.await.unwrap_or(Err(WebhookError::TimedOut(within)))
-}
-
-async fn exchange(webhook: &Webhook, prepared: Prepared, within: Duration) -> Result<(), WebhookError> {
-    let target = &webhook.target;
-    let stream = net::dial(&target.host, target.port, within).await?;
-    let response = match (&target.server_name, prepared.trust) {
-        (Some(name), Some(trust)) => {
-            let stream = trust.connect(name, stream).await.map_err(WebhookError::Tls)?;
-            talk(stream, prepared.request).await?
-        }
-        _ => {
-            let peer = stream.peer_addr()?.ip();
-            if !peer.to_canonical().is_loopback() {
-                return Err(WebhookError::InClear(peer));
-            }
-            talk(stream, prepared.request).await?
-        }
-    };
-    judge(response.status(), response.headers())
-}
-
-async fn talk(
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    request: Request<Full<Bytes>>,
-) -> Result<Response<hyper::body::Incoming>, WebhookError> {
-    let (mut sender, connection) =
-        http1::Builder::new().max_buf_size(MAX_ANSWER).handshake(TokioIo::new(stream)).await?;
-    let mut answer = pin!(sender.send_request(request));
-    let connection = pin!(connection);
-    tokio::select! {
-        response = &mut answer => Ok(response?),
-        // Its last act may have been to hand on the answer.
-        _ = connection => Ok(answer.await?),
-    }
+pub(crate) async fn send(prepared: Prepared, within: Duration) -> Result<(), WebhookError> {
+    // Who is told is the operator's own, wherever it is.
+    let asked = prepared.line.ask(prepared.request, &Reach::Anywhere, within);
+    let reply = tokio::time::timeout(within, asked).await.map_err(|_| WebhookError::TimedOut(within))??;
+    judge(reply.status, &reply.fields)
 }
 
 /// Standard Webhooks 1.0, "Delivery success and failure".

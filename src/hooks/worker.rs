@@ -1,11 +1,10 @@
 //! Handing deliveries to one hook, in order.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use terms::Clock;
+use terms::{Clock, causes};
 use tokio::sync::watch;
 
 use crate::exec::{self, ExecError};
@@ -77,7 +76,7 @@ impl Round {
                 let (id, now) = (message_id(&delivery.kind, &delivery.id), self.clock.wall());
                 let meant = webhook.clone();
                 let prepared = off_thread(move || Ok(webhook::prepare(&meant, &id, now, body))).await??;
-                webhook::send(webhook, prepared, self.pace.timeout).await?;
+                webhook::send(prepared, self.pace.timeout).await?;
             }
         }
         self.numbers.delivered.fetch_add(1, Ordering::Relaxed);
@@ -88,7 +87,7 @@ impl Round {
     async fn fail(&self, hook: &Hook, delivery: &Delivery, error: &DeliveryError, wait: Duration) -> Duration {
         self.numbers.failed.fetch_add(1, Ordering::Relaxed);
         let age = self.clock.wall().since(delivery.put_at());
-        let (name, kind, id, told) = (&hook.name, &delivery.kind, &delivery.id, whole(error));
+        let (name, kind, id, told) = (&hook.name, &delivery.kind, &delivery.id, causes(error));
         if age >= self.pace.give_up {
             tracing::error!(hook = name, kind, id, error = told, "given up, moved to hooks/dead");
             self.settle(hook, delivery, Outbox::bury).await;
@@ -135,19 +134,4 @@ enum Pause {
     Changed,
     /// The room is gone.
     Left,
-}
-
-/// An error and its causes, printable. One that an error has told already is not told again.
-fn whole(error: &dyn Error) -> String {
-    let mut told = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let text = cause.to_string();
-        if !told.contains(&text) {
-            told = format!("{told}: {text}");
-        }
-        next = cause.source();
-    }
-    // A peer may have chosen some of the words.
-    told.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }

@@ -22,6 +22,8 @@ pub enum DialError {
     /// The last address tried, and what it said.
     #[error("no connection to {address}")]
     Failed { address: SocketAddr, source: io::Error },
+    #[error("{host} is at {address}, and nothing is asked there")]
+    Barred { host: String, address: IpAddr },
     #[error("no connection to {host} port {port} within {within:?}")]
     TimedOut { host: String, port: u16, within: Duration },
 }
@@ -42,6 +44,17 @@ impl DialError {
 /// A lookup that outlives the deadline keeps a thread of the runtime's blocking pool until the
 /// system's resolver gives up: `getaddrinfo` can't be interrupted.
 pub async fn dial(host: &str, port: u16, within: Duration) -> Result<TcpStream, DialError> {
+    dial_where(host, port, within, |_| true).await
+}
+
+/// As [`fn@dial`], to such addresses alone as `may` lets. It is asked of the very address that is dialled next: there is
+/// no second look-up which could say something else.
+pub async fn dial_where(
+    host: &str,
+    port: u16,
+    within: Duration,
+    may: impl Fn(IpAddr) -> bool,
+) -> Result<TcpStream, DialError> {
     let deadline = Instant::now() + within;
     let timed_out = || DialError::TimedOut { host: host.to_owned(), port, within };
     let addresses = match timeout_at(deadline, resolve(host, port)).await {
@@ -50,6 +63,10 @@ pub async fn dial(host: &str, port: u16, within: Duration) -> Result<TcpStream, 
     };
     let mut last = DialError::NoAddress { host: host.to_owned() };
     for (index, &address) in addresses.iter().enumerate() {
+        if !may(address.ip()) {
+            last = DialError::Barred { host: host.to_owned(), address: address.ip() };
+            continue;
+        }
         let now = Instant::now();
         if now >= deadline {
             return Err(timed_out());
@@ -105,6 +122,18 @@ mod tests {
     async fn an_address_in_brackets_is_not_looked_up() {
         assert_eq!(resolve("[::1]", 80).await.unwrap(), ["[::1]:80".parse().unwrap()]);
         assert_eq!(resolve("::1", 80).await.unwrap(), ["[::1]:80".parse().unwrap()]);
+    }
+
+    #[tokio::test]
+    async fn what_is_barred_is_not_dialled() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        for host in ["127.0.0.1", "localhost"] {
+            let outcome = dial_where(host, port, SOON, |address| !address.is_loopback()).await;
+            assert!(matches!(outcome, Err(DialError::Barred { .. })), "{outcome:?}");
+        }
+        let accepted = tokio::time::timeout(Duration::from_millis(50), listener.accept()).await;
+        assert!(accepted.is_err(), "{accepted:?}");
     }
 
     #[tokio::test]

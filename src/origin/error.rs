@@ -1,9 +1,8 @@
 //! Every way in which an origin gives no answer.
 
 use std::error::Error;
-use std::sync::Arc;
 
-use terms::{BodyError, Refusal};
+use terms::{BodyError, Refusal, causes};
 
 use crate::{Address, Malformed};
 
@@ -89,10 +88,10 @@ impl From<OriginError> for Refusal {
     fn from(error: OriginError) -> Refusal {
         match error {
             OriginError::Busy => Refusal::OriginBusy,
-            OriginError::Unreachable { source, .. } => Refusal::OriginUnreachable(chain(&source)),
-            OriginError::Untrusted { .. } | OriginError::NoOrigin => Refusal::OriginUnreachable(chain(&error)),
+            OriginError::Unreachable { source, .. } => Refusal::OriginUnreachable(causes(&source).into()),
+            OriginError::Untrusted { .. } | OriginError::NoOrigin => Refusal::OriginUnreachable(causes(&error).into()),
             OriginError::TimedOut(_) => Refusal::OriginTimeout,
-            OriginError::Broken { fault, .. } => Refusal::OriginBroken(chain(&fault)),
+            OriginError::Broken { fault, .. } => Refusal::OriginBroken(causes(&fault).into()),
             OriginError::RequestBody(error) => match error {
                 BodyError::Malformed => Refusal::BadBody("it is malformed"),
                 BodyError::Incomplete => Refusal::BadBody("it ended early"),
@@ -104,16 +103,4 @@ impl From<OriginError> for Refusal {
             },
         }
     }
-}
-
-/// An error and its causes on one line.
-fn chain(error: &dyn Error) -> Arc<str> {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text.into()
 }

@@ -6,6 +6,7 @@
 pub mod answer;
 pub mod ask;
 pub mod body;
+mod causes;
 #[doc(hidden)]
 #[cfg(any(test, feature = "checks"))]
 pub mod checks;
@@ -27,6 +28,7 @@ pub mod wire;
 pub use answer::{Answer, Proof};
 pub use ask::{Ask, Peer, RequestId};
 pub use body::{Body, BodyError};
+pub use causes::causes;
 pub use client::Client;
 pub use clock::{Clock, Moment, Timestamp};
 pub use digest::{Digest, Hasher};

@@ -10,6 +10,7 @@ use http_body_util::Full;
 pub use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use terms::causes;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Mutex;
 use tokio_rustls::TlsConnector;
@@ -35,7 +36,7 @@ pub struct Trouble {
 
 impl Trouble {
     fn connect(error: impl Into<Box<dyn Error>>) -> Trouble {
-        Trouble { fault: Fault::Connect, error: chain(error.into().as_ref()) }
+        Trouble { fault: Fault::Connect, error: causes(error.into().as_ref()) }
     }
 
     /// No connection within the time for a whole answer.
@@ -45,22 +46,8 @@ impl Trouble {
 
     fn of(error: &hyper::Error) -> Trouble {
         let fault = if error.is_parse() { Fault::Malformed } else { Fault::Reset };
-        Trouble { fault, error: chain(error) }
+        Trouble { fault, error: causes(error) }
     }
-}
-
-/// An error and its causes, in one line.
-fn chain(error: &dyn Error) -> String {
-    let mut told = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        let text = inner.to_string();
-        if !told.contains(&text) {
-            told = format!("{told}: {text}");
-        }
-        cause = inner.source();
-    }
-    told
 }
 
 /// How connections are made.

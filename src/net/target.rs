@@ -1,10 +1,13 @@
-//! Where a webhook is sent: the parts of its URL that a connection and a request need.
+//! Where a request goes that the config names: the parts of its URL that a connection and a request need.
 
 use std::fmt;
 use std::net::IpAddr;
 
-use http::Uri;
-use net::ServerName;
+use http::header::{CONNECTION, HOST, HeaderValue, USER_AGENT};
+use http::{Method, Request, Uri, request};
+use rustls_pki_types::ServerName;
+
+const OURSELVES: &str = concat!("seawall/", env!("CARGO_PKG_VERSION"));
 
 /// An `https://` URL, or an `http://` one of this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +15,7 @@ pub struct Target {
     /// A name, an address, or an IPv6 address in brackets.
     pub(crate) host: String,
     pub(crate) port: u16,
-    pub(crate) uri: Uri,
+    uri: Uri,
     /// Whom the certificate must name. `None`: in clear, and to loopback alone.
     pub(crate) server_name: Option<ServerName<'static>>,
 }
@@ -23,7 +26,7 @@ pub enum BadTarget {
     Url,
     #[error("has a user or a password in it")]
     UserInfo,
-    #[error("would send what is told in clear over a network")]
+    #[error("would go in clear over a network")]
     InClear,
 }
 
@@ -56,6 +59,25 @@ impl Target {
 
     pub fn host(&self) -> &str {
         &self.host
+    }
+
+    /// The address that stands in place of a name.
+    pub fn address(&self) -> Option<IpAddr> {
+        bare(&self.host).parse().ok()
+    }
+
+    pub fn is_in_clear(&self) -> bool {
+        self.server_name.is_none()
+    }
+
+    /// A request for it, which is the only one on its connection.
+    pub fn request(&self, method: Method) -> request::Builder {
+        Request::builder()
+            .method(method)
+            .uri(self.uri.path_and_query().map_or("/", |path| path.as_str()))
+            .header(HOST, self.uri.authority().map_or("", |authority| authority.as_str()))
+            .header(USER_AGENT, OURSELVES)
+            .header(CONNECTION, HeaderValue::from_static("close"))
     }
 }
 
