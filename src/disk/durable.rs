@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
+use tempfile::NamedTempFile;
+
 /// Puts `bytes` at `path`, whole or not at all: written beside it, synced, renamed, and the folder
 /// synced. A file that was there is replaced.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -12,12 +14,29 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 /// As [`fn@write`], of what `write` writes.
 pub fn write_by(path: &Path, write: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    let folder = folder_of(path)?;
-    let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?;
-    write(file.as_file_mut())?;
-    file.as_file().sync_data()?;
-    file.persist(path).map_err(|error| error.error)?;
-    sync_folder(folder)
+    let mut draft = Draft::in_folder(folder_of(path)?)?;
+    write(draft.file())?;
+    draft.put(path)
+}
+
+/// A file on its way to its place. Dropped, it is gone.
+pub struct Draft(NamedTempFile);
+
+impl Draft {
+    pub fn in_folder(folder: &Path) -> io::Result<Draft> {
+        Ok(Draft(tempfile::Builder::new().prefix(".new-").tempfile_in(folder)?))
+    }
+
+    pub fn file(&mut self) -> &mut File {
+        self.0.as_file_mut()
+    }
+
+    /// Puts it at `path`, in the same file system, as [`fn@write`] does.
+    pub fn put(self, path: &Path) -> io::Result<()> {
+        self.0.as_file().sync_data()?;
+        self.0.persist(path).map_err(|error| error.error)?;
+        sync_folder(folder_of(path)?)
+    }
 }
 
 /// Renames within one file system, durably.
