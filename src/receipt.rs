@@ -2,7 +2,7 @@
 
 use audit::LastServed;
 use block::Attributes;
-use block::edits::{EditRule, Event};
+use block::edits::{EditRule, Event, Who};
 use serde::Serialize;
 use terms::Timestamp;
 
@@ -15,6 +15,9 @@ pub struct Receipt {
     pub id: String,
     pub notice: Option<String>,
     pub reason: Option<String>,
+    /// When it was asked for, and who did.
+    pub at: Timestamp,
+    pub by: Option<Who>,
     /// The version of the index from which on the edit holds.
     pub list: u64,
     pub in_force_at: Timestamp,
@@ -47,6 +50,8 @@ impl Receipt {
             id: event.edit.clone(),
             notice: event.notice.clone().or_else(|| first_of(event, |attributes| attributes.notice.as_deref())),
             reason: event.reason.clone().or_else(|| first_of(event, |attributes| attributes.reason.as_deref())),
+            at: event.at,
+            by: event.by.clone(),
             list: taken.list,
             in_force_at: taken.at,
             rules: event.rules.iter().map(ReceiptRule::of).collect(),

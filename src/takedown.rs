@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 
 use audit::Log;
-use block::edits::{AddError, Added, Draft, Event};
+use block::edits::{AddError, Added, Draft, Event, Who};
 use block::sources::Board;
 use block::{Blocks, Change, Edits, Index, Naming, Sources};
 use cache::{Aim, Cache, Force};
@@ -119,9 +119,9 @@ impl Takedown {
     }
 
     /// Lifts an edit by its id, or one rule by the rule's; gives a receipt. `None`: nothing has that id.
-    pub fn lift(&self, id: &str) -> Result<Option<Value>, TakedownError> {
+    pub fn lift(&self, id: &str, by: Option<Who>) -> Result<Option<Value>, TakedownError> {
         let turn = self.turn.lock();
-        match self.edits.lift(id, self.clock.wall())? {
+        match self.edits.lift(id, by, self.clock.wall())? {
             Some(event) => self.carry_out(&event, &turn).map(Some),
             None => Ok(None),
         }

@@ -39,9 +39,12 @@ fn the_receipt_says_what_was_done() {
         "rules": ["https://photos.example/a", "*.pirate.example"],
         "notice": "N-17",
         "reason": "DMCA 512(c)",
+        "by": "desk <1>",
     });
     let (status, receipt) = post(&edge, &body);
     assert_eq!(status, 201, "{receipt}");
+    assert_eq!(receipt["by"], "desk <1>");
+    assert!(receipt["at"].as_str() <= receipt["in_force_at"].as_str(), "{receipt}");
     assert!(receipt["id"].is_string());
     assert_eq!(receipt["notice"], "N-17");
     assert!(receipt["list"].as_u64().unwrap() > before);
@@ -108,6 +111,7 @@ fn what_can_not_be_a_rule_is_refused_as_a_whole() {
         json!({ "rules": ["https://photos.example/a"], "colour": "red" }),
         json!({ "rules": ["https://photos.example/a"], "status": 200 }),
         json!({ "rules": ["https://photos.example/a"], "geo": "DE" }),
+        json!({ "rules": ["https://photos.example/a"], "by": "a\nb" }),
         json!({ "notice": "N-1" }),
         json!(["https://photos.example/a"]),
     ] {
@@ -136,6 +140,10 @@ fn the_same_id_is_the_same_block() {
     assert_eq!((first, again), (201, 200));
     assert_eq!((&receipt["id"], &receipt["rules"]), (&repeated["id"], &repeated["rules"]));
     assert_eq!(receipt["id"], "case-7");
+    assert_eq!(receipt["by"], "127.0.0.1", "whoever doesn't say is known by the address");
+    let (again, by_another) =
+        post(&edge, &json!({ "id": "case-7", "rules": ["https://photos.example/a"], "notice": "N-1", "by": "desk" }));
+    assert_eq!((again, &by_another), (200, &receipt), "whoever asks");
     let (other, problem) =
         post(&edge, &json!({ "id": "case-7", "rules": ["https://photos.example/b"], "notice": "N-1" }));
     assert_eq!(other, 409, "{problem}");
@@ -177,7 +185,7 @@ fn blocks_are_listed_page_by_page() {
             (&one["rule"], &one["receipt"], &one["notice"]),
             (&rule["rule"], &receipt["id"], &receipt["notice"])
         );
-        assert_eq!(one["reason"], "a test");
+        assert_eq!((&one["reason"], &one["by"]), (&"a test".into(), &"127.0.0.1".into()));
         one["at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap();
     }
     let first = edge.api("GET", "/api/v1/blocks?after=&limit=", None);
@@ -195,8 +203,8 @@ fn a_block_is_lifted_by_its_rules_id_or_its_receipts() {
         &json!({ "rules": ["https://photos.example/a", "https://photos.example/b", "https://photos.example/c"] }),
     );
     let first = receipt["rules"][0]["id"].as_str().unwrap();
-    let lifted = edge.api("DELETE", &format!("/api/v1/blocks/{first}"), None);
-    assert_eq!(lifted.status, 200, "{}", lifted.text());
+    let lifted = edge.api("DELETE", &format!("/api/v1/blocks/{first}?by=appeals"), None);
+    assert_eq!((lifted.status, &lifted.json()["by"]), (200, &"appeals".into()), "{}", lifted.text());
     assert!(lifted.json()["id"].is_string(), "a receipt: {}", lifted.text());
     let mut client = edge.connect();
     let mut statuses = || ["/a", "/b", "/c"].map(|path| client.get(HOST, path).status);

@@ -6,6 +6,7 @@ mod health;
 mod problem;
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,6 +62,10 @@ pub struct Identity {
     pub started: std::time::Instant,
 }
 
+/// The address that a request came from.
+#[derive(Clone, Copy)]
+struct Asker(IpAddr);
+
 /// A wish to read the config and the lists again.
 pub struct Reload {
     pub accept_shrink: bool,
@@ -91,19 +96,19 @@ pub async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, admin: Arc<A
             () = draining.signaled() => return,
             accepted = listener.accept() => accepted,
         };
-        let Ok((stream, _)) = accepted else {
+        let Ok((stream, peer)) = accepted else {
             // Out of descriptors, most likely: the edge's own backoff is what frees some.
             tokio::time::sleep(Duration::from_millis(100)).await;
             continue;
         };
-        let (admin, tls) = (admin.clone(), tls.clone());
+        let (admin, tls, asker) = (admin.clone(), tls.clone(), Asker(peer.ip()));
         tokio::spawn(async move {
             let _permit = permit;
             match tls {
-                None => converse(stream, admin).await,
+                None => converse(stream, asker, admin).await,
                 Some(tls) => {
                     if let Ok(Ok(stream)) = timeout(HEAD_TIMEOUT, tls.accept(stream)).await {
-                        converse(stream, admin).await;
+                        converse(stream, asker, admin).await;
                     }
                 }
             }
@@ -111,10 +116,10 @@ pub async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, admin: Arc<A
     }
 }
 
-async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, admin: Arc<Admin>) {
+async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, asker: Asker, admin: Arc<Admin>) {
     let service = service_fn(|request| {
         let admin = admin.clone();
-        async move { Ok::<_, Infallible>(admin.answer(request).await) }
+        async move { Ok::<_, Infallible>(admin.answer(asker, request).await) }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -128,8 +133,8 @@ async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, 
 }
 
 impl Admin {
-    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Page {
-        match self.route(request).await {
+    async fn answer(self: Arc<Self>, asker: Asker, request: Request<Incoming>) -> Page {
+        match self.route(asker, request).await {
             Ok(page) => page,
             Err(problem) => problem.page(),
         }
@@ -146,7 +151,7 @@ impl Admin {
         done.map_err(|_| Problem::internal("the work for this request failed"))
     }
 
-    async fn route(self: &Arc<Self>, request: Request<Incoming>) -> Result<Page, Problem> {
+    async fn route(self: &Arc<Self>, asker: Asker, request: Request<Incoming>) -> Result<Page, Problem> {
         auth::check_host(request.headers())?;
         let (head, body) = request.into_parts();
         let path = head.uri.path();
@@ -163,7 +168,7 @@ impl Admin {
                 let body = body.map_err(|_| Problem::bad_request("the request's body did not arrive in time"))?;
                 let body =
                     body.map_err(|_| Problem::bad_request("the request's body can't be read, or is over 32 MiB"))?;
-                api::route(self, &head, body.to_bytes()).await
+                api::route(self, asker, &head, body.to_bytes()).await
             }
             _ => Err(Problem::not_found("there is nothing at this path; the API is under /api/v1/")),
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::anyhow;
+use block::edits::Who;
 use serde_json::{Map, Value, json};
 use terms::{BlockStatus, Timestamp};
 
@@ -36,6 +37,8 @@ pub struct Block {
     /// An id of yours for the whole edit: asked for twice, it is made once
     #[arg(long, value_name = "ID")]
     id: Option<String>,
+    #[command(flatten)]
+    by: By,
     /// What is answered: 451, 410, 404 or 403
     #[arg(long, value_name = "CODE", value_parser = status)]
     status: Option<u16>,
@@ -81,9 +84,26 @@ pub struct Unblock {
     #[arg(value_name = "ID", required = true)]
     ids: Vec<String>,
     #[command(flatten)]
+    by: By,
+    #[command(flatten)]
     reach: Reach,
     #[command(flatten)]
     format: FormatArg,
+}
+
+/// Who asks.
+#[derive(Debug, clap::Args)]
+struct By {
+    /// Who asks, as receipt, log and listing tell it; without it SUDO_USER or USER
+    #[arg(long, value_name = "NAME")]
+    by: Option<String>,
+}
+
+impl By {
+    fn name(&self) -> Option<String> {
+        let of_system = || ["SUDO_USER", "USER"].iter().find_map(|name| std::env::var(name).ok());
+        self.by.clone().or_else(|| of_system().filter(|name| Who::read(name).is_ok()))
+    }
 }
 
 fn status(text: &str) -> Result<u16, String> {
@@ -105,7 +125,9 @@ impl Block {
         if self.by_content {
             rules.extend(self.contents(&admin)?);
         }
-        let reply = admin.ask("POST", "/api/v1/blocks", Some(&self.body(&rules)))?;
+        let mut body = self.body(&rules);
+        body["by"] = json!(self.by.name());
+        let reply = admin.ask("POST", "/api/v1/blocks", Some(&body))?;
         let mut output = Output::stdout();
         let done = if reply.status == 200 { Done::BlockedBefore } else { Done::Blocked };
         print_receipt(&mut output, done, &reply, self.format.format)?;
@@ -155,8 +177,9 @@ impl Unblock {
         let admin = self.reach.admin()?;
         let mut output = Output::stdout();
         let mut worst = Exit::Done;
+        let by = self.by.name().map(|name| format!("?by={}", encoded(&name))).unwrap_or_default();
         for id in &self.ids {
-            match admin.ask("DELETE", &format!("/api/v1/blocks/{}", encoded(id)), None) {
+            match admin.ask("DELETE", &format!("/api/v1/blocks/{}{by}", encoded(id)), None) {
                 Ok(reply) => print_receipt(&mut output, Done::Lifted, &reply, self.format.format)?,
                 Err(failure) if failure.code() == Exit::Failed.code() => {
                     output.flush()?;
@@ -205,6 +228,7 @@ fn receipt(receipt: &Value, done: Done) -> Vec<(&'static str, String)> {
     add("  receipt", found("id").map(text));
     add("  notice", found("notice").map(text));
     add("  reason", found("reason").map(text));
+    add("  by", found("by").map(text));
     for rule in receipt.get("rules").and_then(Value::as_array).into_iter().flatten() {
         let id = rule.get("id").map(text).unwrap_or_default();
         add("  rule", rule.get("rule").map(|rule| format!("{} (id {id})", text(rule))));
@@ -269,7 +293,7 @@ mod tests {
     #[test]
     fn a_receipt_is_readable() {
         let received = json!({
-            "id": "r1", "notice": "N-17", "list": 12, "in_force_at": "2026-11-24T10:00:00.000000Z",
+            "id": "r1", "notice": "N-17", "by": "desk", "list": 12, "in_force_at": "2026-11-24T10:00:00.000000Z",
             "rules": [{"id": "r1:1", "rule": "https://a/b"}, {"id": "r1:2", "rule": "*.c"}],
             "purged": {"objects": 3, "bytes": 1536}, "cut": 1, "last_served": null,
         });
@@ -280,6 +304,7 @@ mod tests {
         let wanted = [
             "receipt = r1",
             "notice = N-17",
+            "by = desk",
             "rule = https://a/b (id r1:1)",
             "rule = *.c (id r1:2)",
             "in force = 2026-11-24T10:00:00.000000Z, list version 12",
@@ -288,7 +313,7 @@ mod tests {
             "last served = not in what the log keeps at hand",
         ];
         assert_eq!(shown(Done::Blocked), wanted);
-        assert_eq!(shown(Done::Lifted)[4..], ["lifted at = 2026-11-24T10:00:00.000000Z, list version 12"]);
+        assert_eq!(shown(Done::Lifted)[5..], ["lifted at = 2026-11-24T10:00:00.000000Z, list version 12"]);
         assert_eq!(receipt(&json!({}), Done::Blocked), []);
         let last = json!({"time": "T", "url": "https://a/b", "status": 200, "bytes": 5, "run": 1, "seq": 7});
         assert_eq!(last_served(&last), "T, https://a/b with 200, 5 B (record 1.7)");

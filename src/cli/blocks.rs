@@ -56,8 +56,10 @@ fn print(output: &mut Output, all: Vec<Value>, format: Format) -> anyhow::Result
     if all.is_empty() {
         return output.line("no live blocks; those of list files stand in the files");
     }
-    output.table(&["id", "rule", "notice", "reason", "at"], &all.iter().map(row).collect::<Vec<_>>())
+    output.table(&HEADING, &all.iter().map(row).collect::<Vec<_>>())
 }
+
+const HEADING: [&str; 6] = ["id", "rule", "notice", "reason", "at", "by"];
 
 fn row(block: &Value) -> Vec<String> {
     let cell = |name| match block.get(name) {
@@ -65,7 +67,7 @@ fn row(block: &Value) -> Vec<String> {
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
     };
-    ["id", "rule", "notice", "reason", "at"].map(cell).to_vec()
+    HEADING.map(cell).to_vec()
 }
 
 /// Calls `take` with the blocks of each page, while there are more and it wants them.
@@ -100,8 +102,7 @@ mod tests {
 
     #[test]
     fn a_block_is_a_row() {
-        let block =
-            json!({"id": "r1-1", "rule": "https://a/b", "receipt": "r1", "notice": null, "reason": "R", "at": "T"});
-        assert_eq!(row(&block), ["r1-1", "https://a/b", "-", "R", "T"]);
+        let block = json!({"id": "r1-1", "rule": "https://a/b", "receipt": "r1", "notice": null, "reason": "R", "at": "T", "by": "desk"});
+        assert_eq!(row(&block), ["r1-1", "https://a/b", "-", "R", "T", "desk"]);
     }
 }

@@ -42,7 +42,8 @@ async fn what_is_shown_waits_for_no_publication() {
     let state = tempfile::tempdir().unwrap();
     let clock = Clock::manual(START);
     let takedown = Arc::new(takedown(state.path(), &clock));
-    let draft = Draft { id: "e".into(), rules: vec!["https://h.example/a".into()], attributes: BTreeMap::new() };
+    let draft =
+        Draft { id: "e".into(), rules: vec!["https://h.example/a".into()], attributes: BTreeMap::new(), by: None };
     assert!(matches!(takedown.block(draft), Ok(Done::Now(_))));
     clock.advance(Duration::from_secs(7));
 

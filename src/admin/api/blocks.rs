@@ -3,30 +3,31 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use block::edits::{AddError, Draft};
+use block::edits::{AddError, BadWho, Draft, Who};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::super::problem::Problem;
-use super::super::{Admin, Page, json};
+use super::super::{Admin, Asker, Page, json};
 use super::{parameter, read};
 use crate::takedown::{Done, TakedownError};
 
 /// Rules on a page where no limit is asked for.
 const PAGE: usize = 100;
 
-/// The body of `POST`: rules, an id of the client's, and attributes that hold for all of them.
+/// The body of `POST`: rules, an id of the client's, who asks, and attributes that hold for all of them.
 #[derive(Deserialize)]
 struct Wish {
     id: Option<String>,
+    by: Option<String>,
     rules: Vec<String>,
     #[serde(flatten)]
     attributes: Map<String, Value>,
 }
 
 impl Wish {
-    fn draft(self) -> Result<Draft, Problem> {
+    fn draft(self, asker: Asker) -> Result<Draft, Problem> {
         let id = self.id.unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
         let mut attributes = BTreeMap::new();
         for (name, value) in self.attributes {
@@ -38,12 +39,19 @@ impl Wish {
             };
             attributes.insert(name, text);
         }
-        Ok(Draft { id, rules: self.rules, attributes })
+        let by = who(self.by.as_deref(), asker)?;
+        Ok(Draft { id, rules: self.rules, attributes, by: Some(by) })
     }
 }
 
-pub(super) async fn add(admin: &Arc<Admin>, body: &[u8]) -> Result<Page, Problem> {
-    let draft = read::<Wish>(body)?.draft()?;
+/// Whoever doesn't say is known by the address.
+fn who(said: Option<&str>, Asker(address): Asker) -> Result<Who, Problem> {
+    let said = said.map(Who::read).transpose();
+    Ok(said.map_err(|bad: BadWho| Problem::unprocessable(bad.to_string()))?.unwrap_or_else(|| Who::at(address)))
+}
+
+pub(super) async fn add(admin: &Arc<Admin>, asker: Asker, body: &[u8]) -> Result<Page, Problem> {
+    let draft = read::<Wish>(body)?.draft(asker)?;
     match admin.off_the_loop(move |admin| admin.takedown.block(draft)).await?.map_err(problem)? {
         Done::Now(receipt) => Ok(json(StatusCode::CREATED, &receipt)),
         Done::Before(receipt) => Ok(json(StatusCode::OK, &receipt)),
@@ -61,10 +69,11 @@ fn problem(error: TakedownError) -> Problem {
     }
 }
 
-pub(super) async fn lift(admin: &Arc<Admin>, id: &str) -> Result<Page, Problem> {
+pub(super) async fn lift(admin: &Arc<Admin>, asker: Asker, id: &str, query: Option<&str>) -> Result<Page, Problem> {
     let id = percent_decoded(id);
     let lifted = id.clone();
-    match admin.off_the_loop(move |admin| admin.takedown.lift(&lifted)).await?.map_err(problem)? {
+    let by = who(parameter(query, "by").as_deref(), asker)?;
+    match admin.off_the_loop(move |admin| admin.takedown.lift(&lifted, Some(by))).await?.map_err(problem)? {
         Some(receipt) => Ok(json(StatusCode::OK, &receipt)),
         None => Err(Problem::not_found(format!("no block has the id {id:?}"))),
     }
@@ -95,6 +104,7 @@ pub(super) async fn list(admin: &Arc<Admin>, query: Option<&str>) -> Result<Page
                 "notice": block.notice.as_deref(),
                 "reason": block.reason.as_deref(),
                 "at": block.at,
+                "by": block.by,
             })
         })
         .collect();

@@ -15,15 +15,15 @@ use http::request::Parts;
 use serde::de::DeserializeOwned;
 
 use super::problem::Problem;
-use super::{Admin, Page};
+use super::{Admin, Asker, Page};
 
-pub(super) async fn route(admin: &Arc<Admin>, head: &Parts, body: Bytes) -> Result<Page, Problem> {
+pub(super) async fn route(admin: &Arc<Admin>, asker: Asker, head: &Parts, body: Bytes) -> Result<Page, Problem> {
     let path = head.uri.path().trim_start_matches("/api/v1/");
     match (path.split_once('/').unwrap_or((path, "")), &head.method) {
         (("status", ""), &Method::GET) => admin.off_the_loop(status::show).await,
         (("blocks", ""), &Method::GET) => blocks::list(admin, head.uri.query()).await,
-        (("blocks", ""), &Method::POST) => blocks::add(admin, &body).await,
-        (("blocks", id), &Method::DELETE) if !id.is_empty() => blocks::lift(admin, id).await,
+        (("blocks", ""), &Method::POST) => blocks::add(admin, asker, &body).await,
+        (("blocks", id), &Method::DELETE) if !id.is_empty() => blocks::lift(admin, asker, id, head.uri.query()).await,
         (("content", ""), &Method::GET) => content::show(admin, head.uri.query()).await,
         (("why", ""), &Method::GET) => why::explain(admin, head.uri.query()),
         (("purge", ""), &Method::POST) => purge::purge(admin, &body).await,

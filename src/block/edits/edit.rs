@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use terms::{Digest, Hasher, Timestamp};
 
+use super::who::Who;
 use crate::list::{self, BadLine};
 use crate::rule::Rule;
 
@@ -16,7 +17,7 @@ pub const MAX_RULES: usize = 100_000;
 /// Bytes of all rules of one edit.
 const MAX_BYTES: usize = 16 << 20;
 
-/// An edit as it is asked for. The same draft under the same id is the same edit.
+/// An edit as it is asked for. The same rules and attributes under the same id are the same edit, whoever asks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Draft {
@@ -28,6 +29,9 @@ pub struct Draft {
     /// `reason`, `status`, `from`, `until`, `query`, `authority`, `page`, `disclose`.
     #[serde(default)]
     pub attributes: BTreeMap<String, String>,
+    /// Who asks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Who>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +56,10 @@ pub enum DraftError {
 impl Draft {
     pub fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.get(name).map(String::as_str)
+    }
+
+    pub(super) fn is_same(&self, other: &Draft) -> bool {
+        (&self.id, &self.rules, &self.attributes) == (&other.id, &other.rules, &other.attributes)
     }
 
     /// The rules, read and numbered as they stand.
@@ -127,6 +135,8 @@ pub(super) struct StoredEvent {
     pub at: Timestamp,
     /// The numbers of the rules it is about.
     pub rules: BTreeSet<usize>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Who>,
     /// What is told of it, once that is known.
     #[serde(default)]
     pub receipt: Option<serde_json::Value>,
@@ -138,10 +148,16 @@ impl Stored {
         Stored { draft, at, lifted, pending, last_event: 0, receipt: None }
     }
 
-    pub fn add_event(&mut self, kind: EventKind, at: Timestamp, rules: BTreeSet<usize>) -> StoredEvent {
+    pub fn add_event(
+        &mut self,
+        kind: EventKind,
+        at: Timestamp,
+        by: Option<Who>,
+        rules: BTreeSet<usize>,
+    ) -> StoredEvent {
         self.last_event = at.micros().max(self.last_event.saturating_add(1));
         let id = format!("{}.{}", self.draft.id, self.last_event);
-        let event = StoredEvent { id, kind, at, rules, receipt: None };
+        let event = StoredEvent { id, kind, at, rules, by, receipt: None };
         self.pending.push(event.clone());
         event
     }
@@ -177,7 +193,9 @@ pub struct Event {
     /// The id of the edit, which is that of its receipt.
     pub edit: String,
     pub kind: EventKind,
+    /// When it was asked for, and who did.
     pub at: Timestamp,
+    pub by: Option<Who>,
     /// Of the edit; a rule's own is among its attributes.
     pub notice: Option<String>,
     pub reason: Option<String>,

@@ -10,6 +10,7 @@
 
 mod edit;
 mod page;
+mod who;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -24,6 +25,7 @@ use terms::{Digest, Hasher, Timestamp};
 
 pub use edit::{Draft, DraftError, EditRule, Event, EventKind, MAX_RULES};
 pub use page::{BadCursor, Block, Page};
+pub use who::{BadWho, Who};
 
 use crate::index::{Compiler, Part, Source, Table};
 use crate::pattern::Share;
@@ -129,11 +131,11 @@ impl Edits {
         let rules = draft.read()?;
         let mut state = self.state.lock();
         let mut stored = match state.edits.get(&draft.id) {
-            Some(known) if known.stored.draft != draft => return Err(AddError::Conflict(draft.id)),
+            Some(known) if !known.stored.draft.is_same(&draft) => return Err(AddError::Conflict(draft.id)),
             Some(known) if known.stored.lifted.is_empty() => return Ok(known.repeated()),
             Some(known) => {
                 let lifted = BTreeSet::new();
-                Stored { at, lifted, receipt: None, ..known.stored.clone() }
+                Stored { draft, at, lifted, receipt: None, ..known.stored.clone() }
             }
             None => Stored::new(draft, at),
         };
@@ -148,7 +150,7 @@ impl Edits {
         if let Some(excess) = share.excess() {
             return Err(AddError::Patterns(excess));
         }
-        let event = stored.add_event(EventKind::BlockAdded, at, stored.numbers().collect());
+        let event = stored.add_event(EventKind::BlockAdded, at, stored.draft.by.clone(), stored.numbers().collect());
         self.store(&stored).map_err(|source| AddError::Io { path: self.dir.clone(), source })?;
         let live = Live::new(stored, rules);
         let event = live.event(&event);
@@ -159,7 +161,7 @@ impl Edits {
 
     /// Lifts an edit by its id, or one rule by the rule's, durably. `None`: nothing of that id is in
     /// force. Blocks as [`Edits::add`].
-    pub fn lift(&self, id: &str, at: Timestamp) -> io::Result<Option<Event>> {
+    pub fn lift(&self, id: &str, by: Option<Who>, at: Timestamp) -> io::Result<Option<Event>> {
         let (edit, number) = match id.split_once(':') {
             Some((edit, number)) => (edit, number.parse::<usize>().ok()),
             None => (id, None),
@@ -173,7 +175,7 @@ impl Edits {
             return Ok(None);
         }
         stored.lifted.extend(&lifted);
-        let event = stored.add_event(EventKind::BlockLifted, at, lifted);
+        let event = stored.add_event(EventKind::BlockLifted, at, by, lifted);
         self.store(&stored)?;
         let Some(live) = state.remove(edit) else { return Ok(None) };
         let live = Live::new(stored, live.rules);
@@ -322,6 +324,7 @@ impl Live {
             edit: draft.id.clone(),
             kind: event.kind,
             at: event.at,
+            by: event.by.clone(),
             notice: draft.attribute("notice").map(str::to_owned),
             reason: draft.attribute("reason").map(str::to_owned),
             rules: event.rules.iter().filter_map(rule).collect(),
@@ -334,7 +337,7 @@ impl Live {
         let mut again = self.stored.clone();
         let told = match again.pending.iter().rfind(|event| event.kind == kind) {
             Some(event) => event.clone(),
-            None => again.add_event(kind, at, rules),
+            None => again.add_event(kind, at, again.draft.by.clone(), rules),
         };
         Added::Same(self.event(&told), self.stored.receipt.clone())
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use terms::Timestamp;
 
-use super::State;
+use super::{State, Who};
 
 const MAX_PAGE: usize = 1000;
 
@@ -19,7 +19,9 @@ pub struct Block {
     pub receipt: String,
     pub notice: Option<Arc<str>>,
     pub reason: Option<Arc<str>>,
+    /// When its edit was asked for, and who did.
     pub at: Timestamp,
+    pub by: Option<Who>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +86,7 @@ pub(super) fn page(state: &State, after: Option<&str>, limit: usize) -> Result<P
                 notice: rule.attributes.notice.clone(),
                 reason: rule.attributes.reason.clone(),
                 at: key.0,
+                by: live.stored.draft.by.clone(),
             });
             last = Some(Cursor { at: key.0, edit: key.1.clone(), number });
         }

@@ -1,3 +1,5 @@
+mod crash;
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -11,7 +13,12 @@ const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
 const ALONE: Share = Share { patterns: 0, bytes: 0 };
 
 fn draft(id: &str, rules: &[&str]) -> Draft {
-    Draft { id: id.into(), rules: rules.iter().map(|rule| (*rule).into()).collect(), attributes: BTreeMap::new() }
+    Draft {
+        id: id.into(),
+        rules: rules.iter().map(|rule| (*rule).into()).collect(),
+        attributes: BTreeMap::new(),
+        by: None,
+    }
 }
 
 fn with(draft: Draft, attributes: &[(&str, &str)]) -> Draft {
@@ -61,7 +68,7 @@ fn what_is_about_to_be_told_is_told_again_after_a_crash() {
     let edits = Edits::open(folder.path()).unwrap();
     let wanted = draft("r-1", &["a.example", "b.example"]);
     let added = new(edits.add(wanted.clone(), ALONE, NOW).unwrap());
-    let lifted = edits.lift("r-1:1", at(1)).unwrap().unwrap();
+    let lifted = edits.lift("r-1:1", None, at(1)).unwrap().unwrap();
     assert_eq!((&added.receipt, &lifted.receipt), (&None, &None));
     let receipt = serde_json::json!({"list": 7, "in_force_at": "2026-11-25T00:00:00.000001Z"});
     edits.word(&added, &receipt).unwrap();
@@ -97,17 +104,17 @@ fn lifting_is_durable_told_and_forgotten() {
     let edits = Edits::open(folder.path()).unwrap();
     let added = new(edits.add(draft("r-1", &["a.example", "b.example", "c.example"]), ALONE, NOW).unwrap());
     edits.settle(&added, None).unwrap();
-    assert_eq!(edits.lift("r-2", NOW).unwrap(), None);
-    assert_eq!(edits.lift("r-1:4", NOW).unwrap(), None);
-    assert_eq!(edits.lift("r-1:x", NOW).unwrap(), None);
+    assert_eq!(edits.lift("r-2", None, NOW).unwrap(), None);
+    assert_eq!(edits.lift("r-1:4", None, NOW).unwrap(), None);
+    assert_eq!(edits.lift("r-1:x", None, NOW).unwrap(), None);
 
-    let one = edits.lift("r-1:2", at(1)).unwrap().unwrap();
+    let one = edits.lift("r-1:2", None, at(1)).unwrap().unwrap();
     assert_eq!((one.kind, &*one.rules[0].rule.text, one.rules.len()), (EventKind::BlockLifted, "b.example", 1));
-    assert_eq!(edits.lift("r-1:2", at(2)).unwrap(), None);
+    assert_eq!(edits.lift("r-1:2", None, at(2)).unwrap(), None);
     let edits = Edits::open(folder.path()).unwrap();
     assert_eq!(listed(&edits), ["r-1:1", "r-1:3"]);
 
-    let rest = edits.lift("r-1", at(1)).unwrap().unwrap();
+    let rest = edits.lift("r-1", None, at(1)).unwrap().unwrap();
     assert_eq!(rest.rules.len(), 2);
     assert_ne!(rest.id, one.id, "two events of one instant");
     let edits = Edits::open(folder.path()).unwrap();
@@ -124,14 +131,14 @@ fn what_was_lifted_can_be_added_again() {
     let edits = Edits::open(folder.path()).unwrap();
     let wanted = draft("r-1", &["a.example", "b.example"]);
     let first = new(edits.add(wanted.clone(), ALONE, NOW).unwrap());
-    edits.lift("r-1:1", at(1)).unwrap();
+    edits.lift("r-1:1", None, at(1)).unwrap();
     let again = new(edits.add(wanted.clone(), ALONE, at(2)).unwrap());
     assert_ne!(again.id, first.id);
     assert_eq!((edits.table().len(), edits.pending().len()), (2, 3));
     for event in edits.pending() {
         edits.settle(&event, None).unwrap();
     }
-    let lifted = edits.lift("r-1", at(3)).unwrap().unwrap();
+    let lifted = edits.lift("r-1", None, at(3)).unwrap().unwrap();
     edits.settle(&lifted, None).unwrap();
     new(edits.add(wanted, ALONE, at(4)).unwrap());
 }
@@ -208,7 +215,7 @@ fn pages_join_without_gap_or_repetition_even_if_the_last_rule_is_lifted() {
         assert_eq!(seen, all, "{limit}");
     }
     let page = edits.list(None, 2).unwrap();
-    edits.lift("b", at(2)).unwrap();
+    edits.lift("b", None, at(2)).unwrap();
     let rest = edits.list(page.next.as_deref(), 10).unwrap();
     assert_eq!(rest.blocks.iter().map(|block| &*block.id).collect::<Vec<_>>(), ["z:1"]);
     assert_eq!(rest.next, None);
@@ -220,7 +227,7 @@ fn a_ruling_names_the_rule_of_the_edit() {
     let folder = tempfile::tempdir().unwrap();
     let edits = Edits::open(folder.path()).unwrap();
     edits.add(draft("r-1", &["a.example", "https://b.example/x"]), ALONE, NOW).unwrap();
-    edits.lift("r-1:1", NOW).unwrap();
+    edits.lift("r-1:1", None, NOW).unwrap();
     let index = crate::Index::new(1, edits.table(), Vec::new());
     let url = |text: &str| terms::Url::parse(text).unwrap();
     let ruling = index.judge(&url("https://b.example/x"), NOW).unwrap();
@@ -264,7 +271,7 @@ proptest! {
                 }
                 Step::Lift(id, rule) => {
                     let rule = rule.map(|rule| format!(":{rule}")).unwrap_or_default();
-                    edits.lift(&format!("e{id}{rule}"), at(now)).unwrap();
+                    edits.lift(&format!("e{id}{rule}"), None, at(now)).unwrap();
                 }
                 Step::Settle => edits.pending().iter().for_each(|event| edits.settle(event, None).unwrap()),
             }
