@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use terms::hosts::HostPattern;
-use terms::{Digest, Folded, Timestamp, Url};
+use terms::{Digest, Folded, Ruling, Timestamp, Url};
 
 use crate::index::{Index, Source, Table};
 use crate::kin::Kin;
@@ -24,6 +24,12 @@ enum What {
         is_anchored: bool,
         end: String,
     },
+    /// Of one of a few bodies.
+    Digest(u8),
+}
+
+fn digest(body: u8) -> Digest {
+    Digest::of(&[body])
 }
 
 #[derive(Clone, Debug)]
@@ -81,6 +87,7 @@ impl Naive {
                 let start = if *is_anchored { "^https://" } else { "" };
                 format!("~{start}{}/.*{end}", host.replace('.', "\\."))
             }
+            What::Digest(body) => digest(*body).to_string(),
         };
         let exact = if self.exact && matches!(self.what, What::Url(_) | What::Prefix(_)) { " query=exact" } else { "" };
         let day = |name: &str, day: Option<i64>| match day {
@@ -127,6 +134,7 @@ impl Naive {
                     places.any(|at| (!*is_anchored || at == 8) && after(at).starts_with('/') && ends(after(at)))
                 })
                 .then_some((1, 0)),
+            What::Digest(_) => None,
         }
     }
 
@@ -144,20 +152,36 @@ impl Naive {
     }
 }
 
-/// The number of the rule that blocks, in the order of sources and lines.
-fn naive_judge(rules: &[Naive], url: &Url, day: i64, has_kin: bool) -> Option<usize> {
-    url.readings().find_map(|reading| {
-        let asked = Pieces::of(reading);
-        let mut covering: Vec<(bool, (u8, usize), usize)> = Vec::new();
-        for (number, rule) in rules.iter().enumerate().filter(|(_, rule)| rule.in_force(day)) {
-            if let Some(strength) = rule.strength_by_kin(&asked, has_kin) {
-                covering.push((rule.is_exception(), strength, number));
-            }
+/// On one reading: whether an exception decides, how strongly, and the rule's number in the order of sources and lines.
+type Decides = (bool, (u8, usize), usize);
+
+fn naive_decide(rules: &[Naive], reading: &Folded, day: i64, has_kin: bool) -> Option<Decides> {
+    let asked = Pieces::of(reading);
+    let mut covering: Vec<Decides> = Vec::new();
+    for (number, rule) in rules.iter().enumerate().filter(|(_, rule)| rule.in_force(day)) {
+        if let Some(strength) = rule.strength_by_kin(&asked, has_kin) {
+            covering.push((rule.is_exception(), strength, number));
         }
-        // Exceptions, then strength, then whoever stands first.
-        covering.sort_by(|one, other| (other.0, other.1).cmp(&(one.0, one.1)).then(one.2.cmp(&other.2)));
-        covering.first().filter(|first| !first.0).map(|first| first.2)
-    })
+    }
+    // Exceptions, then strength, then whoever stands first.
+    covering.sort_by(|one, other| (other.0, other.1).cmp(&(one.0, one.1)).then(one.2.cmp(&other.2)));
+    covering.first().copied()
+}
+
+/// The rule that blocks by the name.
+fn naive_judge(rules: &[Naive], url: &Url, day: i64, has_kin: bool) -> Option<Decides> {
+    let mut decided = url.readings().map(|reading| naive_decide(rules, reading, day, has_kin));
+    decided.find_map(|decides| decides.filter(|one| !one.0))
+}
+
+/// The number of the rule that blocks by the bytes.
+fn naive_judge_digest(rules: &[Naive], url: &Url, body: u8, day: i64, has_kin: bool) -> Option<usize> {
+    let is_about = |rule: &Naive| matches!(rule.what, What::Digest(own) if own == body) && rule.in_force(day);
+    let is_freed = |reading: &Folded| naive_decide(rules, reading, day, has_kin).is_some_and(|one| one.0);
+    if rules.iter().any(|rule| is_about(rule) && rule.is_exception()) || url.readings().all(is_freed) {
+        return None;
+    }
+    rules.iter().position(is_about)
 }
 
 fn host() -> impl Strategy<Value = String> {
@@ -182,6 +206,7 @@ fn subject() -> impl Strategy<Value = What> {
         3 => (host(), path(), query()).prop_map(|(host, path, query)| What::Prefix(format!("https://{host}{path}/{query}"))),
         1 => host().prop_map(What::Host),
         1 => host().prop_map(What::Tree),
+        1 => (0..3_u8).prop_map(What::Digest),
         1 => (host(), any::<bool>(), prop::sample::select(vec!["a", "b$", "/a$", "x=1", "y$"])).prop_map(
             |(host, is_anchored, end)| {
                 // Only a host that a pattern names whole is tried with it, or one that any would do for.
@@ -233,7 +258,7 @@ proptest! {
     fn judges_as_the_sentences_say(
         rules in prop::collection::vec(rule(), 0..12),
         cuts in prop::collection::vec(0..12_usize, 0..3),
-        asked in prop::collection::vec((host(), path(), query()), 1..12),
+        asked in prop::collection::vec((host(), path(), query(), 0..3_u8), 1..12),
         day in 0..5_i64,
         has_kin in any::<bool>(),
     ) {
@@ -241,9 +266,17 @@ proptest! {
         cuts.sort_unstable();
         let index = build(&rules, &cuts, has_kin);
         let now = Timestamp::from_secs(day * 86_400);
-        for (host, path, query) in asked {
+        for (host, path, query, body) in asked {
             let url = Url::parse(&format!("https://{host}{path}{query}")).unwrap();
-            let expected = naive_judge(&rules, &url, day, has_kin);
+            let by_name = naive_judge(&rules, &url, day, has_kin);
+            let by_bytes = naive_judge_digest(&rules, &url, body, day, has_kin);
+            let first = |ruling: Option<Ruling>| ruling.map(|ruling| ruling.notices[0].to_string());
+            let notice = |number: usize| format!("N-{number}");
+            prop_assert_eq!(first(index.judge_digest(&url, &digest(body), now)), by_bytes.map(notice), "{:?}", url);
+            // A digest comes before a pattern, and behind all else.
+            let known = by_name.filter(|one| one.1.0 > 1).map(|one| one.2).or(by_bytes).or(by_name.map(|one| one.2));
+            prop_assert_eq!(first(index.judge_known(&url, &digest(body), now)), known.map(notice), "{:?}", url);
+            let expected = by_name.map(|one| one.2);
             let ruling = index.judge(&url, now);
             let explanation = index.explain(&url, now);
             prop_assert_eq!(ruling.as_ref(), explanation.ruling.as_ref());
