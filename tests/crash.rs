@@ -1,10 +1,12 @@
 //! Kill -9 under load: the evidence holds, and so does every block that was acknowledged.
 
-use std::sync::Mutex;
+use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::{Mutex, mpsc};
 
 use crate::harness::client::{End, request};
-use crate::harness::{Client, Edge, HOST, Origin, Page, eventually, noise, seawall};
+use crate::harness::{Client, Edge, HOST, Origin, Page, SOON, eventually, noise, seawall};
 
 #[test]
 fn kill_9_under_load_three_times() {
@@ -64,16 +66,8 @@ fn load_and_kill(edge: &mut Edge, round: usize, acknowledged: &Mutex<Vec<String>
         scope.spawn(|| {
             for n in 0.. {
                 let path = format!("/blocked/{round}/{n}");
-                let body = format!("{{\"rules\": [\"https://photos.example{path}\"], \"notice\": \"N-{round}\"}}");
-                let fields = [("Authorization", format!("Bearer {token}")), ("Content-Length", body.len().to_string())];
-                let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
-                let Some(mut client) = Client::try_connect(admin) else { return };
-                client.send(request("POST", &admin.to_string(), "/api/v1/blocks", &fields) + &body);
-                let answer = client.head();
-                if answer.end != End::Whole {
-                    return;
-                }
-                assert_eq!(answer.status, 201);
+                let Some(status) = block(admin, &token, &format!("https://photos.example{path}")) else { return };
+                assert_eq!(status, 201);
                 acknowledged.lock().unwrap().push(path);
                 blocked.fetch_add(1, SeqCst);
             }
@@ -103,4 +97,80 @@ fn a_torn_last_line_is_cut_and_the_cut_is_recorded() {
     let recovered = edge.event("recovered");
     assert!(recovered.to_string().contains("18"), "it says how many bytes were cut: {recovered}");
     assert!(edge.log().iter().any(|line| line["id"] == answer.id()), "what was whole is there");
+}
+
+/// How often it is killed, each time right after so many edits were acknowledged.
+const KILLS: usize = 8;
+const EDITS: usize = 50;
+
+#[test]
+fn edits_are_all_there_whenever_it_was_killed() {
+    let origin = Origin::with("*", Page::stored("x"));
+    let mut edge = Edge::plain(&origin);
+    let acknowledged = Mutex::new(Vec::new());
+    for round in 1..=KILLS {
+        edit_and_kill(&mut edge, round, &acknowledged);
+        edge.start_again();
+        let acknowledged = acknowledged.lock().unwrap();
+        assert!(acknowledged.len() >= round * EDITS);
+        let rules = rules_in_force(&edge);
+        let lost: Vec<&String> = acknowledged.iter().filter(|rule| !rules.contains(*rule)).collect();
+        assert!(lost.is_empty(), "round {round}: {lost:?}");
+    }
+    let mut client = edge.connect();
+    for rule in acknowledged.lock().unwrap().iter() {
+        assert_eq!(client.get(HOST, rule.strip_prefix("https://photos.example").unwrap()).status, 451, "{rule}");
+    }
+    let log = edge.log();
+    let told: Vec<String> = log.iter().filter(|line| line["event"] == "block-added").map(id_of).collect();
+    let once: HashSet<&String> = told.iter().collect();
+    assert_eq!(once.len(), told.len(), "each is told once");
+    assert!(told.len() >= KILLS * EDITS);
+}
+
+/// Four at a time block one URL after another; with the last acknowledgement it is killed.
+fn edit_and_kill(edge: &mut Edge, round: usize, acknowledged: &Mutex<Vec<String>>) {
+    let (admin, token) = (edge.admin, edge.token());
+    let before = acknowledged.lock().unwrap().len();
+    let (done, all) = mpsc::channel();
+    std::thread::scope(|scope| {
+        for worker in 0..4 {
+            let (done, token) = (done.clone(), &token);
+            scope.spawn(move || {
+                for n in 0.. {
+                    let rule = format!("https://photos.example/{round}/{worker}/{n}");
+                    let Some(201) = block(admin, token, &rule) else { return };
+                    let mut acknowledged = acknowledged.lock().unwrap();
+                    acknowledged.push(rule);
+                    if acknowledged.len() == before + EDITS {
+                        done.send(()).unwrap();
+                    }
+                }
+            });
+        }
+        all.recv_timeout(SOON).expect("edits are acknowledged");
+        edge.kill();
+    });
+}
+
+/// The answer's status, if one came.
+fn block(admin: SocketAddr, token: &str, rule: &str) -> Option<u16> {
+    let body = format!("{{\"rules\": [\"{rule}\"]}}");
+    let fields = [("Authorization", format!("Bearer {token}")), ("Content-Length", body.len().to_string())];
+    let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
+    let mut client = Client::try_connect(admin)?;
+    client.send(request("POST", &admin.to_string(), "/api/v1/blocks", &fields) + &body);
+    let answer = client.head();
+    (answer.end == End::Whole).then_some(answer.status)
+}
+
+fn rules_in_force(edge: &Edge) -> HashSet<String> {
+    let (mut rules, mut after) = (HashSet::new(), String::new());
+    loop {
+        let page = edge.api("GET", &format!("/api/v1/blocks?limit=1000{after}"), None).json();
+        let these = page["blocks"].as_array().unwrap();
+        rules.extend(these.iter().map(|block| block["rule"].as_str().unwrap().to_owned()));
+        let Some(next) = page["next"].as_str() else { return rules };
+        after = format!("&after={next}");
+    }
 }

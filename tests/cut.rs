@@ -2,8 +2,13 @@
 
 use serde_json::Value;
 
+use std::time::{Duration, Instant};
+
 use crate::harness::client::{Answer, End, request};
-use crate::harness::{Client, Edge, Gate, HOST, Origin, Page, eventually, noise, sha256_hex, until_none_is_cut};
+use crate::harness::kernel;
+use crate::harness::{
+    Client, Edge, Gate, HOST, Http2, Origin, Page, Pulse, at, eventually, noise, sha256_hex, until_none_is_cut,
+};
 
 const BODY: usize = 3_000_000;
 const READERS: usize = 20;
@@ -150,6 +155,72 @@ fn when_the_receipt_is_there_the_cut_is_done() {
     for reader in &mut cut {
         reader.assert_cut(&body);
     }
+}
+
+/// From the receipt on, in which no further byte may be handed to the kernel.
+const CUT_WITHIN: Duration = Duration::from_millis(100);
+/// On a busy machine later by so many times what a thread waited for its turn.
+const TURNS: u32 = 5;
+/// Bytes of what a connection of HTTP/2 goes on with: the rest of the one frame that had begun (RFC 9113 section 4.2),
+/// and one that ends each stream (section 6.4).
+const FRAME: usize = 9 + 16_384;
+const RST_STREAM: usize = 13;
+
+#[test]
+fn of_fifty_slow_downloads_not_a_byte_more_is_handed_to_the_kernel() {
+    let (body, other) = (noise(BODY, 9), noise(BODY, 10));
+    let gate = Gate::default();
+    let origin = Origin::with("/large", Page::stored(&body).hold(BODY / 2, &gate));
+    origin.on("/other", Page::stored(&other));
+    origin.on("/small", Page::stored("small"));
+    let edge = Edge::before(&origin).h2c().start();
+    let neighbours = vec![Reader::start(&edge, "/other")];
+    let mut alone: Vec<Reader> = (0..25).map(|_| Reader::start(&edge, "/large")).collect();
+    let mut together: Vec<(Http2, Vec<u32>)> = (0..5)
+        .map(|_| {
+            let mut client = Http2::connect_narrow(edge.address, 4096);
+            let streams: Vec<u32> = (0..5).map(|_| client.ask("GET", "/large", &[])).collect();
+            streams.iter().for_each(|stream| assert_eq!(client.begun(*stream, 1_000).status, 200));
+            (client, streams)
+        })
+        .collect();
+    assert_eq!(origin.count("/large"), 1, "they share one fetch, which goes on");
+
+    let pulse = Pulse::feel();
+    let receipt = edge.block(URL, "N-17");
+    let since = Instant::now();
+    edge.must_block(URL, receipt["list"].as_u64().unwrap(), None);
+    at(since + CUT_WITHIN);
+    at(since + CUT_WITHIN + TURNS * pulse.longest());
+    let held = kernel::held();
+    let ends = |port: u16| [(edge.address.port(), port), (port, edge.address.port())];
+    for reader in &alone {
+        let port = reader.client.port();
+        assert!(ends(port).iter().all(|end| !held.contains_key(end)), "{port} is not reset: there is no socket left");
+    }
+    // What was handed over by then: what the client has read and what both kernels hold. What the peer's has and
+    // did not acknowledge yet would count twice.
+    let handed = |client: &Http2| {
+        let [served, asked] = ends(client.port()).map(|end| held[&end]);
+        client.came + asked.unread + served.unsent
+    };
+    let handed: Vec<usize> = together.iter().map(|(client, _)| handed(client)).collect();
+    gate.open();
+
+    for ((client, streams), handed) in together.iter_mut().zip(handed) {
+        for stream in &*streams {
+            let answer = client.answer(*stream);
+            assert_eq!(answer.end, End::Reset);
+            assert!(body.starts_with(&answer.body));
+            assert_eq!(edge.record_of(&answer)["verdict"], "cut");
+        }
+        let more = client.came.saturating_sub(handed);
+        assert!(more < FRAME + streams.len() * RST_STREAM, "{more} bytes were handed over after {:?}", since.elapsed());
+        assert_eq!(client.get("/small").text(), "small", "its connection goes on");
+    }
+    alone.iter_mut().for_each(|reader| reader.assert_cut(&body));
+    assert_eq!(receipt["cut"], 50, "{receipt}");
+    assert_neighbours_unharmed(&edge, neighbours, &other);
 }
 
 #[test]

@@ -53,6 +53,10 @@ impl Client {
         self.tls.as_ref().expect("a connection over TLS")
     }
 
+    pub fn port(&self) -> u16 {
+        self.stream.local_addr().unwrap().port()
+    }
+
     /// What the kernel takes in before anything is read.
     pub fn receive_buffer(&self) -> usize {
         socket2::SockRef::from(&self.stream).recv_buffer_size().unwrap()

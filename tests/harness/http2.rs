@@ -50,6 +50,8 @@ pub struct Http2 {
     decoder: loona_hpack::Decoder<'static>,
     streams: HashMap<u32, Stream>,
     next: u32,
+    /// Bytes that were read.
+    pub came: usize,
     /// The code of the last GOAWAY.
     pub goaway: Option<u32>,
 }
@@ -80,7 +82,8 @@ impl Http2 {
         socket.set_write_timeout(Some(SOON)).unwrap();
         let _ = socket.set_nodelay(true);
         let decoder = loona_hpack::Decoder::new();
-        let mut client = Http2 { socket, ahead: Vec::new(), decoder, streams: HashMap::new(), next: 1, goaway: None };
+        let mut client =
+            Http2 { socket, ahead: Vec::new(), decoder, streams: HashMap::new(), next: 1, came: 0, goaway: None };
         client.send(PREFACE);
         client.settings(&[(INITIAL_WINDOW_SIZE, window)]);
         client.open_window(0, LARGEST_WINDOW - 65_535);
@@ -171,6 +174,10 @@ impl Http2 {
         self.read_until(|_| false)
     }
 
+    pub fn port(&self) -> u16 {
+        self.socket.local_addr().unwrap().port()
+    }
+
     /// What the kernel takes in before anything is read.
     pub fn receive_buffer(&self) -> usize {
         socket2::SockRef::from(&self.socket).recv_buffer_size().unwrap()
@@ -200,7 +207,10 @@ impl Http2 {
             let mut buffer = [0; 16 * 1024];
             match self.socket.read(&mut buffer) {
                 Ok(0) => return End::Closed,
-                Ok(count) => self.ahead.extend_from_slice(&buffer[..count]),
+                Ok(count) => {
+                    self.came += count;
+                    self.ahead.extend_from_slice(&buffer[..count]);
+                }
                 Err(error) => match error.kind() {
                     ErrorKind::ConnectionReset | ErrorKind::BrokenPipe => return End::Reset,
                     ErrorKind::WouldBlock | ErrorKind::TimedOut => return End::Silent,

@@ -10,6 +10,7 @@ pub mod client;
 pub mod edge;
 pub mod evidence;
 pub mod http2;
+pub mod kernel;
 pub mod list;
 pub mod origin;
 pub mod port;
