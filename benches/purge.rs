@@ -14,7 +14,7 @@ use cache::{Aim, Cache, Caching, Force, Landing, Lookup, ReplyHead, Settings, Ta
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HOST, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, StatusCode};
 use terms::url::Scheme;
-use terms::{Ask, Body, Clock, Networks, Peer, Url};
+use terms::{Ask, Body, Clock, Peer, Trusted, Url};
 
 /// As in the program.
 #[global_allocator]
@@ -30,7 +30,7 @@ fn ask(target: &str, clock: &Clock) -> (Ask, Arc<Url>) {
     *request.uri_mut() = target.parse().expect("a URI");
     request.headers_mut().insert(HOST, HeaderValue::from_static("o.example"));
     let peer = Peer { address: ([127, 0, 0, 1], 4).into(), scheme: Scheme::Http };
-    let (ask, _) = Ask::read(request, peer, &Networks::default(), clock.now());
+    let (ask, _) = Ask::read(request, peer, &Trusted::default(), clock.now());
     let url = ask.url.clone().expect("a URL");
     (ask, url)
 }

@@ -125,7 +125,7 @@ impl Fetcher {
             if let Some(making) = making {
                 self.make(making, clearance);
             }
-            return hit.answer(ask, caching, now);
+            return self.attend(site, ask, hit.answer(ask, caching, now), clearance);
         }
         let (fetcher, site, asked) = (self.clone(), site.clone(), ask.clone());
         let blocks = self.blocks.clone();
@@ -135,6 +135,17 @@ impl Fetcher {
             move || !blocks.index().has_digest_rules(),
         );
         hit.fed_by(feeder).answer(ask, caching, now)
+    }
+
+    /// The digest of what still comes is judged once for the cache, and here for the client.
+    fn attend(&self, site: &Site, ask: &Ask, answer: Answer, clearance: Clearance) -> Answer {
+        match &ask.url {
+            Ok(url) if answer.origin_proof.is_awaited() => {
+                let name = site.caching.rules.key.name(ask, url);
+                passage::attended(answer, self.judge(&name, clearance))
+            }
+            _ => answer,
+        }
     }
 
     /// Has an entry made in a coding. Like a fetch, nobody owns it.
@@ -272,7 +283,7 @@ impl Fetch {
         let Judge { blocks, url, clearance, clock } = &self.judge;
         let lane = blocks.lane(Load::Fill);
         let sent = clock.now();
-        if let Err(ruling) = blocks.enter(&lane, *clearance, (url, &[]), &Proof::None, sent.wall) {
+        if let Err(ruling) = blocks.enter(&lane, clearance.for_anybody(), (url, &[]), &Proof::None, sent.wall) {
             return fill.fail(Refusal::Blocked(ruling), sent);
         }
         let reply = tokio::select! {
@@ -321,7 +332,7 @@ impl Fetch {
         let Making { source, origin, writer, room } = making;
         let Judge { blocks, url, clearance, clock } = &self.judge;
         let (lane, fill, coding) = (blocks.lane(Load::Fill), writer.entry().fill(), room.coding);
-        let made = match blocks.enter(&lane, *clearance, (url, &[]), &origin, clock.wall()) {
+        let made = match blocks.enter(&lane, clearance.for_anybody(), (url, &[]), &origin, clock.wall()) {
             Ok(_) => self.grow(writer, Compressed::new(source, room), &lane).await,
             Err(ruling) => Err(writer.fail(BodyError::Cut(ruling))),
         };
@@ -357,8 +368,9 @@ impl Fetch {
                 }
             }
         }
-        // The verdict before storing.
-        let judged = if writer.is_whole() { self.judge.judge(|| writer.digest()) } else { self.judge.judge_name() };
+        // The verdict before storing, which is for all who will ask.
+        let judge = self.judge.for_anybody();
+        let judged = if writer.is_whole() { judge.judge(|| writer.digest()) } else { judge.judge_name() };
         match judged {
             Ok(()) => writer.finish(),
             Err(ruling) => Err(writer.fail(BodyError::Cut(ruling))),

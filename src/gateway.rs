@@ -57,7 +57,7 @@ impl Gateway {
     }
 
     fn read<B>(&self, request: Request<B>, peer: Peer) -> (Ask, B) {
-        Ask::read(request, peer, &self.sites.load().trusted_proxies, self.clock.now())
+        Ask::read(request, peer, &self.sites.load().trusted, self.clock.now())
     }
 
     async fn answer(
@@ -111,14 +111,14 @@ impl Gateway {
     fn named(&self, site: &Site, ask: &Ask, url: &Arc<Url>) -> Result<Arc<Url>, Refusal> {
         let name = site.caching.rules.key.name(ask, url);
         if !Arc::ptr_eq(&name, url) {
-            self.blocks.judge(&name, ask.began.wall).map_err(Refusal::Blocked)?;
+            self.blocks.judge(&name, (&ask.client).into(), ask.began.wall).map_err(Refusal::Blocked)?;
         }
         Ok(name)
     }
 
     fn judge(&self, ask: &Ask) -> Result<Clearance, Refusal> {
         let url = ask.url.as_ref().map_err(|error| Refusal::BadUrl(*error))?;
-        self.blocks.judge(url, ask.began.wall).map_err(Refusal::Blocked)
+        self.blocks.judge(url, (&ask.client).into(), ask.began.wall).map_err(Refusal::Blocked)
     }
 
     /// The one exit: judges what only the answer tells, and registers the answer, so that a rule that

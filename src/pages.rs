@@ -267,6 +267,7 @@ mod tests {
             authority: None,
             page: None,
             disclose: None,
+            residence: None,
             origin: RuleOrigin::File { file: "list.txt".into(), line: 1 },
             list: 1,
         }))
@@ -339,7 +340,9 @@ mod tests {
         shelf.look(std::slice::from_ref(&table), terms::Clock::system().wall());
         let pages = Pages::new("urn:uuid:1", Disclose::Full, shelf);
         let url = terms::Url::parse("h.example/a").unwrap();
-        let ruling = block::Index::new(1, table, Vec::new()).judge(&url, terms::Clock::system().wall()).unwrap();
+        let ruling = block::Index::new(1, table, Vec::new())
+            .judge(&url, block::Case::of_anybody(terms::Clock::system().wall()))
+            .unwrap();
         let refusal = Refusal::Blocked(Arc::new(ruling));
         let bytes = || match pages.refusal(&refusal, None).body {
             Body::Whole(bytes) => bytes,

@@ -28,6 +28,11 @@ pub struct Judge {
 }
 
 impl Judge {
+    /// The same for the cache.
+    pub fn for_anybody(&self) -> Judge {
+        Judge { clearance: self.clearance.for_anybody(), ..self.clone() }
+    }
+
     /// Judges by name again.
     pub fn judge_name(&self) -> Result<(), Arc<Ruling>> {
         self.blocks.judge_bytes(self.clearance, &self.url, None, self.clock.wall()).map(drop)
@@ -72,7 +77,7 @@ impl Passage {
             answer.body = Body::stream(reply.body);
             return answer;
         }
-        let (mut body, proof) = Hashed::new(reply.body, judge);
+        let (mut body, proof) = Watched::hashed(reply.body, judge);
         answer.origin_proof = proof;
         // There is no last byte to wait for, and nobody asks for one.
         if body.left == Some(0) && body.end().is_ok() {
@@ -88,8 +93,18 @@ pub fn judged(
     body: impl http_body::Body<Data = Bytes, Error = BodyError> + Send + Unpin + 'static,
     judge: Judge,
 ) -> (Body, Proof) {
-    let (body, proof) = Hashed::new(body, judge);
+    let (body, proof) = Watched::hashed(body, judge);
     (Body::stream(body), proof)
+}
+
+/// An answer of which others learn the digest as its last byte comes: for this client it may be forbidden where it is
+/// not for the cache.
+pub fn attended(mut answer: Answer, judge: Judge) -> Answer {
+    if !http_body::Body::is_end_stream(&answer.body) {
+        let body = std::mem::replace(&mut answer.body, Body::Empty);
+        answer.body = Body::stream(Watched::new(body, Sight::Awaiting(answer.origin_proof.clone()), judge));
+    }
+    answer
 }
 
 /// An answer behind which both sides leave HTTP.
@@ -112,25 +127,35 @@ fn enclosed(fields: &HeaderMap, body: &ReplyBody) -> Parts {
 
 /// A body whose digest is known when it has passed. Its end is handed on only if nothing forbids it: of a
 /// body of known length, and of one that knows its last piece, that piece is the end, otherwise the mark behind it.
-struct Hashed<B> {
+struct Watched<B> {
     body: B,
     /// Bytes still to come, where that is known.
     left: Option<u64>,
-    hasher: Option<Hasher>,
-    digest: Arc<OnceLock<Digest>>,
+    sight: Sight,
     judge: Judge,
 }
 
-impl<B: http_body::Body> Hashed<B> {
-    fn new(body: B, judge: Judge) -> (Hashed<B>, Proof) {
+/// From where the digest of a body comes.
+enum Sight {
+    Hashing(Hasher, Arc<OnceLock<Digest>>),
+    /// Whoever hands it on knows it before its end.
+    Awaiting(Proof),
+    Over,
+}
+
+impl<B: http_body::Body> Watched<B> {
+    fn hashed(body: B, judge: Judge) -> (Watched<B>, Proof) {
         let digest = Arc::new(OnceLock::new());
-        let left = body.size_hint().exact();
         let proof = Proof::Later(digest.clone());
-        (Hashed { body, left, hasher: Some(Hasher::new()), digest, judge }, proof)
+        (Watched::new(body, Sight::Hashing(Hasher::new(), digest), judge), proof)
+    }
+
+    fn new(body: B, sight: Sight, judge: Judge) -> Watched<B> {
+        Watched { left: body.size_hint().exact(), body, sight, judge }
     }
 
     fn pass(&mut self, data: &Bytes) -> Result<(), BodyError> {
-        if let Some(hasher) = &mut self.hasher {
+        if let Sight::Hashing(hasher, _) = &mut self.sight {
             hasher.update(data);
         }
         self.left = self.left.map(|left| left.saturating_sub(data.len() as u64));
@@ -139,16 +164,23 @@ impl<B: http_body::Body> Hashed<B> {
     }
 
     fn end(&mut self) -> Result<(), BodyError> {
-        let Some(hasher) = self.hasher.take() else { return Ok(()) };
-        let digest = hasher.finish();
-        // Known before it is judged: an index that comes in between finds it on the lane. Set once, for
-        // the hasher is gone.
-        let _ = self.digest.set(digest);
-        self.judge.judge(|| digest).map_err(BodyError::Cut)
+        let digests = match std::mem::replace(&mut self.sight, Sight::Over) {
+            Sight::Hashing(hasher, cell) => {
+                let digest = hasher.finish();
+                // Known before it is judged: an index that comes in between finds it on the lane. Set once, for
+                // the hasher is gone.
+                let _ = cell.set(digest);
+                [Some(digest), None]
+            }
+            Sight::Awaiting(proof) => [proof.digest(), proof.coded()],
+            Sight::Over => return Ok(()),
+        };
+        let mut digests = digests.into_iter().flatten();
+        digests.try_for_each(|digest| self.judge.judge(|| digest)).map_err(BodyError::Cut)
     }
 }
 
-impl<B: http_body::Body<Data = Bytes, Error = BodyError> + Unpin> http_body::Body for Hashed<B> {
+impl<B: http_body::Body<Data = Bytes, Error = BodyError> + Unpin> http_body::Body for Watched<B> {
     type Data = Bytes;
     type Error = BodyError;
 
@@ -156,7 +188,7 @@ impl<B: http_body::Body<Data = Bytes, Error = BodyError> + Unpin> http_body::Bod
         let frame = match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
             Some(Ok(frame)) => frame,
             Some(Err(error)) => {
-                self.hasher = None;
+                self.sight = Sight::Over;
                 return Poll::Ready(Some(Err(error)));
             }
             None => return Poll::Ready(self.end().err().map(Err)),
@@ -169,7 +201,7 @@ impl<B: http_body::Body<Data = Bytes, Error = BodyError> + Unpin> http_body::Bod
     }
 
     fn is_end_stream(&self) -> bool {
-        self.hasher.is_none() && self.body.is_end_stream()
+        matches!(self.sight, Sight::Over) && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

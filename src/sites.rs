@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use origin::{Group, Origins};
 use terms::url::Scheme;
 use terms::wire::fields;
-use terms::{Answer, Ask, CacheUse, Departures, Digest, Networks, Refusal, Url};
+use terms::{Answer, Ask, CacheUse, Departures, Digest, Refusal, Trusted, Url};
 
 use crate::quota::Place;
 use crate::telemetry::SiteNumbers;
@@ -141,15 +141,15 @@ fn received_by(hop: &str) -> Option<&str> {
 
 /// All sites, and the proxies whose word on clients is believed.
 pub struct Sites {
-    pub trusted_proxies: Networks,
+    pub trusted: Trusted,
     all: Vec<Arc<Site>>,
     by_host: ByHost<Arc<Site>>,
 }
 
 impl Sites {
-    pub fn new(all: Vec<Arc<Site>>, trusted_proxies: Networks) -> Sites {
+    pub fn new(all: Vec<Arc<Site>>, trusted: Trusted) -> Sites {
         let by_host = ByHost::new(all.iter().map(|site| (&site.hosts[..], site.clone())));
-        Sites { trusted_proxies, all, by_host }
+        Sites { trusted, all, by_host }
     }
 
     pub fn all(&self) -> &[Arc<Site>] {

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 use audit::Log;
 use block::edits::{AddError, Added, Draft, Event, Who};
 use block::sources::Board;
-use block::{Blocks, Change, Edits, Index, Naming, Sources};
+use block::{Blocks, Case, Change, Edits, Index, Naming, Sources};
 use cache::{Aim, Cache, Force};
 use hooks::Hooks;
 use parking_lot::Mutex;
@@ -111,7 +111,7 @@ impl Takedown {
     /// under the same id gives its receipt again.
     pub fn block(&self, draft: Draft) -> Result<Done, TakedownError> {
         let turn = self.turn.lock();
-        match self.edits.add(draft, self.board.share(), self.clock.wall())? {
+        match self.edits.add(draft, self.board.allowed(), self.clock.wall())? {
             Added::Same(_, Some(receipt)) => Ok(Done::Before(receipt)),
             Added::Same(event, None) => self.carry_out(&event, &turn).map(Done::Before),
             Added::New(event) => self.carry_out(&event, &turn).map(Done::Now),
@@ -167,15 +167,16 @@ impl Takedown {
     }
 
     fn purge_blocked(&self, index: &Index, now: Timestamp) -> Freed {
+        let case = Case::of_anybody(now);
         let by_digest = |url: &Url, digest: Digest| {
-            let is_forbidden = index.judge_digest(url, &digest, now).is_some();
+            let is_forbidden = index.judge_digest(url, &digest, case).is_some();
             if is_forbidden {
                 self.blocks.remember(url, digest, now);
             }
             is_forbidden
         };
         let covers = |url: &Url, digest: Option<Digest>| {
-            index.judge(url, now).is_some() || digest.is_some_and(|digest| by_digest(url, digest))
+            index.judge(url, case).is_some() || digest.is_some_and(|digest| by_digest(url, digest))
         };
         self.cache.purge(&Aim::Blocked(&covers), Force::Hard).into()
     }
@@ -200,9 +201,10 @@ impl Takedown {
     }
 
     /// Makes these the lists, and reads as many of them again as `naming` says. Of those that can't be
-    /// taken, what was in force stays; so does what is to be lifted, until [`Takedown::let_go`].
-    pub fn name_lists(&self, lists: &[block::Listed], naming: Naming) -> Named {
-        let changes = self.sources.lock().reload(lists, naming, &self.clock);
+    /// taken, what was in force stays; so does what is to be lifted, until [`Takedown::let_go`]. `geo`: their rules may
+    /// hold in some countries alone.
+    pub fn name_lists(&self, lists: &[block::Listed], geo: bool, naming: Naming) -> Named {
+        let changes = self.sources.lock().reload(lists, geo, naming, &self.clock);
         self.lists_changed(&changes);
         let is_taken = |change: &&Change| change.alters_rules() || matches!(change, Change::Restored { .. });
         let (taken, refused): (Vec<&Change>, Vec<&Change>) = changes.iter().partition(is_taken);

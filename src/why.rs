@@ -3,7 +3,7 @@
 use block::{Cited, Explanation, Kind, Probed, Standing};
 use serde::{Deserialize, Serialize};
 use terms::ruling::RuleOrigin;
-use terms::{Timestamp, Url, url};
+use terms::{Country, Residence, Timestamp, Url, url};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Why {
@@ -12,6 +12,8 @@ pub struct Why {
     /// The site that answers for its host.
     pub site: Option<String>,
     pub blocked: bool,
+    /// For a client in this country; `None`: in none that rules name.
+    pub country: Option<String>,
     /// The version of the rules that were asked; `None` where they are not those of a running edge.
     pub list: Option<u64>,
     /// The reading of the URL that was decided on, where that isn't the canonical one.
@@ -71,6 +73,8 @@ pub struct Named {
     pub id: Option<String>,
     pub notice: Option<String>,
     pub reason: Option<String>,
+    /// In which countries it holds, if not in all.
+    pub geo: Option<String>,
     pub from: Option<Timestamp>,
     pub until: Option<Timestamp>,
     /// `in-force`, `not-yet` or `over`.
@@ -81,13 +85,14 @@ pub struct Named {
 
 impl Why {
     /// `came` is what `url` was read from.
-    pub fn of(came: &str, url: &Url, site: Option<&str>, explanation: &Explanation) -> Why {
+    pub fn of(came: &str, url: &Url, country: Option<Country>, site: Option<&str>, explanation: &Explanation) -> Why {
         let text = str::to_owned;
         let reading = &*explanation.reading;
         Why {
             url: text(url.canonical()),
             site: site.map(text),
             blocked: explanation.is_blocked(),
+            country: country.map(|country| country.to_string()),
             list: Some(explanation.list),
             reading: (reading != url.canonical()).then(|| text(reading)),
             refusal: explanation.ruling.as_ref().map(|ruling| Told {
@@ -102,6 +107,11 @@ impl Why {
             probes: explanation.probes.iter().map(Probe::of).collect(),
         }
     }
+}
+
+/// Where a client is for whom rules are asked: unless a country is said, in none that rules name.
+pub fn residence(country: Option<Country>) -> Residence {
+    country.map_or(Residence::Elsewhere, Residence::In)
 }
 
 impl Step {
@@ -146,6 +156,7 @@ impl Named {
             id,
             notice: cited.attributes.notice.as_deref().map(text),
             reason: cited.attributes.reason.as_deref().map(text),
+            geo: cited.attributes.geo.as_ref().map(ToString::to_string),
             from: cited.attributes.from,
             until: cited.attributes.until,
             standing: text(standing),

@@ -16,7 +16,7 @@ use seawall::sites::{Admission, ByPath, HostPattern, Purging, Redirects, Site, S
 use seawall::telemetry::Telemetry;
 use seawall::witness::Witness;
 use terms::url::Scheme;
-use terms::{Ask, Body, Clock, Digest, Networks, Peer};
+use terms::{Ask, Body, Clock, Digest, Peer, Trusted};
 
 pub struct House {
     pub gateway: Gateway,
@@ -98,7 +98,7 @@ pub fn house(clock: Clock) -> House {
         admission: Admission::default(),
         purging: Purging::default(),
     };
-    let sites = Sites::new(vec![Arc::new(site)], Networks::default());
+    let sites = Sites::new(vec![Arc::new(site)], Trusted::default());
     let hooks = Hooks::open(&folder.path().join("hooks"), Vec::new(), clock.clone()).expect("hooks can be opened");
     let purger = Purger::new(cache.clone(), blocks.clone(), log.clone(), Arc::new(hooks), clock.clone());
     let gateway = Gateway::new(sites, blocks, cache.clone(), Arc::new(purger), witness, clock);
@@ -117,7 +117,7 @@ pub fn peer() -> Peer {
 }
 
 pub async fn store(cache: &Cache) {
-    let (ask, _) = Ask::read(request(), peer(), &Networks::default(), Clock::system().now());
+    let (ask, _) = Ask::read(request(), peer(), &Trusted::default(), Clock::system().now());
     let url = ask.url.clone().expect("a URL");
     let Ok(Lookup::Miss(fill)) = cache.look_up(&ask, &url, &Caching::default(), ask.began) else {
         panic!("nothing is stored yet")

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use terms::url::Scheme;
 use terms::wire::range::Parts;
-use terms::{Ask, CacheUse, Clock, Departures, Networks, Peer, RequestId, Timestamp, Verdict};
+use terms::{Ask, CacheUse, Clock, Departures, Peer, RequestId, Timestamp, Trusted, Verdict};
 
 use super::*;
 
@@ -61,7 +61,7 @@ fn noted(agent: &[u8]) -> Noted {
     let mut request = Request::new(());
     *request.headers_mut() = fields;
     let peer = Peer { address: ([127, 0, 0, 1], 1).into(), scheme: Scheme::Http };
-    let (ask, ()) = Ask::read(request, peer, &Networks::default(), Clock::manual(Timestamp::from_secs(0)).now());
+    let (ask, ()) = Ask::read(request, peer, &Trusted::default(), Clock::manual(Timestamp::from_secs(0)).now());
     Noted::of(&ask)
 }
 

@@ -11,7 +11,7 @@ use cache::Cache;
 use hooks::Hooks;
 use net::Draining;
 use parking_lot::Mutex;
-use terms::{Clock, Networks};
+use terms::Clock;
 use tokio::sync::mpsc;
 
 use super::state::State;
@@ -176,7 +176,7 @@ fn open_sites(meant: &Meant, telemetry: &Telemetry, https: Option<u16>) -> (Site
     let quota = Arc::new(Quota::default());
     quota.set(reload::everywhere_of(meant));
     let sites = meant.sites.iter().map(|site| reload::site_of(site, telemetry, &quota, None, https)).collect();
-    (Sites::new(sites, Networks::new(&meant.edge.trusted_proxies)), quota)
+    (Sites::new(sites, reload::trusted_of(meant)), quota)
 }
 
 /// How this node names itself in `Via`.
@@ -191,7 +191,7 @@ fn open_access_log(meant: &Meant, log: &Log) -> anyhow::Result<Arc<AccessLog>> {
 }
 
 fn open_lists(meant: &Meant, clock: &Clock) -> anyhow::Result<(Sources, Vec<Change>)> {
-    let settings = block::Settings { lists: meant.takedown.lists.clone(), state: meant.state.clone() };
+    let settings = block::Settings { lists: meant.takedown.lists.clone(), state: meant.state.clone(), geo: false };
     Sources::load(&settings, clock.wall()).map_err(|errors| {
         let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
         anyhow::Error::new(ListsUnusable(lines.join("\n")))

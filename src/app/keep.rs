@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use audit::Log;
-use block::Blocks;
+use block::{Blocks, Case};
 use cache::{Bounds, Cache, Judged, Kept, Stamp, Taking, Written};
 use terms::{Clock, Digest, Url};
 use tokio::sync::oneshot;
@@ -175,10 +175,11 @@ impl Asker {
 
     fn judge(&self, stamps: &Stamps, url: &Url, digest: Option<Digest>, stamp: Stamp) -> Judged {
         let (index, now) = (self.blocks.index(), self.clock.wall());
-        if index.judge(url, now).is_some() {
+        let case = Case::of_anybody(now);
+        if index.judge(url, case).is_some() {
             return Judged::Blocked;
         }
-        if let Some(digest) = digest.filter(|digest| index.judge_digest(url, digest, now).is_some()) {
+        if let Some(digest) = digest.filter(|digest| index.judge_digest(url, digest, case).is_some()) {
             self.blocks.remember(url, digest, now);
             return Judged::Blocked;
         }

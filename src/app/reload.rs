@@ -5,7 +5,7 @@ use std::sync::Arc;
 use block::Naming;
 use cache::{Caching, Lease};
 use origin::Origins;
-use terms::Networks;
+use terms::{Networks, Trusted};
 
 use super::house::pages_of;
 use super::https;
@@ -238,7 +238,7 @@ impl Parts {
         let admin = meant.admin.tls.as_ref().map(load).transpose()?;
         let listeners = self.listeners.prepare(&meant.edge.listeners, names)?;
         let (all, before) = (meant.takedown.lists.clone(), self.meant.takedown.lists.clone());
-        let check = move || block::sources::check(&all, |list| !before.contains(list));
+        let check = move || block::sources::check(&all, false, |list| !before.contains(list));
         let checked = tokio::task::spawn_blocking(check).await?;
         checked.map_err(|errors| Refused::NewLists(errors.iter().map(ToString::to_string).collect()))?;
         let (access, wanted) = (self.house.access.clone(), meant.log.clone());
@@ -258,7 +258,7 @@ impl Parts {
             Word::Save => Naming::Config,
         };
         let (takedown, lists) = (self.house.takedown.clone(), meant.takedown.lists.clone());
-        let named = tokio::task::spawn_blocking(move || takedown.name_lists(&lists, naming)).await?;
+        let named = tokio::task::spawn_blocking(move || takedown.name_lists(&lists, false, naming)).await?;
         let mut did = named.taken;
         let sites = self.sites(&meant, https::port(&meant, &listeners.addresses()));
         did.extend(self.move_to(sites).await?);
@@ -313,8 +313,13 @@ impl Parts {
             }
         };
         let sites = meant.sites.iter().map(site).collect();
-        Sites::new(sites, Networks::new(&meant.edge.trusted_proxies))
+        Sites::new(sites, trusted_of(meant))
     }
+}
+
+/// Whose word on clients is believed.
+pub(super) fn trusted_of(meant: &Meant) -> Trusted {
+    Trusted { proxies: Networks::new(&meant.edge.trusted_proxies), country: None }
 }
 
 /// Whether a site sends clients to this port of https, if it sends them to any.

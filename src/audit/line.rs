@@ -239,7 +239,7 @@ fn array<'a>(out: &mut Vec<u8>, items: impl Iterator<Item = &'a str>) {
     out.push(b']');
 }
 
-/// The rule, its first notice, and all of them where there are several.
+/// The rule, its first notice, and all of them where there are several; where the client is, if that decided.
 fn rule(out: &mut Vec<u8>, ruling: &Ruling) {
     field(out, "rule", |out| text::string(out, &ruling.rule));
     if let Some(first) = ruling.notices.first() {
@@ -247,6 +247,9 @@ fn rule(out: &mut Vec<u8>, ruling: &Ruling) {
     }
     if ruling.notices.len() > 1 {
         field(out, "notices", |out| array(out, ruling.notices.iter().map(AsRef::as_ref)));
+    }
+    if let Some(residence) = &ruling.residence {
+        field(out, "country", |out| text::string(out, residence.as_str()));
     }
 }
 

@@ -1,27 +1,71 @@
 //! The guard: what is asked for, and what is answered, judged by the index in force.
 
+use std::cell::OnceCell;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use terms::{Digest, Proof, Ruling, Timestamp, Url};
+use terms::country::{ANYBODY, Doubt};
+use terms::{Client, Country, Digest, Proof, Residence, Ruling, Timestamp, Url};
 
-use crate::index::{Index, Table};
+use crate::index::{Case, Index, Table};
 use crate::kin::Kin;
 use crate::known::Known;
-use crate::register::{Lane, Load, Register, Round};
+use crate::register::{Judging, Lane, Load, Register, Round};
 use crate::shelf::Shelf;
 
-/// The version of the index that let something through.
+/// For whom something is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// For the cache, or before it is known for whom.
+    Anybody,
+    Client {
+        address: IpAddr,
+        /// Where it is, as far as it was told with the request.
+        told: Option<Country>,
+    },
+}
+
+/// Says where the client of an audience is.
+pub type Places = dyn Fn(IpAddr, Option<Country>) -> Residence + Send + Sync;
+
+impl From<&Client> for Audience {
+    fn from(client: &Client) -> Audience {
+        Audience::Client { address: client.address, told: client.country }
+    }
+}
+
+/// Looks where an audience is when it is first asked for that.
+pub(crate) fn residence(places: &Places, audience: Audience) -> impl Fn() -> Residence + '_ {
+    let found = OnceCell::new();
+    move || match audience {
+        Audience::Anybody => ANYBODY(),
+        Audience::Client { address, told } => *found.get_or_init(|| places(address, told)),
+    }
+}
+
+/// The version of the index that let something through, and for whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Clearance {
     pub list: u64,
+    pub audience: Audience,
 }
 
-/// Versions count from 1.
-const NEVER_JUDGED: Clearance = Clearance { list: 0 };
+impl Clearance {
+    /// What is cleared for one client is for the cache, where less is forbidden.
+    #[must_use]
+    pub fn for_anybody(self) -> Clearance {
+        Clearance { audience: Audience::Anybody, ..self }
+    }
+
+    /// For the same audience. Versions count from 1.
+    fn never_judged(self) -> Clearance {
+        Clearance { list: 0, ..self }
+    }
+}
 
 /// What got onto a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +83,7 @@ pub struct Blocks {
     known: Known,
     kin: Mutex<Arc<Kin>>,
     shelf: Arc<Shelf>,
+    places: Box<Places>,
     versions: Mutex<Versions>,
 }
 
@@ -61,8 +106,15 @@ impl Blocks {
             known: Known::default(),
             kin: Mutex::new(kin),
             shelf: Arc::new(shelf),
+            places: Box::new(|_, told| told.map_or(Residence::Unknown(Doubt::default()), Residence::In)),
             versions: Mutex::new(versions),
         })
+    }
+
+    /// Has it ask `places` where clients are.
+    #[must_use]
+    pub fn with_places(self, places: Box<Places>) -> Blocks {
+        Blocks { places, ..self }
     }
 
     pub fn version(&self) -> u64 {
@@ -75,15 +127,17 @@ impl Blocks {
     }
 
     /// Whether `url` may be asked for. The error is the rule that forbids it.
-    pub fn judge(&self, url: &Url, now: Timestamp) -> Result<Clearance, Arc<Ruling>> {
+    pub fn judge(&self, url: &Url, audience: Audience, now: Timestamp) -> Result<Clearance, Arc<Ruling>> {
         let index = self.index.load();
+        let whom = residence(&*self.places, audience);
+        let case = Case { now, whom: &whom };
         let known = if index.has_digest_rules() { self.known.digest(url, now) } else { None };
         let ruling = match known {
-            Some(digest) => index.judge_known(url, &digest, now),
-            None => index.judge(url, now),
+            Some(digest) => index.judge_known(url, &digest, case),
+            None => index.judge(url, case),
         };
         match ruling {
-            None => Ok(Clearance { list: index.version() }),
+            None => Ok(Clearance { list: index.version(), audience }),
             Some(ruling) => Err(Arc::new(ruling)),
         }
     }
@@ -97,14 +151,16 @@ impl Blocks {
         now: Timestamp,
     ) -> Result<Clearance, Arc<Ruling>> {
         let index = self.index.load();
+        let whom = residence(&*self.places, clearance.audience);
+        let case = Case { now, whom: &whom };
         let ruling = match digest {
-            Some(digest) if clearance.list == index.version() => index.judge_digest(url, digest, now),
-            Some(digest) => index.judge_known(url, digest, now),
+            Some(digest) if clearance.list == index.version() => index.judge_digest(url, digest, case),
+            Some(digest) => index.judge_known(url, digest, case),
             None if clearance.list == index.version() => None,
-            None => index.judge(url, now),
+            None => index.judge(url, case),
         };
         match ruling {
-            None => Ok(Clearance { list: index.version() }),
+            None => Ok(Clearance { list: index.version(), ..clearance }),
             Some(ruling) => Err(Arc::new(ruling)),
         }
     }
@@ -154,9 +210,9 @@ impl Blocks {
             also(clearance, url, &coded)?;
         }
         for alias in aliases {
-            also(NEVER_JUDGED, alias, &digest)?;
+            also(clearance.never_judged(), alias, &digest)?;
             if coded.is_some() {
-                also(NEVER_JUDGED, alias, &coded)?;
+                also(clearance.never_judged(), alias, &coded)?;
             }
         }
         Ok(cleared)
@@ -173,7 +229,7 @@ impl Blocks {
         proof: &Proof,
         now: Timestamp,
     ) -> Result<Entered, Arc<Ruling>> {
-        let ticket = lane.enter(url.clone(), aliases.into(), proof.clone(), clearance.list);
+        let ticket = lane.enter(url.clone(), aliases.into(), proof.clone(), clearance);
         // From here on every publication finds the ticket; of those before, this sees the last.
         if self.version() == clearance.list {
             return Ok(Entered { ticket, list: clearance.list });
@@ -214,7 +270,7 @@ impl Blocks {
 
     /// Judges everything under way by the index in force, and has cut what is blocked.
     pub fn cut(&self, now: Timestamp) -> Arc<Round> {
-        self.register.judge(&self.index.load_full(), now)
+        self.register.judge(&Judging { index: &self.index.load_full(), places: &*self.places, now })
     }
 }
 
@@ -295,7 +351,7 @@ mod tests {
             let shelf = Shelf::new(PathBuf::new());
             let blocks = Blocks::new(state.path(), table(""), Vec::new(), Kin::default(), shelf).unwrap();
             let (lane, url) = (blocks.lane(Load::Answers), Arc::new(Url::parse("h.example/a").unwrap()));
-            let cleared = blocks.judge(&url, NOW).unwrap();
+            let cleared = blocks.judge(&url, Audience::Anybody, NOW).unwrap();
             let cleared = blocks.judge_bytes(cleared, &url, Some(&digest), NOW).unwrap();
             blocks.publish(table(&rule), Vec::new()).unwrap();
             // Finds nothing on the lane.
@@ -317,15 +373,52 @@ mod tests {
             let shelf = Shelf::new(PathBuf::new());
             let blocks = Blocks::new(state.path(), table(""), Vec::new(), Kin::default(), shelf).unwrap();
             let (lane, url) = (blocks.lane(Load::Answers), Arc::new(Url::parse("h.example/a").unwrap()));
-            let cleared = blocks.judge(&url, NOW).unwrap();
+            let cleared = blocks.judge(&url, Audience::Anybody, NOW).unwrap();
             blocks.enter(&lane, cleared, (&url, &[]), &proof, NOW).unwrap();
             blocks.publish(table(&rule.to_string()), Vec::new()).unwrap();
             let _round = blocks.cut(NOW);
             assert_eq!(lane.is_blocked(), is_covered, "under way");
             let other = blocks.lane(Load::Answers);
-            let cleared = blocks.judge(&url, NOW).unwrap();
+            let cleared = blocks.judge(&url, Audience::Anybody, NOW).unwrap();
             assert_eq!(blocks.enter(&other, cleared, (&url, &[]), &proof, NOW).is_err(), is_covered, "at the exit");
         }
+    }
+
+    #[test]
+    fn a_rule_for_a_country_cuts_what_its_clients_get_and_no_fetch() {
+        let state = tempfile::tempdir().unwrap();
+        let shelf = Shelf::new(PathBuf::new());
+        let place = |address: IpAddr, told: Option<Country>| match address.is_loopback() {
+            true => told.map_or(Residence::Unknown(Doubt::Block), Residence::In),
+            false => Residence::Unknown(Doubt::Serve),
+        };
+        let blocks = Blocks::new(state.path(), table(""), Vec::new(), Kin::default(), shelf).unwrap();
+        let blocks = blocks.with_places(Box::new(place));
+        let url = Arc::new(Url::parse("h.example/a").unwrap());
+        let client = |address: &str, told: &str| {
+            let (address, told) = (address.parse().unwrap(), Country::from_text(told));
+            (Load::Answers, Audience::Client { address, told })
+        };
+        let all = [
+            (client("127.0.0.1", "DE"), true),
+            (client("127.0.0.1", "US"), false),
+            (client("127.0.0.1", ""), true),
+            (client("192.0.2.1", "DE"), false),
+            ((Load::Fill, Audience::Anybody), false),
+        ];
+        let lanes = all.map(|((load, audience), is_cut)| {
+            let lane = blocks.lane(load);
+            let cleared = blocks.judge(&url, audience, NOW).unwrap();
+            blocks.enter(&lane, cleared, (&url, &[]), &Proof::None, NOW).unwrap();
+            (lane, is_cut)
+        });
+        blocks.publish(table("https://h.example/a geo=DE\n!https://h.example/b geo=US"), Vec::new()).unwrap();
+        let round = blocks.cut(NOW);
+        for ((lane, is_cut), who) in lanes.iter().zip(all) {
+            assert_eq!(lane.is_blocked(), *is_cut, "{who:?}");
+            assert_eq!(blocks.judge(&url, who.0.1, NOW).is_err(), *is_cut, "{who:?}");
+        }
+        assert_eq!(round.cut(), 2);
     }
 
     /// Notes what it carries when it is woken.
@@ -348,7 +441,7 @@ mod tests {
         let lanes: Vec<_> = lanes.into_iter().map(|load| (load, blocks.lane(load))).collect();
         let mut waits = Vec::new();
         for (load, lane) in &lanes {
-            let cleared = blocks.judge(&url, NOW).unwrap();
+            let cleared = blocks.judge(&url, Audience::Anybody, NOW).unwrap();
             blocks.enter(lane, cleared, (&url, &[]), &Proof::None, NOW).unwrap();
             let waker = Arc::new(Owner(*load, Arc::clone(&order))).into();
             let mut wait = Box::pin(lane.blocked());

@@ -12,13 +12,13 @@ mod shelf;
 pub mod sources;
 
 pub use edits::{Edits, EditsError};
-pub use guard::{Blocks, Clearance, Entered};
-pub use index::{Cited, Explanation, Index, Kind, Probed, Source, Table, patterns_at_large};
+pub use guard::{Audience, Blocks, Clearance, Entered, Places};
+pub use index::{Case, Cited, Explanation, Index, Kind, Probed, Source, Table, patterns_at_large};
 pub use kin::Kin;
 pub use list::{BadLine, Foreign};
 pub use pattern::{BadPattern, Pattern, Share};
 pub use register::{Blocked, Lane, Load, Round};
 pub use rule::{Attributes, Place, Rule, Standing, Subject};
-pub use settings::{Listed, Settings};
+pub use settings::{Allowed, Listed, Settings};
 pub use shelf::Shelf;
 pub use sources::{Change, Naming, Sources, Watching, watch};

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use terms::{Proof, Ruling, Timestamp, Url};
 
-use crate::index::Index;
+use crate::guard::{Clearance, Places, residence};
+use crate::index::{Case, Index};
 
 /// Shards of the register, so that connections that open and close don't wait for one lock.
 const SHARDS: usize = 16;
@@ -24,7 +25,7 @@ struct UnderWay {
     /// Other URLs of the same bytes.
     aliases: Box<[Arc<Url>]>,
     proof: Proof,
-    list: u64,
+    clearance: Clearance,
 }
 
 #[derive(Default)]
@@ -104,11 +105,11 @@ pub struct Lane {
 impl Lane {
     /// Puts something under way; the ticket takes it off again. Its list version must be compared with
     /// the current index *afterwards*, or a rule that came in between is missed.
-    pub(crate) fn enter(&self, url: Arc<Url>, aliases: Box<[Arc<Url>]>, proof: Proof, list: u64) -> u64 {
+    pub(crate) fn enter(&self, url: Arc<Url>, aliases: Box<[Arc<Url>]>, proof: Proof, clearance: Clearance) -> u64 {
         let mut state = self.state.lock();
         state.last_ticket += 1;
         let ticket = state.last_ticket;
-        state.under_way.push_back(UnderWay { ticket, url, aliases, proof, list });
+        state.under_way.push_back(UnderWay { ticket, url, aliases, proof, clearance });
         ticket
     }
 
@@ -139,7 +140,7 @@ impl Lane {
     /// The list version that `ticket` was last judged by, while it is under way.
     pub fn list(&self, ticket: u64) -> Option<u64> {
         let state = self.state.lock();
-        state.under_way.iter().find(|one| one.ticket == ticket).map(|one| one.list)
+        state.under_way.iter().find(|one| one.ticket == ticket).map(|one| one.clearance.list)
     }
 
     /// Whether anything under way is blocked.
@@ -164,22 +165,25 @@ impl Lane {
     }
 
     /// Judges all that is under way by `index`, and wakes the owner if something of it became blocked.
-    fn judge(&self, index: &Index, now: Timestamp, round: &Arc<Round>) {
+    fn judge(&self, by: &Judging<'_>, round: &Arc<Round>) {
+        let (index, now) = (by.index, by.now);
         let mut state = self.state.lock();
         let State { under_way, blocked, waker, .. } = &mut *state;
         let before = blocked.len();
-        for one in under_way.iter_mut().filter(|one| one.list < index.version()) {
+        for one in under_way.iter_mut().filter(|one| one.clearance.list < index.version()) {
+            let whom = residence(by.places, one.clearance.audience);
+            let case = Case { now, whom: &whom };
             let (digest, coded) = (one.proof.digest(), one.proof.coded());
             let judge = |url: &Arc<Url>| {
                 let ruling = match &digest {
-                    Some(digest) => index.judge_known(url, digest, now),
-                    None => index.judge(url, now),
+                    Some(digest) => index.judge_known(url, digest, case),
+                    None => index.judge(url, case),
                 };
-                ruling.or_else(|| index.judge_digest(url, coded.as_ref()?, now))
+                ruling.or_else(|| index.judge_digest(url, coded.as_ref()?, case))
             };
             match judge(&one.url).or_else(|| one.aliases.iter().find_map(judge)) {
                 // Only what lets something through is what it was last judged by.
-                None => one.list = index.version(),
+                None => one.clearance.list = index.version(),
                 Some(_) if blocked.iter().any(|blocked| blocked.ticket == one.ticket) => {}
                 Some(ruling) => {
                     let (ticket, ruling) = (one.ticket, Arc::new(ruling));
@@ -204,6 +208,13 @@ impl Drop for Lane {
         let blocked = std::mem::take(&mut self.state.get_mut().blocked);
         blocked.iter().for_each(|blocked| self.settle(blocked, true));
     }
+}
+
+/// By what all that is under way is judged.
+pub(crate) struct Judging<'i> {
+    pub(crate) index: &'i Index,
+    pub(crate) places: &'i Places,
+    pub(crate) now: Timestamp,
 }
 
 /// All lanes that there are.
@@ -232,15 +243,15 @@ impl Register {
 
     /// Judges all that is under way. Fills come last: whoever reads of one that is cut ends with it, and
     /// would be gone uncounted.
-    pub(crate) fn judge(&self, index: &Index, now: Timestamp) -> Arc<Round> {
+    pub(crate) fn judge(&self, by: &Judging<'_>) -> Arc<Round> {
         let round = Arc::new(Round::default());
         let mut fills = Vec::new();
         for shard in &self.shards {
             let mut lanes: Vec<Arc<Lane>> = shard.lock().iter().filter_map(Weak::upgrade).collect();
             fills.extend(lanes.extract_if(.., |lane| lane.load == Load::Fill));
-            lanes.iter().for_each(|lane| lane.judge(index, now, &round));
+            lanes.iter().for_each(|lane| lane.judge(by, &round));
         }
-        fills.iter().for_each(|fill| fill.judge(index, now, &round));
+        fills.iter().for_each(|fill| fill.judge(by, &round));
         round
     }
 }

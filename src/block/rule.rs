@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use terms::ruling::Disclose;
-use terms::{BlockStatus, Digest, Folded, Timestamp, Url, UrlError, url};
+use terms::{BlockStatus, Countries, Digest, Folded, Timestamp, Url, UrlError, url};
 
 use crate::kin::Kin;
 use crate::pattern::Pattern;
@@ -85,6 +85,8 @@ pub struct Attributes {
     pub page: Option<Arc<str>>,
     /// How much of this a blocked client is told; as the config says where it is `None`.
     pub disclose: Option<Disclose>,
+    /// The rule holds in these countries alone.
+    pub geo: Option<Countries>,
 }
 
 /// Where `now` lies in a window of time that is open where an end is missing.

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::list::Foreign;
+use crate::pattern::Share;
 
 /// Where rules come from.
 #[derive(Clone, Debug, Default)]
@@ -9,6 +10,17 @@ pub struct Settings {
     pub lists: Vec<Listed>,
     /// The state folder; `blocks/` and `lists/` in it are this room's.
     pub state: PathBuf,
+    /// As [`Allowed::geo`].
+    pub geo: bool,
+}
+
+/// What rules may take and say, for what else is there.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Allowed {
+    /// What the patterns of others take.
+    pub share: Share,
+    /// Rules may hold in some countries alone: there is something that tells where clients are.
+    pub geo: bool,
 }
 
 /// What is named as a list.

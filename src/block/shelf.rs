@@ -144,6 +144,7 @@ mod tests {
             authority: None,
             page: Some(page.into()),
             disclose: None,
+            residence: None,
             origin: RuleOrigin::File { file: Arc::from(list.to_str().unwrap()), line: 1 },
             list: 1,
         };

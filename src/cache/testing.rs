@@ -36,7 +36,7 @@ pub fn ask(method: &str, target: &str, lines: &[(&'static str, &str)]) -> (Ask, 
     *request.headers_mut() = fields(lines);
     request.headers_mut().insert(HOST, HeaderValue::from_static("photos.example"));
     let peer = Peer { address: SocketAddr::from((Ipv4Addr::LOCALHOST, 4)), scheme: Scheme::Http };
-    let (ask, ()) = Ask::read(request, peer, &terms::Networks::default(), moment());
+    let (ask, ()) = Ask::read(request, peer, &terms::Trusted::default(), moment());
     let url = ask.url.clone().unwrap();
     (ask, url)
 }
@@ -136,6 +136,7 @@ pub fn cut() -> BodyError {
         authority: None,
         page: None,
         disclose: None,
+        residence: None,
         origin,
         list: 1,
     };

@@ -59,7 +59,7 @@ fn print(output: &mut Output, all: Vec<Value>, format: Format) -> anyhow::Result
     output.table(&HEADING, &all.iter().map(row).collect::<Vec<_>>())
 }
 
-const HEADING: [&str; 6] = ["id", "rule", "notice", "reason", "at", "by"];
+const HEADING: [&str; 7] = ["id", "rule", "notice", "reason", "geo", "at", "by"];
 
 fn row(block: &Value) -> Vec<String> {
     let cell = |name| match block.get(name) {
@@ -103,6 +103,6 @@ mod tests {
     #[test]
     fn a_block_is_a_row() {
         let block = json!({"id": "r1-1", "rule": "https://a/b", "receipt": "r1", "notice": null, "reason": "R", "at": "T", "by": "desk"});
-        assert_eq!(row(&block), ["r1-1", "https://a/b", "-", "R", "T", "desk"]);
+        assert_eq!(row(&block), ["r1-1", "https://a/b", "-", "R", "-", "T", "desk"]);
     }
 }

@@ -112,7 +112,7 @@ fn certificates_unusable(errors: &[net::TlsError]) -> anyhow::Error {
 
 /// Every list that the config names, as it stands on the disk.
 pub fn read_lists(meant: &Meant) -> Result<Vec<Compiled>, Vec<SourceError>> {
-    sources::check(&meant.takedown.lists, |_| true)
+    sources::check(&meant.takedown.lists, false, |_| true)
 }
 
 /// All that is wrong, each with its source line under it.

@@ -1,13 +1,14 @@
 //! `seawall why`: which rule decides on a URL, asked of the running edge or found out on the disk.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
-use block::{Edits, Index, Kin};
-use terms::{Clock, Url};
+use block::{Case, Edits, Index, Kin};
+use terms::{Clock, Country, Url};
 
 use crate::sites::ByHost;
-use crate::why::{Named, Probe, Why as Found};
+use crate::why::{Named, Probe, Why as Found, residence};
 
 use super::check::{lists_unusable, read_lists};
 use super::client::encoded;
@@ -26,6 +27,9 @@ Examples:
   seawall why --admin 127.0.0.1:9090 --token-file state/admin.token https://photos.example/a/stolen.jpg")]
 pub struct Why {
     url: String,
+    /// For a client in this country; elsewhere than in those that rules name unless it is set
+    #[arg(long, value_name = "CODE", value_parser = country)]
+    country: Option<Country>,
     #[command(flatten)]
     reach: Reach,
     #[command(flatten)]
@@ -55,7 +59,9 @@ impl Why {
     }
 
     fn ask(&self) -> Result<Found, Failure> {
-        let reply = self.reach.admin()?.ask("GET", &format!("/api/v1/why?url={}", encoded(&self.url)), None)?;
+        let country = self.country.map(|country| format!("&country={country}")).unwrap_or_default();
+        let path = format!("/api/v1/why?url={}{country}", encoded(&self.url));
+        let reply = self.reach.admin()?.ask("GET", &path, None)?;
         let found = serde_json::from_value(reply.json)
             .context("the running one explains in a way that this one doesn't know")?;
         Ok(found)
@@ -68,11 +74,16 @@ impl Why {
         let edits = Edits::read(&meant.state.join("blocks")).map_err(Failure::config)?;
         let kin = Kin::new(meant.sites.iter().map(|site| (&site.hosts[..], site.same_content)));
         let index = Index::with_kin(0, edits, tables, Arc::new(kin), None);
-        let explanation = index.explain(url, Clock::system().wall());
+        let case = Case { now: Clock::system().wall(), whom: &|| residence(self.country) };
+        let explanation = index.explain(url, case);
         let sites = ByHost::new(meant.sites.iter().map(|site| (&site.hosts[..], &*site.name)));
         let site = sites.find(url.host()).copied();
-        Ok(Found { list: None, ..Found::of(&self.url, url, site, &explanation) })
+        Ok(Found { list: None, ..Found::of(&self.url, url, self.country, site, &explanation) })
     }
+}
+
+fn country(text: &str) -> Result<Country, String> {
+    Country::from_text(text).ok_or_else(|| "write the two letters of ISO 3166-1, such as DE".to_owned())
 }
 
 fn print(output: &mut Output, found: &Found) -> anyhow::Result<()> {
@@ -83,6 +94,9 @@ fn print(output: &mut Output, found: &Found) -> anyhow::Result<()> {
     };
     output.line(verdict)?;
     let mut pairs = vec![("url", found.url.clone()), ("site", found.site.clone().unwrap_or_else(|| "none".to_owned()))];
+    if let Some(place) = asked_place(found) {
+        pairs.push(("for", place));
+    }
     pairs.extend(found.reading.clone().map(|reading| ("read as", reading)));
     match &found.rule {
         None => pairs.push(("rule", "no rule in force covers it".to_owned())),
@@ -93,6 +107,7 @@ fn print(output: &mut Output, found: &Found) -> anyhow::Result<()> {
                 pairs.push(("holds here", "by same_content: it names another host of the site".to_owned()));
             }
             pairs.push(("from", place(rule)));
+            pairs.extend(rule.geo.clone().map(|countries| ("only in", countries)));
         }
     }
     if let Some(told) = &found.refusal {
@@ -107,7 +122,7 @@ fn print(output: &mut Output, found: &Found) -> anyhow::Result<()> {
     if !found.others.is_empty() {
         output.line("\nother rules that cover it, in the order in which they would decide")?;
         let rows: Vec<Vec<String>> = found.others.iter().map(row).collect();
-        output.table(&["rule", "from", "notice", "now", "does not decide, for"], &rows)?;
+        output.table(&["rule", "from", "notice", "now", "only in", "does not decide, for"], &rows)?;
     }
     match found.left_out {
         0 => Ok(()),
@@ -135,6 +150,20 @@ fn print_steps(output: &mut Output, found: &Found) -> anyhow::Result<()> {
     output.table(&["class", "text", "found"], &rows)
 }
 
+/// For whom this was found out, where that matters.
+fn asked_place(found: &Found) -> Option<String> {
+    let named = || found.rule.iter().chain(&found.others).filter_map(|rule| rule.geo.as_deref());
+    match &found.country {
+        Some(country) => Some(format!("clients in {country}")),
+        None if named().next().is_none() => None,
+        None => {
+            let countries: BTreeSet<&str> = named().flat_map(|countries| countries.split(',')).collect();
+            let countries: Vec<&str> = countries.into_iter().collect();
+            Some(format!("clients elsewhere than in {}; see --country", countries.join(", ")))
+        }
+    }
+}
+
 fn place(rule: &Named) -> String {
     match (&rule.file, rule.line, &rule.id) {
         (Some(file), Some(line), _) => format!("{file}:{line}"),
@@ -149,6 +178,7 @@ fn row(rule: &Named) -> Vec<String> {
         place(rule),
         rule.notice.clone().unwrap_or_else(|| "-".to_owned()),
         rule.standing.replace('-', " "),
+        rule.geo.clone().unwrap_or_else(|| "-".to_owned()),
         rule.because.clone().unwrap_or_else(|| "-".to_owned()),
     ]
 }

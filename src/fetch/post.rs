@@ -22,7 +22,7 @@ impl Fetcher {
     ) -> Result<Answer, Refusal> {
         let judge = self.judge(fill.url(), clearance);
         let lane = self.blocks.lane(Load::Fill);
-        let entered = self.blocks.enter(&lane, clearance, (&judge.url, &[]), &Proof::None, sent.wall);
+        let entered = self.blocks.enter(&lane, clearance.for_anybody(), (&judge.url, &[]), &Proof::None, sent.wall);
         if let Err(ruling) = entered {
             return Err(Refusal::Blocked(ruling));
         }
@@ -32,7 +32,7 @@ impl Fetcher {
         tokio::spawn(Box::pin(async move { fetch.land(fill, reply, sent, &lane, starter).await }));
         let now = self.clock.now();
         match (Started { flight, private, wish: None }).landed().await? {
-            Landed::Entry(hit) => Ok(hit.answer(ask, &site.caching, now)),
+            Landed::Entry(hit) => Ok(self.attend(site, ask, hit.answer(ask, &site.caching, now), clearance)),
             Landed::Private(answer) => Ok(answer),
             // Nobody waited for anybody.
             Landed::Pass(_) => Err(Refusal::Internal),

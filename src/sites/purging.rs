@@ -61,7 +61,7 @@ mod tests {
             request = request.header("authorization", value);
         }
         let peer = Peer { address: SocketAddr::new(from.parse().unwrap(), 4), scheme: Scheme::Http };
-        Ask::read(request.body(()).unwrap(), peer, &Networks::default(), Clock::system().now()).0
+        Ask::read(request.body(()).unwrap(), peer, &terms::Trusted::default(), Clock::system().now()).0
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::*;
 const START: Timestamp = Timestamp::from_secs(1_000);
 
 fn takedown(state: &Path, clock: &Clock) -> Takedown {
-    let settings = block::Settings { lists: Vec::new(), state: state.to_owned() };
+    let settings = block::Settings { lists: Vec::new(), state: state.to_owned(), geo: false };
     let (sources, _) = Sources::load(&settings, START).unwrap();
     let edits = Edits::open(&state.join("blocks")).unwrap();
     let shelf = Shelf::new(state.to_owned());

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use block::Explanation;
 use block::edits::{BadCursor, Page};
 use block::sources::SourceStatus;
-use terms::{Digest, Timestamp, Url};
+use block::{Case, Explanation};
+use terms::{Digest, Residence, Timestamp, Url};
 
 use super::Takedown;
 
@@ -25,8 +25,9 @@ pub struct Lists {
 }
 
 impl Takedown {
-    pub fn explain(&self, url: &Url) -> Explanation {
-        self.blocks.index().explain(url, self.clock.wall())
+    /// For who is where `residence` says.
+    pub fn explain(&self, url: &Url, residence: Residence) -> Explanation {
+        self.blocks.index().explain(url, Case { now: self.clock.wall(), whom: &|| residence })
     }
 
     pub fn blocks(&self, after: Option<&str>, limit: usize) -> Result<Page, BadCursor> {

@@ -43,6 +43,15 @@ impl Proof {
         }
     }
 
+    /// Whether a digest of it is still to come.
+    pub fn is_awaited(&self) -> bool {
+        match self {
+            Proof::None | Proof::Known(_) => false,
+            Proof::Later(cell) => cell.get().is_none(),
+            Proof::Coded(both) => both.iter().any(Proof::is_awaited),
+        }
+    }
+
     /// Of what is served, where that is not what came.
     pub fn coded(&self) -> Option<Digest> {
         match self {
@@ -93,10 +102,13 @@ mod tests {
         let (origin, served) = (Digest::of(b"origin"), Digest::of(b"served"));
         let plain = Proof::Known(origin);
         assert_eq!((plain.digest(), plain.served(), plain.coded()), (Some(origin), Some(origin), None));
+        assert!(!plain.is_awaited());
         let cell = Arc::new(OnceLock::new());
         let both = plain.in_coding(Proof::Later(cell.clone()));
         assert_eq!((both.digest(), both.served(), both.coded()), (Some(origin), None, None));
+        assert!(both.is_awaited());
         cell.set(served).unwrap();
         assert_eq!((both.digest(), both.served(), both.coded()), (Some(origin), Some(served), Some(served)));
+        assert!(!both.is_awaited());
     }
 }

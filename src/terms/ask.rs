@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method, Request, Version, header};
 
-use crate::client::{Client, given_id};
+use crate::client::{Client, Trusted, given_id};
 use crate::wire::fields::{is_hop_by_hop, strip_hop_by_hop};
-use crate::{Moment, Networks, Url, UrlError, Voice, tunnel, url::Scheme};
+use crate::{Moment, Url, UrlError, Voice, tunnel, url::Scheme};
 
 /// Who is at the other end of a connection, and how it came in.
 #[derive(Clone, Copy, Debug)]
@@ -135,7 +135,7 @@ pub struct Ask {
 impl Ask {
     /// Takes a request apart; the body goes its own way. Of whom they speak for, and of the request's id,
     /// `trusted` proxies are believed.
-    pub fn read<B>(request: Request<B>, peer: Peer, trusted: &Networks, now: Moment) -> (Ask, B) {
+    pub fn read<B>(request: Request<B>, peer: Peer, trusted: &Trusted, now: Moment) -> (Ask, B) {
         let (mut head, body) = request.into_parts();
         let mut present = Present::among(&head.headers);
         present.tunnel = present.upgrade && tunnel::is_asked_for(&head);

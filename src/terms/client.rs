@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use http::{HeaderMap, HeaderName, header};
 
 use crate::url::Scheme;
-use crate::{Networks, Peer, RequestId};
+use crate::{Country, Networks, Peer, RequestId};
 
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -19,16 +19,28 @@ pub struct Client {
     pub scheme: Scheme,
     /// The trusted proxies between it and us, the peer last; empty where it is the peer.
     pub proxies: Vec<IpAddr>,
+    /// Where it is, by their word.
+    pub country: Option<Country>,
+}
+
+/// Whose word on clients is believed.
+#[derive(Clone, Debug, Default)]
+pub struct Trusted {
+    pub proxies: Networks,
+    /// The field in which they say in which country a client is, if they do.
+    pub country: Option<HeaderName>,
 }
 
 impl Client {
     /// Whom `fields` name, as far as trusted proxies wrote them.
-    pub fn of(peer: &Peer, fields: &HeaderMap, trusted: &Networks) -> Client {
+    pub fn of(peer: &Peer, fields: &HeaderMap, trusted: &Trusted) -> Client {
         let peer_address = peer.address.ip().to_canonical();
-        let alone = Client { address: peer_address, scheme: peer.scheme, proxies: Vec::new() };
-        if !trusted.contains(peer_address) {
+        let alone = Client { address: peer_address, scheme: peer.scheme, proxies: Vec::new(), country: None };
+        if !trusted.proxies.contains(peer_address) {
             return alone;
         }
+        let country = trusted.country.as_ref().and_then(|name| country(fields, name));
+        let trusted = &trusted.proxies;
         // A proxy that writes one of the two may hand the other on as a stranger wrote it. Far more write
         // `X-Forwarded-For`, so it decides wherever it is there.
         let (named, told) = match fields.contains_key(&X_FORWARDED_FOR) {
@@ -36,7 +48,7 @@ impl Client {
             false => alone.behind_forwarded(fields, trusted),
         };
         let scheme = scheme_of(fields).or(told).unwrap_or(peer.scheme);
-        Client { scheme, ..named }
+        Client { scheme, country, ..named }
     }
 
     /// Walks from the peer towards the client, as far as each one's word is worth something: the rightmost
@@ -65,13 +77,20 @@ impl Client {
 }
 
 /// The id that a trusted proxy gave the request. Two are none.
-pub(crate) fn given_id(peer: &Peer, fields: &HeaderMap, trusted: &Networks) -> Option<RequestId> {
-    if !trusted.contains(peer.address.ip()) {
+pub(crate) fn given_id(peer: &Peer, fields: &HeaderMap, trusted: &Trusted) -> Option<RequestId> {
+    if !trusted.proxies.contains(peer.address.ip()) {
         return None;
     }
     let mut all = fields.get_all(&X_REQUEST_ID).iter();
     let (first, second) = (all.next()?, all.next());
     second.is_none().then(|| RequestId::given(first.to_str().ok()?)).flatten()
+}
+
+/// Two say that one of them is a stranger's.
+fn country(fields: &HeaderMap, name: &HeaderName) -> Option<Country> {
+    let mut all = fields.get_all(name).iter();
+    let (first, second) = (all.next()?, all.next());
+    second.is_none().then(|| Country::from_text(first.to_str().ok()?.trim())).flatten()
 }
 
 /// A list says of several proxies what each saw, and the first of them may have let a client speak: it tells
@@ -135,8 +154,9 @@ mod tests {
     use super::*;
     use crate::Network;
 
-    fn trusted() -> Networks {
-        Networks::new(&["10.0.0.0/8", "2001:db8::/32"].map(|text| text.parse::<Network>().unwrap()))
+    fn trusted() -> Trusted {
+        let proxies = ["10.0.0.0/8", "2001:db8::/32"].map(|text| text.parse::<Network>().unwrap());
+        Trusted { proxies: Networks::new(&proxies), country: Some(HeaderName::from_static("x-country")) }
     }
 
     fn peer(address: &str) -> Peer {
@@ -183,9 +203,15 @@ mod tests {
 
     #[test]
     fn a_stranger_is_not_believed() {
-        let lines = [("x-forwarded-for", "10.0.0.9"), ("x-forwarded-proto", "https"), ("x-request-id", "mine")];
+        let lines = [
+            ("x-forwarded-for", "10.0.0.9"),
+            ("x-forwarded-proto", "https"),
+            ("x-request-id", "mine"),
+            ("x-country", "US"),
+        ];
         let client = Client::of(&peer("198.51.100.1"), &fields(&lines), &trusted());
-        let peer_alone = Client { address: "198.51.100.1".parse().unwrap(), scheme: Scheme::Http, proxies: Vec::new() };
+        let address = "198.51.100.1".parse().unwrap();
+        let peer_alone = Client { address, scheme: Scheme::Http, proxies: Vec::new(), country: None };
         assert_eq!(client, peer_alone);
         assert_eq!(given_id(&peer("198.51.100.1"), &fields(&lines), &trusted()), None);
     }
@@ -231,6 +257,25 @@ mod tests {
     }
 
     #[test]
+    fn a_country_is_believed_where_it_is_one() {
+        for (lines, country) in [
+            (&[("x-country", "DE")][..], Some("DE")),
+            (&[("x-country", " de ")], Some("DE")),
+            (&[("x-country", "FR"), ("x-forwarded-for", "198.51.100.1")], Some("FR")),
+            (&[("x-country", "XX")], None),
+            (&[("x-country", "T1")], None),
+            (&[("x-country", "DE, FR")], None),
+            (&[("x-country", "")], None),
+            (&[("x-country", "\u{fc}")], None),
+            (&[("x-country", "DE"), ("x-country", "DE")], None),
+            (&[("cf-ipcountry", "DE")], None),
+        ] {
+            let found = Client::of(&peer("10.0.0.1"), &fields(lines), &trusted()).country;
+            assert_eq!(found.as_ref().map(Country::as_str), country, "{lines:?}");
+        }
+    }
+
+    #[test]
     fn an_id_is_taken_from_a_trusted_proxy_if_it_can_be() {
         let long = "x".repeat(64);
         for (value, is_taken) in [
@@ -257,7 +302,7 @@ mod tests {
             for lines in [[("x-forwarded-for", list.as_str())], [("forwarded", forwarded.as_str())]] {
                 let lines = fields(&lines);
                 let found = Client::of(&peer("10.0.0.1"), &lines, &trusted());
-                prop_assert!(found.proxies.iter().all(|proxy| trusted().contains(*proxy)));
+                prop_assert!(found.proxies.iter().all(|proxy| trusted().proxies.contains(*proxy)));
                 let stranger = Client::of(&peer("192.0.2.1"), &lines, &trusted());
                 prop_assert_eq!(stranger.address.to_string(), "192.0.2.1");
             }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::Residence;
+
 /// The statuses a rule may answer with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum BlockStatus {
@@ -72,6 +74,8 @@ pub struct Ruling {
     pub page: Option<Arc<str>>,
     /// The most reticent word of all that ask for this rule; the config's where none says anything.
     pub disclose: Option<Disclose>,
+    /// Where the client is, if the rule holds in some countries alone.
+    pub residence: Option<Residence>,
     pub origin: RuleOrigin,
     /// The version of the index that decided.
     pub list: u64,

@@ -62,7 +62,7 @@ fn problem(error: TakedownError) -> Problem {
     match error {
         TakedownError::Add(AddError::Draft(error)) => Problem::unprocessable(error.to_string()),
         TakedownError::Add(error @ AddError::Conflict(_)) => Problem::conflict(error.to_string()),
-        TakedownError::Add(error @ (AddError::Full | AddError::Patterns(_))) => {
+        TakedownError::Add(error @ (AddError::Full | AddError::Patterns(_) | AddError::Geo)) => {
             Problem::unprocessable(error.to_string())
         }
         error => Problem::unavailable(error.to_string()),
@@ -103,6 +103,7 @@ pub(super) async fn list(admin: &Arc<Admin>, query: Option<&str>) -> Result<Page
                 "receipt": block.receipt,
                 "notice": block.notice.as_deref(),
                 "reason": block.reason.as_deref(),
+                "geo": block.geo.as_ref().map(ToString::to_string),
                 "at": block.at,
                 "by": block.by,
             })

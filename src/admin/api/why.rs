@@ -1,17 +1,23 @@
-//! `GET /api/v1/why?url=`: what holds for a URL now, and which rule decides.
+//! `GET /api/v1/why?url=&country=`: what holds for a URL now, and which rule decides.
 
 use http::StatusCode;
-use terms::Url;
+use terms::{Country, Url};
 
 use super::super::problem::Problem;
 use super::super::{Admin, Page, json};
 use super::parameter;
-use crate::why::Why;
+use crate::why::{Why, residence};
 
 pub(super) fn explain(admin: &Admin, query: Option<&str>) -> Result<Page, Problem> {
     let text = parameter(query, "url").ok_or_else(|| Problem::bad_request("name a URL: /api/v1/why?url=https://…"))?;
     let url = Url::parse(&text).map_err(|error| Problem::unprocessable(format!("the URL can't be named: {error}")))?;
+    let country = match parameter(query, "country") {
+        None => None,
+        Some(code) => Some(Country::from_text(&code).ok_or_else(|| {
+            Problem::bad_request("country is the two letters of ISO 3166-1, such as DE; leave it out for elsewhere")
+        })?),
+    };
     let sites = admin.gateway.sites();
     let site = sites.of_host(url.host()).map(|site| &*site.name);
-    Ok(json(StatusCode::OK, &Why::of(&text, &url, site, &admin.takedown.explain(&url))))
+    Ok(json(StatusCode::OK, &Why::of(&text, &url, country, site, &admin.takedown.explain(&url, residence(country)))))
 }

@@ -30,6 +30,7 @@ fn ruling(rule: &str, notices: &[&str]) -> Arc<Ruling> {
         authority: None,
         page: None,
         disclose: None,
+        residence: None,
         origin: RuleOrigin::File { file: Arc::from("a.txt"), line: 1 },
         list: 3,
     })

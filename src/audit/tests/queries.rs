@@ -23,6 +23,7 @@ fn log_with(dir: &Path, url_query: QueryForm, run: u64) {
         authority: None,
         page: None,
         disclose: None,
+        residence: None,
         origin: RuleOrigin::Edit { id: Arc::from("e1") },
         list: 4,
     }));

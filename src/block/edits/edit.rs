@@ -26,7 +26,7 @@ pub struct Draft {
     /// Each as a line of a text list holds it.
     pub rules: Vec<String>,
     /// Attributes of every rule, by name, as a text list writes them but without quotes: `notice`,
-    /// `reason`, `status`, `from`, `until`, `query`, `authority`, `page`, `disclose`.
+    /// `reason`, `status`, `from`, `until`, `query`, `geo`, `authority`, `page`, `disclose`.
     #[serde(default)]
     pub attributes: BTreeMap<String, String>,
     /// Who asks for it.
@@ -43,7 +43,7 @@ pub enum DraftError {
     #[error("more than {MAX_RULES} rules, or {} MiB of them: put them into a list file", MAX_BYTES >> 20)]
     TooMany,
     #[error(
-        "the attribute {0:?}: attributes are notice, reason, status, from, until, query, authority, page, disclose"
+        "the attribute {0:?}: attributes are notice, reason, status, from, until, query, geo, authority, page, disclose"
     )]
     Attribute(String),
     #[error("the attributes hold more than {} KiB", list::MAX_LINE >> 10)]

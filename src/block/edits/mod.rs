@@ -28,8 +28,10 @@ pub use page::{BadCursor, Block, Page};
 pub use who::{BadWho, Who};
 
 use crate::index::{Compiler, Part, Source, Table};
+use crate::list::NOBODY_KNOWS_WHERE;
 use crate::pattern::Share;
 use crate::rule::{Rule, Subject};
+use crate::settings::Allowed;
 use edit::{Stored, StoredEvent, is_id, rule_id};
 
 /// Live rules in all: for them a new edit is compiled in some 20 ms. A list file bears more.
@@ -90,6 +92,8 @@ pub enum AddError {
     /// Says which bound, and what to do.
     #[error("{0}")]
     Patterns(String),
+    #[error("{NOBODY_KNOWS_WHERE}")]
+    Geo,
     #[error("the edit can't be stored in {}: {source}", path.display())]
     Io { path: PathBuf, source: io::Error },
 }
@@ -125,10 +129,12 @@ impl Edits {
     }
 
     /// Stores an edit durably, with the event to be told. What was lifted of the same draft is in
-    /// force again. `lists` is what the patterns of the lists take. Blocks while it writes and
-    /// compiles.
-    pub fn add(&self, draft: Draft, lists: Share, at: Timestamp) -> Result<Added, AddError> {
+    /// force again. Blocks while it writes and compiles.
+    pub fn add(&self, draft: Draft, allowed: Allowed, at: Timestamp) -> Result<Added, AddError> {
         let rules = draft.read()?;
+        if !allowed.geo && rules.iter().any(|rule| rule.attributes.geo.is_some()) {
+            return Err(AddError::Geo);
+        }
         let mut state = self.state.lock();
         let mut stored = match state.edits.get(&draft.id) {
             Some(known) if !known.stored.draft.is_same(&draft) => return Err(AddError::Conflict(draft.id)),
@@ -146,7 +152,7 @@ impl Edits {
             Subject::Pattern(pattern) => Some(pattern.share()),
             _ => None,
         });
-        let share: Share = patterns.chain([lists, state.table.share()]).sum();
+        let share: Share = patterns.chain([allowed.share, state.table.share()]).sum();
         if let Some(excess) = share.excess() {
             return Err(AddError::Patterns(excess));
         }

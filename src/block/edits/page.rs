@@ -3,7 +3,7 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use terms::Timestamp;
+use terms::{Countries, Timestamp};
 
 use super::{State, Who};
 
@@ -19,6 +19,8 @@ pub struct Block {
     pub receipt: String,
     pub notice: Option<Arc<str>>,
     pub reason: Option<Arc<str>>,
+    /// In which countries it holds, if not in all.
+    pub geo: Option<Countries>,
     /// When its edit was asked for, and who did.
     pub at: Timestamp,
     pub by: Option<Who>,
@@ -85,6 +87,7 @@ pub(super) fn page(state: &State, after: Option<&str>, limit: usize) -> Result<P
                 receipt: key.1.clone(),
                 notice: rule.attributes.notice.clone(),
                 reason: rule.attributes.reason.clone(),
+                geo: rule.attributes.geo.clone(),
                 at: key.0,
                 by: live.stored.draft.by.clone(),
             });

@@ -6,11 +6,15 @@ use proptest::prelude::*;
 use terms::Url;
 
 use super::*;
-use crate::index::Index;
+use crate::index::{Case, Index};
 
 const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
 /// No lists with patterns beside the edits.
-const ALONE: Share = Share { patterns: 0, bytes: 0 };
+const ALONE: Allowed = Allowed { share: Share { patterns: 0, bytes: 0 }, geo: true };
+
+fn case() -> Case<'static> {
+    Case::of_anybody(NOW)
+}
 
 fn draft(id: &str, rules: &[&str]) -> Draft {
     Draft {
@@ -230,9 +234,9 @@ fn a_ruling_names_the_rule_of_the_edit() {
     edits.lift("r-1:1", None, NOW).unwrap();
     let index = crate::Index::new(1, edits.table(), Vec::new());
     let url = |text: &str| terms::Url::parse(text).unwrap();
-    let ruling = index.judge(&url("https://b.example/x"), NOW).unwrap();
+    let ruling = index.judge(&url("https://b.example/x"), case()).unwrap();
     assert_eq!(ruling.origin, terms::ruling::RuleOrigin::Edit { id: Arc::from("r-1:2") });
-    assert_eq!(index.judge(&url("https://a.example/"), NOW), None);
+    assert_eq!(index.judge(&url("https://a.example/"), case()), None);
 }
 
 #[derive(Clone, Debug)]
@@ -280,7 +284,7 @@ proptest! {
             let [own, fresh] = [edits.table(), fresh].map(|table| Index::new(1, table, Vec::new()));
             for host in 0..9 {
                 let url = Url::parse(&format!("h{host}.example")).unwrap();
-                prop_assert_eq!(own.explain(&url, NOW), fresh.explain(&url, NOW));
+                prop_assert_eq!(own.explain(&url, case()), fresh.explain(&url, case()));
             }
         }
     }

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use terms::country::Whereabouts;
 use terms::ruling::Disclose;
-use terms::{BlockStatus, Timestamp};
+use terms::{BlockStatus, Countries, Timestamp};
 
 use super::sections::{Section, Sections, Texts};
 use crate::rule::{Attributes, Standing, standing};
@@ -29,6 +30,7 @@ const NOTICE: usize = 4;
 const REASON: usize = 8;
 const AUTHORITY: usize = 12;
 const PAGE: usize = 16;
+const GEO: usize = 20;
 const FROM: usize = 24;
 const UNTIL: usize = 32;
 
@@ -56,6 +58,8 @@ pub(super) struct Writer {
     pub(super) texts: Texts,
     pub(super) boundaries: Vec<i64>,
     pub(super) pages: Vec<u32>,
+    /// One of them is for some countries alone.
+    pub(super) has_countries: bool,
 }
 
 impl Writer {
@@ -66,6 +70,7 @@ impl Writer {
         }
         let number = (self.bearings.len() / SIZE) as u32;
         self.bearings.extend_from_slice(&encoded);
+        self.has_countries |= attributes.geo.is_some();
         self.boundaries.extend([attributes.from, attributes.until].into_iter().flatten().map(Timestamp::micros));
         if self.numbers.len() == REMEMBERED {
             self.numbers.clear();
@@ -88,13 +93,14 @@ impl Writer {
         encoded[DISCLOSE] =
             attributes.disclose.and_then(|disclose| place(&DISCLOSES, &disclose)).map_or(0, |at| at + 1);
         let texts = [
-            (NOTICE, &attributes.notice),
-            (REASON, &attributes.reason),
-            (AUTHORITY, &attributes.authority),
-            (PAGE, &attributes.page),
+            (NOTICE, attributes.notice.as_ref()),
+            (REASON, attributes.reason.as_ref()),
+            (AUTHORITY, attributes.authority.as_ref()),
+            (PAGE, attributes.page.as_ref()),
+            (GEO, attributes.geo.as_ref().map(Countries::text)),
         ];
         for (at, text) in texts {
-            let number = text.as_ref().map_or(0, |text| self.text_number(text, at == PAGE) + 1);
+            let number = text.map_or(0, |text| self.text_number(text, at == PAGE) + 1);
             encoded[at..at + 4].copy_from_slice(&number.to_le_bytes());
         }
         for (at, time) in [(FROM, attributes.from), (UNTIL, attributes.until)] {
@@ -180,24 +186,36 @@ impl<'s> Bearing<'s> {
         standing(self.time(HAS_FROM, FROM), self.time(HAS_UNTIL, UNTIL), now)
     }
 
-    fn text(self, at: usize) -> Option<Arc<str>> {
+    fn text(self, at: usize) -> Option<&'s str> {
         let mut number = [0; 4];
         number.copy_from_slice(&self.encoded[at..at + 4]);
         let number = u32::from_le_bytes(number).checked_sub(1)?;
-        Some(Arc::from(self.sections.text(Section::TextEnds, Section::Texts, number as usize)))
+        Some(self.sections.text(Section::TextEnds, Section::Texts, number as usize))
+    }
+
+    /// As [`Countries::text`] has them.
+    pub(super) fn countries(self) -> Option<&'s str> {
+        self.text(GEO)
+    }
+
+    /// Whether the rule holds for whom it is judged, whatever the time.
+    pub(super) fn is_for(self, whom: Whereabouts<'_>) -> bool {
+        self.countries().is_none_or(|countries| whom().is_in(countries, !self.is_exception()))
     }
 
     pub(super) fn attributes(self) -> Attributes {
+        let text = |at| self.text(at).map(Arc::from);
         Attributes {
-            notice: self.text(NOTICE),
-            reason: self.text(REASON),
+            notice: text(NOTICE),
+            reason: text(REASON),
             status: STATUSES.get(usize::from(self.encoded[STATUS])).copied().unwrap_or_default(),
             from: self.time(HAS_FROM, FROM),
             until: self.time(HAS_UNTIL, UNTIL),
             exact_query: self.exact_query(),
-            authority: self.text(AUTHORITY),
-            page: self.text(PAGE),
+            authority: text(AUTHORITY),
+            page: text(PAGE),
             disclose: usize::from(self.encoded[DISCLOSE]).checked_sub(1).and_then(|at| DISCLOSES.get(at).copied()),
+            geo: text(GEO).map(Countries::from_kept),
         }
     }
 }

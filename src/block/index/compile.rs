@@ -150,6 +150,7 @@ impl Compiler {
     pub(crate) fn finish(self, source: Source, hash: Digest) -> Table {
         let rules = self.held.len() / 8;
         let (slots, reach) = self.keys.finish();
+        let reach = Reach { countries: self.bearings.has_countries, ..reach };
         let mut boundaries = self.bearings.boundaries;
         boundaries.sort_unstable();
         boundaries.dedup();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use terms::ruling::RuleOrigin;
 use terms::{Folded, Ruling, Timestamp, Url};
 
-use super::{Index, Kind, Match, Probed};
+use super::{Case, Index, Kind, Match, Probed};
 use crate::rule::{Attributes, Standing};
 
 /// Rules beside the deciding one that are told.
@@ -57,14 +57,14 @@ pub struct Cited {
 impl Index {
     /// Says which rule decides on `url` by its name, and which others cover it. Digest rules are
     /// about bytes, and not told.
-    pub fn explain(&self, url: &Url, now: Timestamp) -> Explanation {
-        let (reading, decides) = self.decide_url(url, now);
+    pub fn explain(&self, url: &Url, case: Case<'_>) -> Explanation {
+        let (reading, decides) = self.decide_url(url, case);
         let mut covering = HashSet::new();
         self.each_match(reading, |one| covering.extend([(one.table, one.rule)]));
         let because = |one: &Match| {
-            let decides = decides?;
+            let Some(decides) = decides else { return self.holds_not(one, case) };
             match covering.contains(&(one.table, one.rule)) {
-                true => Some(self.because(&decides, one, now)),
+                true => Some(self.because(&decides, one, case)),
                 false => Some("it covers another reading of the URL"),
             }
         };
@@ -76,12 +76,12 @@ impl Index {
         Explanation {
             list: self.version,
             reading: Arc::from(reading.as_str()),
-            decides: decides.map(|one| self.cite(&one, now)),
-            ruling: self.judge(url, now),
+            decides: decides.map(|one| self.cite(&one, case.now)),
+            ruling: self.judge(url, case),
             others: all
                 .iter()
                 .take(MAX_OTHERS)
-                .map(|one| Cited { because: because(one), ..self.cite(one, now) })
+                .map(|one| Cited { because: because(one), ..self.cite(one, case.now) })
                 .collect(),
             left_out: all.len().saturating_sub(MAX_OTHERS),
             probes: self.probes(url),
@@ -89,10 +89,10 @@ impl Index {
     }
 
     /// The reading that decides on a URL, and the rule that decides on that.
-    fn decide_url<'a>(&self, url: &'a Url, now: Timestamp) -> (&'a Folded, Option<Match>) {
-        let mut judged = url.readings().map(|reading| (reading, self.decide(reading, now)));
+    fn decide_url<'a>(&self, url: &'a Url, case: Case<'_>) -> (&'a Folded, Option<Match>) {
+        let mut judged = url.readings().map(|reading| (reading, self.decide(reading, case)));
         let blocked = judged.find(|(_, decides)| decides.is_some_and(|one| one.blocks));
-        blocked.unwrap_or_else(|| (url.folded(), self.decide(url.folded(), now)))
+        blocked.unwrap_or_else(|| (url.folded(), self.decide(url.folded(), case)))
     }
 
     fn cite(&self, one: &Match, now: Timestamp) -> Cited {
@@ -109,10 +109,21 @@ impl Index {
         }
     }
 
-    /// Why `decides` decides on a reading and not `other`, which covers it too: the first of the ways in which the two differ that counts.
-    fn because(&self, decides: &Match, other: &Match, now: Timestamp) -> &'static str {
+    fn holds_not(&self, one: &Match, case: Case<'_>) -> Option<&'static str> {
+        let table = &self.tables[one.table];
         match () {
-            () if !self.in_force(other, now) => "it is out of its time",
+            () if table.standing(one.rule, case.now) != Standing::InForce => Some("it is out of its time"),
+            () if !table.is_for(one.rule, case.whom) => Some("it holds in other countries alone"),
+            () => None,
+        }
+    }
+
+    /// Why `decides` decides on a reading and not `other`, which covers it too: the first of the ways in which the two differ that counts.
+    fn because(&self, decides: &Match, other: &Match, case: Case<'_>) -> &'static str {
+        if let Some(why) = self.holds_not(other, case) {
+            return why;
+        }
+        match () {
             () if decides.blocks != other.blocks => "an exception comes before every block",
             () if decides.kind != other.kind => match decides.kind {
                 Kind::Url => "a rule for the URL itself comes first",

@@ -30,7 +30,7 @@ use crate::list;
 use crate::pattern::Pattern;
 
 /// Raised with every change of what an image holds, and of what keys are made of.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 
 const MAGIC: &[u8; 8] = b"SEAWALL\n";
 
@@ -253,7 +253,7 @@ fn bad(what: &'static str) -> io::Error {
 const SPELLINGS: &str = "\
 h.example
 H.EXAMPLE.:80 notice=N reason=\"a b\" status=410 from=2026-01-01 until=2027-01-31T09:00:00Z
-*.bücher.example disclose=id
+*.bücher.example disclose=id geo=fr,DE
 192.0.2.1
 [2001:DB8::1]
 sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 authority=https://court.example/1 page=a.html
@@ -281,13 +281,13 @@ fn reader() -> Digest {
 mod tests {
     use std::sync::Arc;
 
-    use terms::{Timestamp, Url};
+    use terms::{Residence, Timestamp, Url};
 
     use super::*;
-    use crate::index::Index;
+    use crate::index::{Case, Index};
 
     const LIST: &str = "\
-h.example
+h.example geo=DE,FR
 *.t.example notice=N-1 until=2027-01-31
 https://h.example/a notice=N-2 reason=\"a b\" status=410 page=a.html
 https://h.example/a notice=N-3
@@ -318,12 +318,13 @@ sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
         let edits = Table::compile(Source::Edits { ids: Vec::new() }, Vec::new(), Digest::ZERO);
         let index = Index::new(1, Arc::new(edits), vec![Arc::new(table)]);
         let now = Timestamp::from_secs(1_790_000_000);
+        let case = Case { now, whom: &|| Residence::Elsewhere };
         let digest = Digest::from_hex("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08").unwrap();
         let urls =
             ["h.example", "x.t.example", "h.example/a", "h.example/v?x=1&y=2", "h.example/p/q?x=1", "h.example/a/b"];
         let told = urls.into_iter().chain(["p.example/7", "free.example"]).map(|url| {
             let url = Url::parse(url).unwrap();
-            format!("{:?} {:?}", index.explain(&url, now), index.judge_digest(&url, &digest, now))
+            format!("{:?} {:?}", index.explain(&url, case), index.judge_digest(&url, &digest, case))
         });
         told.chain([format!("{:?} {} {:?}", index.hash(), index.rules(), index.next_boundary(now))]).collect()
     }

@@ -9,6 +9,9 @@
 //! the most labels; the digest; the pattern. Among equals live edits come before files, files stand in their
 //! given order, and within one the first line wins.
 //!
+//! A rule for some countries holds where a client in one of them asks, and is as if it weren't there for others. Where
+//! there is no client, for what is fetched for the cache and stored, it forbids nothing ([`Case::of_anybody`]).
+//!
 //! A rule holds for the host that it names; where hosts have the same content ([`Kin`]), for all of them.
 //!
 //! Where a URL can be read in several ways, each reading is judged by itself, and the first one that
@@ -34,6 +37,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
+use terms::country::{ANYBODY, Whereabouts};
+use terms::ruling::RuleOrigin;
 use terms::{Digest, Folded, Hasher, Ruling, Timestamp, Url};
 
 pub(crate) use compile::{Compiler, Part};
@@ -45,7 +50,7 @@ pub use probed::Probed;
 pub use table::{Source, Table};
 
 use crate::kin::Kin;
-use crate::rule::{Rule, Standing};
+use crate::rule::Rule;
 use key::{Key, digest_key};
 use kindred::Related;
 use probe::{Probe, Reach, probes};
@@ -62,6 +67,20 @@ pub struct Index {
     with_patterns: Vec<usize>,
     reach: Reach,
     related: Related,
+}
+
+/// What is asked beside a URL and its bytes: when, and for whom.
+#[derive(Clone, Copy)]
+pub struct Case<'a> {
+    pub now: Timestamp,
+    pub whom: Whereabouts<'a>,
+}
+
+impl Case<'static> {
+    /// For the cache, which has no client.
+    pub fn of_anybody(now: Timestamp) -> Case<'static> {
+        Case { now, whom: ANYBODY }
+    }
 }
 
 /// What covers one reading: seldom more than a few rules.
@@ -143,6 +162,11 @@ impl Index {
         self.reach.digests
     }
 
+    /// Whether some rules hold in some countries alone, and the first of them.
+    pub fn first_of_countries(&self) -> Option<RuleOrigin> {
+        self.tables.iter().find_map(|table| table.first_of_countries())
+    }
+
     /// The next instant at which a rule begins or ceases to hold, so that what is under way can be
     /// judged again then.
     pub fn next_boundary(&self, now: Timestamp) -> Option<Timestamp> {
@@ -166,29 +190,29 @@ impl Index {
     }
 
     /// The rule that forbids `url`, by its name alone. `None`: it may be asked for.
-    pub fn judge(&self, url: &Url, now: Timestamp) -> Option<Ruling> {
-        self.judge_name(url, now).map(|(_, ruling)| ruling)
+    pub fn judge(&self, url: &Url, case: Case<'_>) -> Option<Ruling> {
+        self.judge_name(url, case).map(|(_, ruling)| ruling)
     }
 
     /// As [`Index::judge`], where the digest of the bytes is known too, which comes before a pattern.
-    pub fn judge_known(&self, url: &Url, digest: &Digest, now: Timestamp) -> Option<Ruling> {
-        match self.judge_name(url, now) {
+    pub fn judge_known(&self, url: &Url, digest: &Digest, case: Case<'_>) -> Option<Ruling> {
+        match self.judge_name(url, case) {
             Some((kind, ruling)) if kind < Kind::Digest => Some(ruling),
-            other => self.judge_digest(url, digest, now).or(other.map(|(_, ruling)| ruling)),
+            other => self.judge_digest(url, digest, case).or(other.map(|(_, ruling)| ruling)),
         }
     }
 
-    fn judge_name(&self, url: &Url, now: Timestamp) -> Option<(Kind, Ruling)> {
+    fn judge_name(&self, url: &Url, case: Case<'_>) -> Option<(Kind, Ruling)> {
         url.readings().find_map(|reading| {
             let all = self.matches(reading);
-            let decides = self.first_in_force(&all, now).filter(|decides| decides.blocks)?;
-            Some((decides.kind, self.ruling(decides, all, now)))
+            let decides = self.first_in_force(&all, case).filter(|decides| decides.blocks)?;
+            Some((decides.kind, self.ruling(decides, all, case)))
         })
     }
 
     /// The rule that forbids these bytes under `url`. An exception for the digest beats it, and so
     /// does one that covers every reading of the URL.
-    pub fn judge_digest(&self, url: &Url, digest: &Digest, now: Timestamp) -> Option<Ruling> {
+    pub fn judge_digest(&self, url: &Url, digest: &Digest, case: Case<'_>) -> Option<Ruling> {
         if !self.reach.digests {
             return None;
         }
@@ -197,21 +221,21 @@ impl Index {
         for (number, table) in self.tables.iter().enumerate() {
             all.extend(table.find(key).map(|rule| self.matched(Kind::Digest, 0, number, rule, false)));
         }
-        let decides = self.first_in_force(&all, now).filter(|one| one.blocks)?;
-        let is_excepted = |reading| self.decide(reading, now).is_some_and(|one| !one.blocks);
+        let decides = self.first_in_force(&all, case).filter(|one| one.blocks)?;
+        let is_excepted = |reading| self.decide(reading, case).is_some_and(|one| !one.blocks);
         if url.readings().all(is_excepted) {
             return None;
         }
-        Some(self.ruling(decides, all, now))
+        Some(self.ruling(decides, all, case))
     }
 
     /// The rule in force that decides on one reading of a URL.
-    fn decide(&self, reading: &Folded, now: Timestamp) -> Option<Match> {
-        self.first_in_force(&self.matches(reading), now)
+    fn decide(&self, reading: &Folded, case: Case<'_>) -> Option<Match> {
+        self.first_in_force(&self.matches(reading), case)
     }
 
-    fn first_in_force(&self, all: &[Match], now: Timestamp) -> Option<Match> {
-        all.iter().filter(|one| self.in_force(one, now)).min().copied()
+    fn first_in_force(&self, all: &[Match], case: Case<'_>) -> Option<Match> {
+        all.iter().filter(|one| self.in_force(one, case)).min().copied()
     }
 
     fn matches(&self, reading: &Folded) -> Matches {
@@ -292,8 +316,8 @@ impl Index {
         Match { blocks, kind, depth: Reverse(depth), table, rule, by_kin }
     }
 
-    fn in_force(&self, one: &Match, now: Timestamp) -> bool {
-        self.tables[one.table].standing(one.rule, now) == Standing::InForce
+    fn in_force(&self, one: &Match, case: Case<'_>) -> bool {
+        self.tables[one.table].holds(one.rule, case)
     }
 
     /// Whether two rules that cover the same reading are one rule that stands twice.
@@ -310,8 +334,8 @@ impl Index {
     /// stands more than once, the notices of all of them that are in force are told, and the first
     /// reason and authority given, and no more than all of them let disclose; status and page are the
     /// deciding one's.
-    fn ruling(&self, decides: Match, mut all: Matches, now: Timestamp) -> Ruling {
-        all.retain(|one| self.in_force(one, now) && self.is_same_rule(&decides, one));
+    fn ruling(&self, decides: Match, mut all: Matches, case: Case<'_>) -> Ruling {
+        all.retain(|one| self.in_force(one, case) && self.is_same_rule(&decides, one));
         all.sort_unstable();
         let table = &self.tables[decides.table];
         let own = table.attributes(decides.rule);
@@ -336,6 +360,7 @@ impl Index {
             authority,
             page: own.page,
             disclose,
+            residence: own.geo.map(|_| (case.whom)()),
             origin: table.origin(decides.rule),
             list: self.version,
         }

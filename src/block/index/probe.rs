@@ -38,6 +38,8 @@ pub(super) struct Reach {
     /// Labels of the hosts that have a tree rule.
     pub(super) trees: Depths,
     pub(super) digests: bool,
+    /// Some rules hold in some countries alone.
+    pub(super) countries: bool,
 }
 
 impl Reach {
@@ -47,6 +49,7 @@ impl Reach {
         self.hosts |= other.hosts;
         self.trees.0 |= other.trees.0;
         self.digests |= other.digests;
+        self.countries |= other.countries;
     }
 }
 

@@ -4,9 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use terms::country::Whereabouts;
 use terms::ruling::RuleOrigin;
 use terms::{Digest, Folded, Timestamp};
 
+use super::Case;
 use super::bearings::{Bearing, line};
 use super::compile::{Compiler, Part, instant};
 use super::key::Key;
@@ -143,6 +145,24 @@ impl Table {
 
     pub(super) fn standing(&self, rule: u32, now: Timestamp) -> Standing {
         Bearing::of(&self.sections.load(), rule).standing(now)
+    }
+
+    /// Whether a rule holds when it is asked, for whom it is asked.
+    pub(super) fn holds(&self, rule: u32, case: Case<'_>) -> bool {
+        let sections = self.sections.load();
+        let bearing = Bearing::of(&sections, rule);
+        bearing.standing(case.now) == Standing::InForce && bearing.is_for(case.whom)
+    }
+
+    pub(super) fn is_for(&self, rule: u32, whom: Whereabouts<'_>) -> bool {
+        Bearing::of(&self.sections.load(), rule).is_for(whom)
+    }
+
+    /// The first of its rules that holds in some countries alone.
+    pub fn first_of_countries(&self) -> Option<RuleOrigin> {
+        let is_one = |rule: &u32| Bearing::of(&self.sections.load(), *rule).countries().is_some();
+        let first = self.reach.countries.then(|| (0..self.rules as u32).find(is_one)).flatten();
+        first.map(|rule| self.origin(rule))
     }
 
     /// The canonical pairs that a rule names, and whether it is for them alone.

@@ -1,4 +1,5 @@
 mod against_naive;
+mod countries;
 
 use std::sync::Arc;
 
@@ -7,7 +8,7 @@ use terms::ruling::RuleOrigin;
 use terms::{BlockStatus, Digest, Timestamp, Url};
 
 use super::key::Trail;
-use super::{Index, Kind, Source, Table};
+use super::{Case, Index, Kind, Source, Table};
 use crate::kin::Kin;
 use crate::list;
 use crate::rule::{Rule, Standing};
@@ -16,6 +17,10 @@ const NOW: &str = "2027-01-15T12:00:00Z";
 
 fn time(text: &str) -> Timestamp {
     Timestamp::parse(text).unwrap()
+}
+
+fn at(text: &str) -> Case<'static> {
+    Case::of_anybody(time(text))
 }
 
 fn url(text: &str) -> Url {
@@ -41,7 +46,7 @@ fn index(lists: &[&str]) -> Index {
 
 /// The rule that blocks, as it is worded.
 fn blocks(index: &Index, text: &str) -> Option<String> {
-    index.judge(&url(text), time(NOW)).map(|ruling| ruling.rule.to_string())
+    index.judge(&url(text), at(NOW)).map(|ruling| ruling.rule.to_string())
 }
 
 /// Every one of `covered` is blocked by `list`, and none of `free`.
@@ -197,16 +202,16 @@ fn edits_come_before_files_then_the_file_then_the_line() {
     };
     let asked = url("h.example/p?x=1");
     let with_edit = Index::new(9, edits(&["h.example notice=H", "http://h.example/p notice=E"]), files());
-    let ruling = with_edit.judge(&asked, time(NOW)).unwrap();
+    let ruling = with_edit.judge(&asked, at(NOW)).unwrap();
     assert_eq!((&*ruling.rule, ruling.list), ("http://h.example/p", 9));
     assert_eq!(ruling.origin, RuleOrigin::Edit { id: Arc::from("e1") });
 
     let without = Index::new(9, edits(&[]), files());
-    let ruling = without.judge(&asked, time(NOW)).unwrap();
+    let ruling = without.judge(&asked, at(NOW)).unwrap();
     assert_eq!(ruling.origin, RuleOrigin::File { file: Arc::from("a.txt"), line: 2 });
 
     let reversed = Index::new(9, edits(&[]), files().into_iter().rev().collect());
-    let ruling = reversed.judge(&asked, time(NOW)).unwrap();
+    let ruling = reversed.judge(&asked, at(NOW)).unwrap();
     assert_eq!(ruling.origin, RuleOrigin::File { file: Arc::from("b.txt"), line: 1 });
     // A weaker edit does not beat a stronger rule of a file.
     let weak_edit = Index::new(9, edits(&["h.example"]), files());
@@ -229,7 +234,7 @@ fn a_rule_that_stands_twice_is_one_rule_with_several_notices() {
             ),
         ],
     );
-    let ruling = index.judge(&url("photos.example/a?x=1&y=2"), time(NOW)).unwrap();
+    let ruling = index.judge(&url("photos.example/a?x=1&y=2"), at(NOW)).unwrap();
     let notices: Vec<&str> = ruling.notices.iter().map(|notice| &**notice).collect();
     assert_eq!(notices, ["E", "N-1", "N-2"]);
     assert_eq!(ruling.status, BlockStatus::Gone);
@@ -270,13 +275,13 @@ fn an_exception_frees_only_the_readings_that_it_covers() {
 fn a_digest_is_blocked_under_any_url_but_an_excepted_one() {
     let bytes = Digest::of(b"bytes");
     let judge = |index: &Index, text: &str| {
-        index.judge_digest(&url(text), &bytes, time(NOW)).map(|ruling| ruling.notices.concat())
+        index.judge_digest(&url(text), &bytes, at(NOW)).map(|ruling| ruling.notices.concat())
     };
     let plain = index(&[&format!("{bytes} notice=D1"), &format!("{bytes} notice=D2")]);
     assert!(plain.has_digest_rules());
     assert_eq!(judge(&plain, "any.example/x"), Some("D1D2".to_owned()));
-    assert_eq!(plain.judge_digest(&url("any.example/x"), &Digest::of(b"others"), time(NOW)), None);
-    assert_eq!(plain.judge(&url("any.example/x"), time(NOW)), None);
+    assert_eq!(plain.judge_digest(&url("any.example/x"), &Digest::of(b"others"), at(NOW)), None);
+    assert_eq!(plain.judge(&url("any.example/x"), at(NOW)), None);
 
     let excepted = index(&[&format!("{bytes}\n!press.example\n!https://h.example/b")]);
     assert_eq!(judge(&excepted, "press.example/x"), None);
@@ -292,7 +297,7 @@ fn a_digest_that_is_known_comes_before_a_pattern_and_after_a_name() {
     let bytes = Digest::of(b"bytes");
     let index = index(&[&format!("~/leak notice=P\n{bytes} notice=D\nh.example/leak/x notice=U")]);
     let judge = |text: &str, digest: &Digest| {
-        index.judge_known(&url(text), digest, time(NOW)).map(|ruling| ruling.notices.concat())
+        index.judge_known(&url(text), digest, at(NOW)).map(|ruling| ruling.notices.concat())
     };
     assert_eq!(judge("h.example/leak", &bytes).as_deref(), Some("D"));
     assert_eq!(judge("h.example/leak", &Digest::of(b"others")).as_deref(), Some("P"));
@@ -305,7 +310,7 @@ fn a_digest_that_is_known_comes_before_a_pattern_and_after_a_name() {
 fn a_rule_holds_in_its_window_of_time() {
     let list = "https://h.example/p from=2027-01-10 until=2027-01-20 notice=N\n!h.example/p from=2027-01-12 until=2027-01-14\nh.example/p from=2027-01-19 notice=M";
     let index = index(&[list]);
-    let ruling = |text: &str| index.judge(&url("h.example/p"), time(text)).map(|ruling| ruling.notices.join("+"));
+    let ruling = |text: &str| index.judge(&url("h.example/p"), at(text)).map(|ruling| ruling.notices.join("+"));
     for (at, notices) in [
         ("2027-01-09T23:59:59.999999Z", None),
         ("2027-01-10", Some("N")),
@@ -333,7 +338,7 @@ fn why_tells_the_rule_that_decides_and_those_that_do_not() {
     let index = index(&[
         "*.example notice=T\nhttps://h.example/p/* notice=P\n!h.example/p/cover\nhttps://h.example/p/x until=2027-01-01",
     ]);
-    let explanation = index.explain(&url("h.example/p/x"), time(NOW));
+    let explanation = index.explain(&url("h.example/p/x"), at(NOW));
     assert!(explanation.is_blocked());
     assert_eq!((explanation.list, &*explanation.reading), (7, "https://h.example/p/x"));
     let decides = explanation.decides.unwrap();
@@ -342,12 +347,12 @@ fn why_tells_the_rule_that_decides_and_those_that_do_not() {
     let others: Vec<_> = explanation.others.iter().map(|cited| (&*cited.rule, cited.standing)).collect();
     assert_eq!(others, [("https://h.example/p/x", Standing::Over), ("*.example", Standing::InForce)]);
 
-    let explanation = index.explain(&url("h.example/p/cover"), time(NOW));
+    let explanation = index.explain(&url("h.example/p/cover"), at(NOW));
     assert!(!explanation.is_blocked());
     assert!(explanation.decides.is_some_and(|cited| cited.exception && &*cited.rule == "!h.example/p/cover"));
     assert_eq!(explanation.others.len(), 2);
 
-    let explanation = index.explain(&url("other.test/a//../b"), time(NOW));
+    let explanation = index.explain(&url("other.test/a//../b"), at(NOW));
     assert_eq!((explanation.decides, explanation.others), (None, Vec::new()));
 }
 
@@ -355,7 +360,7 @@ fn why_tells_the_rule_that_decides_and_those_that_do_not() {
 fn why_of_an_ambiguous_url_names_the_reading_that_is_blocked() {
     let index = index(&["https://h.example/a/b"]);
     let asked = url("h.example/a//../b");
-    let explanation = index.explain(&asked, time(NOW));
+    let explanation = index.explain(&asked, at(NOW));
     assert!(explanation.is_blocked());
     assert_eq!(&*explanation.reading, "https://h.example/a/b");
     assert_ne!(asked.canonical(), &*explanation.reading);
@@ -364,7 +369,7 @@ fn why_of_an_ambiguous_url_names_the_reading_that_is_blocked() {
 #[test]
 fn why_is_bounded() {
     let list = "h.example/p\n".repeat(500);
-    let explanation = index(&[&list]).explain(&url("h.example/p"), time(NOW));
+    let explanation = index(&[&list]).explain(&url("h.example/p"), at(NOW));
     assert_eq!((explanation.others.len(), explanation.left_out), (100, 399));
 }
 
@@ -395,7 +400,7 @@ fn a_pattern_yields_to_every_exception() {
     assert!(blocks(&index, "photos.example/u/8/leak").is_some());
     assert!(blocks(&index, "photos.example/u/7/../8/leak").is_some());
     // Two patterns that cover the same are two rules.
-    let ruling = index.judge(&url("photos.example/u/8/leak"), time(NOW)).unwrap();
+    let ruling = index.judge(&url("photos.example/u/8/leak"), at(NOW)).unwrap();
     assert_eq!((&*ruling.notices.concat(), ruling.origin.to_string().as_str()), ("P", "0.txt:1"));
     assert!(blocks(&index, "other.example/x/leak?q=1").is_some());
     assert_eq!(blocks(&index, "other.example/x/leaks"), None);
@@ -407,7 +412,7 @@ fn what_two_rules_disclose_is_what_both_let() {
         "h.example/p notice=1 disclose=full page=a.html\nh.example/p notice=2 authority=Court disclose=none page=b.html",
         "h.example/p disclose=id",
     ]);
-    let ruling = index.judge(&url("h.example/p"), time(NOW)).unwrap();
+    let ruling = index.judge(&url("h.example/p"), at(NOW)).unwrap();
     assert_eq!((ruling.disclose, ruling.page.as_deref()), (Some(terms::ruling::Disclose::None), Some("a.html")));
     assert_eq!(ruling.authority.as_deref(), Some("Court"));
 }
@@ -425,10 +430,10 @@ fn a_rule_for_one_host_holds_for_its_kin() {
     for text in ["fotos.example/a", "other.example/a", "photos.example/b/x", "photos.example/u/7", "photos.example/c"] {
         assert_eq!(blocks(&index, text), None, "{text}");
     }
-    let explanation = index.explain(&url("z.fotos.example/a"), time(NOW));
+    let explanation = index.explain(&url("z.fotos.example/a"), at(NOW));
     assert!(explanation.decides.is_some_and(|cited| cited.by_kin));
-    assert!(!index.explain(&url("photos.example/a"), time(NOW)).decides.unwrap().by_kin);
-    let later = index.judge(&url("photos.example/c"), time("2031-01-01"));
+    assert!(!index.explain(&url("photos.example/a"), at(NOW)).decides.unwrap().by_kin);
+    let later = index.judge(&url("photos.example/c"), at("2031-01-01"));
     assert_eq!(later.map(|ruling| ruling.rule.to_string()).as_deref(), Some("z.fotos.example"));
 
     // Taken over where nothing changed, and gone with the kin.
@@ -443,7 +448,7 @@ fn why_tells_what_was_looked_up_and_why_another_rule_won() {
     let index = index(&[
         "h.example/p/x?k=1\nhttps://h.example/p/* notice=P\n*.example\n!https://h.example/q\n~/p/x$\n~/p/[a-z]",
     ]);
-    let explanation = index.explain(&url("h.example/p/x?j&k=1"), time(NOW));
+    let explanation = index.explain(&url("h.example/p/x?j&k=1"), at(NOW));
     let probes: Vec<(Kind, &str, usize)> =
         explanation.probes.iter().map(|probe| (probe.kind, probe.text.as_str(), probe.hits.len())).collect();
     let expected = [
@@ -465,7 +470,7 @@ fn only_levels_at_which_rules_stand_are_looked_at_however_deep() {
     let deep = |depth: usize| format!("https://h.example{}", "/a".repeat(depth));
     let far = format!("*.{}h.example", "x.".repeat(70));
     let index = index(&[&format!("{}/*\n{}/* notice=deep\n{far}\n*.b.example", deep(2), deep(80))]);
-    let told = |text: &str| index.judge(&url(text), time(NOW)).map(|ruling| ruling.rule.to_string());
+    let told = |text: &str| index.judge(&url(text), at(NOW)).map(|ruling| ruling.rule.to_string());
     assert_eq!(told(&deep(1)), None);
     assert_eq!(told(&deep(2)).as_deref(), Some(&*format!("{}/*", deep(2))));
     assert_eq!(told(&deep(79)).as_deref(), Some(&*format!("{}/*", deep(2))));
@@ -473,7 +478,7 @@ fn only_levels_at_which_rules_stand_are_looked_at_however_deep() {
     assert_eq!(told(&format!("y.{}h.example/a", "x.".repeat(70))).as_deref(), Some(&*far));
     assert_eq!(told(&format!("{}h.example/b", "x.".repeat(69))), None);
     assert_eq!(told("a.b.example").as_deref(), Some("*.b.example"));
-    let probes = index.explain(&url("c.a.b.example/1/2/3"), time(NOW)).probes;
+    let probes = index.explain(&url("c.a.b.example/1/2/3"), at(NOW)).probes;
     let texts: Vec<&str> = probes.iter().map(|probe| probe.text.as_str()).collect();
     assert_eq!(texts, ["*.b.example", "https://c.a.b.example/1/2/*"]);
 }
@@ -491,7 +496,7 @@ fn every_way_to_lose_has_its_reason() {
         (&["h.example\nh.example/p until=2020-01-01"], "h.example/p", "h.example/p", "out of its time"),
         (&["h.example/b\nh.example/a/b"], "h.example/a//../b", "h.example/a/b", "another reading"),
     ] {
-        let explanation = index(lists).explain(&url(asked), time(NOW));
+        let explanation = index(lists).explain(&url(asked), at(NOW));
         let other = explanation.others.iter().find(|cited| &*cited.rule == rule).unwrap_or_else(|| panic!("{lists:?}"));
         assert!(other.because.is_some_and(|told| told.contains(because)), "{lists:?}: {:?}", other.because);
     }

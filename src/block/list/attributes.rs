@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use terms::ruling::Disclose;
-use terms::{BlockStatus, Timestamp};
+use terms::{BlockStatus, Countries, Country, Timestamp};
 
 use super::bad_line::{Fault, quoted};
 use crate::rule::{Attributes, Subject};
 
-pub(super) const NAMES: [&str; 9] =
-    ["notice", "reason", "status", "from", "until", "query", "authority", "page", "disclose"];
+pub(super) const NAMES: [&str; 10] =
+    ["notice", "reason", "status", "from", "until", "query", "geo", "authority", "page", "disclose"];
 
 /// An attribute as written: where its name and its value begin, and both.
 pub(super) struct Pair<'a> {
@@ -68,6 +68,7 @@ fn set(attributes: &mut Attributes, pair: &Pair<'_>, subject: &Subject) -> Resul
             ("exact", _) => return wrong("query=exact goes with a URL, and this rule names none".into()),
             _ => return wrong(format!("{} says nothing about the query; the one value is `exact`", quoted(value))),
         },
+        "geo" => attributes.geo = Some(countries(value).map_err(|what| Fault::new(pair.value_start, what))?),
         "authority" => match is_web_address(value) && !terms::url::is_reference(value) {
             true => {
                 return wrong("this URL can't stand in a Link field; percent-encode what is not plain ASCII".into());
@@ -112,11 +113,39 @@ fn time(pair: &Pair<'_>) -> Result<Timestamp, Fault> {
     })
 }
 
+/// A list by commas.
+fn countries(text: &str) -> Result<Countries, String> {
+    let one = |code: &str| Country::from_text(code.trim()).ok_or_else(|| no_country(code.trim()));
+    let all = text.split(',').map(one).collect::<Result<Vec<Country>, String>>()?;
+    Countries::of(all).ok_or_else(|| no_country(text))
+}
+
+fn no_country(code: &str) -> String {
+    let help = "write the two letters of ISO 3166-1, as in geo=DE,FR";
+    let upper = code.to_ascii_uppercase();
+    let meant = match upper.as_str() {
+        "" => return format!("a country is missing here; {help}"),
+        "EU" => return "EU is no country; name its members, as in geo=DE,FR".to_owned(),
+        // What people and older lists write.
+        "UK" => Country::from_text("GB"),
+        "EL" => Country::from_text("GR"),
+        _ if upper.starts_with('!') => {
+            return format!("{} names where the rule would not hold; name where it does: {help}", quoted(code));
+        }
+        _ if upper.len() != 2 => return format!("{} is no country; {help}", quoted(code)),
+        _ => Country::all().min_by_key(|known| {
+            let known = known.as_str();
+            (strsim::damerau_levenshtein(&upper, known), !known.starts_with(&upper[..1]))
+        }),
+    };
+    match meant {
+        Some(meant) => format!("there is no country {}; did you mean {meant}? ({help})", quoted(code)),
+        None => format!("there is no country {}; {help}", quoted(code)),
+    }
+}
+
 /// What to say of a name that can't be served where there are `names`.
 pub(super) fn unknown(name: &str, names: &[&str]) -> String {
-    if name == "geo" {
-        return "geo needs a database of places, and this version has none; a rule without geo holds everywhere".into();
-    }
     let lower = name.to_lowercase();
     let nearest = names.iter().map(|known| (strsim::damerau_levenshtein(&lower, known), known)).min();
     let all = names.join(", ");

@@ -172,6 +172,18 @@ impl<'a> Words<'a> {
     }
 }
 
+/// Where an attribute stands in a line that was read.
+pub(crate) fn place_of(name: &str, text: &str) -> Option<usize> {
+    let mut words = Words { text, at: 0 };
+    words.next_word()?;
+    while let Ok(Some(pair)) = words.next_attribute() {
+        if pair.name == name {
+            return Some(pair.start);
+        }
+    }
+    None
+}
+
 /// What to say of a word behind a rule that is no attribute.
 fn no_value(name: &str) -> String {
     if NAMES.contains(&name) {

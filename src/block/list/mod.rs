@@ -11,6 +11,7 @@ mod bad_line;
 pub mod checks;
 mod deny;
 mod foreign;
+mod geo;
 mod hosts;
 mod line;
 mod plain;
@@ -25,6 +26,7 @@ mod write;
 
 pub use bad_line::BadLine;
 pub use foreign::{Foreign, Format, read_foreign};
+pub(crate) use geo::{NOBODY_KNOWS_WHERE, unserved};
 pub use tables::read as read_tables;
 pub use text::{MAX_LINE, MAX_REPORTED, pieces, read, read_each, read_lines, read_rule};
 pub use unread::{Held, Kind, Sample, Tally, Unread};

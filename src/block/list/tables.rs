@@ -220,11 +220,15 @@ fn short_text(name: &str, value: &Spanned<DeValue<'_>>) -> Result<String, Fault>
     Ok(text.to_string())
 }
 
-/// An attribute's value as the plain format writes it: a status may be a number, a time a date.
+/// An attribute's value as the plain format writes it: a status may be a number, a time a date, countries a list.
 fn attribute(name: &'static str, value: &Spanned<DeValue<'_>>) -> Result<String, Fault> {
     let text = match (name, value.get_ref()) {
         ("status", DeValue::Integer(number)) => number.to_string(),
         ("from" | "until", DeValue::Datetime(time)) => time.to_string(),
+        ("geo", DeValue::Array(countries)) => {
+            let texts = countries.iter().map(|country| short_text(name, country));
+            texts.collect::<Result<Vec<String>, Fault>>()?.join(",")
+        }
         _ => short_text(name, value)?,
     };
     match text.chars().any(char::is_control) {

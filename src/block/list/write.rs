@@ -39,6 +39,9 @@ pub fn line(word: &str, attributes: &Attributes) -> String {
     if attributes.exact_query {
         add("query", "exact");
     }
+    if let Some(countries) = &attributes.geo {
+        add("geo", countries.text());
+    }
     match attributes.disclose {
         None => {}
         Some(Disclose::Full) => add("disclose", "full"),
@@ -70,10 +73,11 @@ impl Denylist {
     pub const HEADER: &str = "version: 1\nname: Seawall\n---\n";
 
     /// Takes a rule, or counts it where it is no item of a denylist: one that names no path of IPFS, or holds for
-    /// some queries or for some time.
+    /// some queries, for some time or in some countries.
     pub fn add(&mut self, word: &str, attributes: &Attributes) {
-        let is_for_ever = attributes.from.is_none() && attributes.until.is_none() && !attributes.exact_query;
-        let read = read_rule(word).ok().filter(|_| is_for_ever);
+        let Attributes { from, until, exact_query, geo, .. } = attributes;
+        let is_plain = from.is_none() && until.is_none() && !exact_query && geo.is_none();
+        let read = read_rule(word).ok().filter(|_| is_plain);
         let Some((item, exception)) = read.and_then(|rule| Some((item(&rule.subject)?, rule.exception))) else {
             self.left_out += 1;
             return;
@@ -128,6 +132,7 @@ fn of_host(host: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use terms::{Countries, Country};
 
     use super::*;
     use crate::list::{Foreign, Format, read, read_foreign};
@@ -135,6 +140,10 @@ mod tests {
 
     fn written_again(rules: &[Rule]) -> String {
         rules.iter().map(|rule| line(&rule.text, &rule.attributes) + "\n").collect()
+    }
+
+    fn countries(text: &str) -> Option<Countries> {
+        Countries::of(text.split(',').filter_map(Country::from_text))
     }
 
     #[test]
@@ -180,7 +189,8 @@ mod tests {
         }
         assert_eq!(list.items().collect::<Vec<_>>(), [format!("/ipfs/{V1}/*"), format!("!/ipfs/{V1}/a")]);
         list.add(&format!("gw.example/ipfs/{V0}/b"), &Attributes { exact_query: true, ..Attributes::default() });
-        assert_eq!(list.left_out(), 1);
+        list.add(&format!("gw.example/ipfs/{V0}/b"), &Attributes { geo: countries("DE"), ..Attributes::default() });
+        assert_eq!(list.left_out(), 2);
     }
 
     #[test]
@@ -211,8 +221,10 @@ mod tests {
             word in prop::sample::select(vec!["h.example", "!h.example/a/*", "*.h.example", "~^https://h", "h.example/é?b&a=1"]),
             notice in prop::option::of("[^\\x00-\\x1f\\x7f-\\u{9f}]{1,12}"),
             reason in prop::option::of("[ \"\\\\#=a-cé]{1,12}"),
+            geo in prop::sample::select(vec!["", "DE", "FR,DE"]),
         ) {
-            let attributes = Attributes { notice: notice.map(Into::into), reason: reason.map(Into::into), ..Attributes::default() };
+            let geo = countries(geo);
+            let attributes = Attributes { notice: notice.map(Into::into), reason: reason.map(Into::into), geo, ..Attributes::default() };
             let rule = read_rule(&line(word, &attributes)).map_err(|bad| TestCaseError::fail(bad.to_string()))?;
             prop_assert_eq!(&*rule.attributes, &attributes);
             prop_assert_eq!(rule.subject, read_rule(word).unwrap().subject);

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
@@ -10,6 +11,7 @@ use terms::{Digest, Timestamp};
 use crate::index::Table;
 use crate::list::{Format, Unread};
 use crate::pattern::Share;
+use crate::settings::Allowed;
 
 /// The last finished look's result. Clones show the same.
 #[derive(Clone, Default)]
@@ -20,6 +22,8 @@ struct Notes {
     posted: ArcSwap<Posted>,
     /// What the patterns of the live edits take, told here for the lists to leave them room.
     live: Mutex<Share>,
+    /// As [`Allowed::geo`].
+    geo: AtomicBool,
 }
 
 #[derive(Default)]
@@ -55,9 +59,19 @@ impl Board {
         self.0.posted.load().status.clone()
     }
 
-    /// What the patterns of all lists take.
-    pub fn share(&self) -> Share {
-        self.0.posted.load().tables.iter().map(|table| table.share()).sum()
+    /// What live edits may take and say beside all lists.
+    pub fn allowed(&self) -> Allowed {
+        let share = self.0.posted.load().tables.iter().map(|table| table.share()).sum();
+        Allowed { share, geo: self.geo() }
+    }
+
+    /// Says whether there is something that tells where clients are.
+    pub(super) fn set_geo(&self, geo: bool) -> bool {
+        self.0.geo.swap(geo, Relaxed) != geo
+    }
+
+    pub(super) fn geo(&self) -> bool {
+        self.0.geo.load(Relaxed)
     }
 
     pub fn set_live_share(&self, share: Share) {

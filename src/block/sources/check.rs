@@ -9,12 +9,15 @@ use super::error::{Problem, SourceError};
 use super::shown::{Shown, read};
 use super::survey::{Survey, survey_listed};
 use crate::list::Foreign;
-use crate::pattern::Share;
-use crate::settings::Listed;
+use crate::settings::{Allowed, Listed};
 
 /// Reads the lists that are asked for, in the order in which they decide. The state folder is
-/// not looked at: a bad list is an error even if its last good version would do for a start.
-pub fn check(lists: &[Listed], is_asked_for: impl Fn(&Listed) -> bool) -> Result<Vec<Compiled>, Vec<SourceError>> {
+/// not looked at: a bad list is an error even if its last good version would do for a start. `geo` as in [`Allowed`].
+pub fn check(
+    lists: &[Listed],
+    geo: bool,
+    is_asked_for: impl Fn(&Listed) -> bool,
+) -> Result<Vec<Compiled>, Vec<SourceError>> {
     let (mut tables, mut errors) = (BTreeMap::<Rank, Compiled>::new(), Vec::new());
     for listed in lists.iter().filter(|listed| is_asked_for(listed)) {
         let path = &listed.path;
@@ -35,7 +38,7 @@ pub fn check(lists: &[Listed], is_asked_for: impl Fn(&Listed) -> bool) -> Result
         };
         for file in files {
             let share = tables.values().map(|one| one.table.share()).sum();
-            match compile_file(&file, foreign_of(lists, &file), share) {
+            match compile_file(&file, foreign_of(lists, &file), Allowed { share, geo }) {
                 Ok(compiled) => drop(tables.insert(Rank::of(&file), compiled)),
                 Err(bad) => errors.extend(bad),
             }
@@ -49,9 +52,9 @@ fn foreign_of<'l>(lists: &'l [Listed], file: &Path) -> Option<&'l Foreign> {
     lists.iter().find(|listed| listed.path == file)?.foreign.as_deref()
 }
 
-fn compile_file(file: &Path, foreign: Option<&Foreign>, share: Share) -> Result<Compiled, Vec<SourceError>> {
+fn compile_file(file: &Path, foreign: Option<&Foreign>, allowed: Allowed) -> Result<Compiled, Vec<SourceError>> {
     match read(file) {
-        Shown::Content(content) => compile(file, foreign, &content.bytes, content.hash, share),
+        Shown::Content(content) => compile(file, foreign, &content.bytes, content.hash, allowed),
         Shown::Absent => Err(vec![SourceError::new(file, Problem::Missing)]),
         Shown::Unreadable(error) => Err(vec![error]),
     }

@@ -8,11 +8,13 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{Builder, available_parallelism, scope};
 
 use terms::Digest;
+use terms::ruling::RuleOrigin;
 
 use super::error::{Problem, SourceError};
 use crate::index::{Compiler, Part, Source, Table};
 use crate::list::{self, BadLine, Foreign, MAX_REPORTED, Unread};
 use crate::pattern::Share;
+use crate::settings::Allowed;
 
 /// Bytes that a thread reads at once: some 15,000 lines, a few milliseconds.
 const PIECE: usize = 1 << 20;
@@ -35,8 +37,9 @@ pub(super) fn compile(
     foreign: Option<&Foreign>,
     bytes: &[u8],
     hash: Digest,
-    share: Share,
+    allowed: Allowed,
 ) -> Result<Compiled, Vec<SourceError>> {
+    let share = allowed.share;
     let of_ours = |compiler| (compiler, Unread::default());
     let read = match (foreign, file.extension()) {
         (Some(foreign), _) => read_foreign(bytes, foreign),
@@ -46,6 +49,10 @@ pub(super) fn compile(
     let bad_line = |bad| SourceError::new(file, Problem::BadLine(bad));
     let (compiler, unread) = read.map_err(|bad| bad.into_iter().map(bad_line).collect::<Vec<_>>())?;
     let table = compiler.finish(Source::File(Arc::from(file.to_string_lossy())), hash);
+    if let (false, Some(RuleOrigin::File { line, .. })) = (allowed.geo, table.first_of_countries()) {
+        let is_toml = file.extension().is_some_and(|extension| extension == "toml");
+        return Err(vec![bad_line(list::unserved(bytes, line, is_toml))]);
+    }
     Ok(Compiled { table: Arc::new(table), unread: Arc::new(unread) })
 }
 
@@ -179,7 +186,7 @@ mod tests {
     use terms::{Timestamp, Url};
 
     use super::*;
-    use crate::index::Index;
+    use crate::index::{Case, Index};
 
     fn line() -> impl Strategy<Value = String> {
         let rule = prop::sample::select(vec![
@@ -222,10 +229,10 @@ mod tests {
                 _ => return Err(TestCaseError::fail("one of them is read, and the other is not")),
             };
             prop_assert_eq!(whole.rules(), pieces.rules());
-            let now = Timestamp::from_secs(1_000);
+            let case = Case::of_anybody(Timestamp::from_secs(1_000));
             for url in ["h.example", "x.h.example/a?x=1&y=2", "h.example/a/b", "h.example/b?y=3&x=1", "g.example/x", "p.example/7"] {
                 let url = Url::parse(url).map_err(|error| TestCaseError::fail(error.to_string()))?;
-                prop_assert_eq!(whole.explain(&url, now), pieces.explain(&url, now));
+                prop_assert_eq!(whole.explain(&url, case), pieces.explain(&url, case));
             }
         }
     }

@@ -43,6 +43,7 @@ impl Sources {
             bell: Default::default(),
             full_look_at: None,
         };
+        sources.board.set_geo(settings.geo);
         let (mut changes, mut errors) = (Vec::new(), Vec::new());
         let is_named = |file: &&PathBuf| sources.roots.iter().any(|root| root.covers(file));
         let named: Vec<PathBuf> = copies.keys().filter(is_named).cloned().collect();
@@ -108,7 +109,7 @@ impl Sources {
     /// Puts the kept table of a list in force, if that is what the list still holds. The one is read while the
     /// other is.
     fn start_with_image(&mut self, rank: &Rank, copy: Option<&Copy>, wall: Timestamp) -> Started {
-        let share = self.share_beside(rank);
+        let allowed = self.allowed_beside(rank);
         let (Some(source), Some(copy)) = (self.sources.get_mut(rank), copy) else { return Started::Not(None) };
         if self.errands.kept.lacks_image(copy) || !self.errands.kept.has_bytes(copy) {
             return Started::Not(None);
@@ -119,7 +120,11 @@ impl Sources {
             (image.ok().and_then(|image| image.join().ok()).flatten(), seen)
         });
         let is_read_alike = copy.read_as == source.foreign.as_deref().map(Foreign::mark);
-        let image = image.filter(|table| is_read_alike && share.plus(table.share()).excess().is_none());
+        let is_allowed = |table: &Table| {
+            let says_more = !allowed.geo && table.first_of_countries().is_some();
+            !says_more && allowed.share.plus(table.share()).excess().is_none()
+        };
+        let image = image.filter(|table| is_read_alike && is_allowed(table));
         match (image, seen) {
             (Some(table), Some((stamp, digest))) if digest == copy.hash => {
                 source.note_mark(Mark::Content(digest), Some(stamp), wall);
@@ -137,21 +142,21 @@ impl Sources {
         copy: Option<&Copy>,
         wall: Timestamp,
     ) -> Result<Option<Change>, Trouble> {
-        let share = self.share_beside(rank);
+        let allowed = self.allowed_beside(rank);
         let Some(source) = self.sources.get_mut(rank) else { return Ok(None) };
         let file = source.file.clone();
         let before = copy.map(Copy::former);
         // Whether an empty file was emptied in place is not known; it is the safe assumption.
         let foreign = source.foreign.clone();
         let foreign = foreign.as_deref();
-        let (compiled, former) = match judge(&file, foreign, before.as_ref(), &content, Word::InPlace, share) {
+        let (compiled, former) = match judge(&file, foreign, before.as_ref(), &content, Word::InPlace, allowed) {
             Verdict::Take(compiled) => {
                 let former = content.former(foreign, compiled.table.len(), wall);
                 (compiled, former)
             }
             Verdict::Same => {
                 let compiled =
-                    compile(&file, foreign, &content.bytes, content.hash, share).map_err(Trouble::Refused)?;
+                    compile(&file, foreign, &content.bytes, content.hash, allowed).map_err(Trouble::Refused)?;
                 let taken_at = before.map_or(wall, |before| before.taken_at);
                 let former = content.former(foreign, compiled.table.len(), taken_at);
                 (compiled, former)
@@ -183,7 +188,7 @@ impl Sources {
             Trouble::Vanished => vec![SourceError::new(&rank.1, Problem::Missing)],
             Trouble::Emptied | Trouble::Shrunk { .. } => Vec::new(),
         };
-        let share = self.share_beside(rank);
+        let allowed = self.allowed_beside(rank);
         let (Some(source), Some(copy)) = (self.sources.get_mut(rank), copy) else { return Err(errors) };
         if let Some(table) = image {
             source.put_in_force(of_image(table), copy.former());
@@ -196,7 +201,7 @@ impl Sources {
                 return Err(errors);
             }
         };
-        let compiled = compile(&copy.file, source.foreign.as_deref(), &bytes, copy.hash, share)?;
+        let compiled = compile(&copy.file, source.foreign.as_deref(), &bytes, copy.hash, allowed)?;
         source.put_in_force(compiled, copy.former());
         Ok(source.hold(trouble))
     }

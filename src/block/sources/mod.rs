@@ -42,7 +42,7 @@ pub use thread::{Watching, watch};
 
 use crate::index::Table;
 use crate::list::Foreign;
-use crate::pattern::Share;
+use crate::settings::Allowed;
 use errands::{Errand, Errands};
 use kept::Copy;
 use root::{Root, RootState};
@@ -187,18 +187,18 @@ impl Sources {
     }
 
     /// What is taken of the patterns that there may be, but for those of one list and of those that leave:
-    /// by the others in force, and by the live edits.
-    fn share_beside(&self, rank: &Rank) -> Share {
+    /// by the others in force, and by the live edits. What lists may say.
+    fn allowed_beside(&self, rank: &Rank) -> Allowed {
         let others = self.sources.iter().filter(|(other, _)| *other != rank && !self.leaving.contains(other));
         let in_force = others.filter_map(|(_, source)| Some(source.in_force.as_ref()?.compiled.table.share()));
-        self.board.live_share().plus(in_force.sum())
+        Allowed { share: self.board.live_share().plus(in_force.sum()), geo: self.board.geo() }
     }
 
     fn take(&mut self, rank: &Rank, content: Content, word: Word, wall: Timestamp) -> Option<Change> {
-        let share = self.share_beside(rank);
+        let allowed = self.allowed_beside(rank);
         let source = self.sources.get_mut(rank)?;
         let file = source.file.clone();
-        match verdict::judge(&file, source.foreign.as_deref(), source.former(), &content, word, share) {
+        match verdict::judge(&file, source.foreign.as_deref(), source.former(), &content, word, allowed) {
             Verdict::Same => source.trouble.take().map(|_| Change::Restored { file }),
             Verdict::Hold(trouble) => Some(source.hold(trouble)),
             Verdict::Take(compiled) => {

@@ -28,17 +28,18 @@ pub enum Naming {
 }
 
 impl Sources {
-    /// Makes `lists` the named ones, and takes what the files show, as far as `naming` goes. A bad list is
+    /// Makes `lists` the named ones, and takes what the files show, as far as `naming` goes. `geo` as in
+    /// [`crate::Allowed`]. A bad list is
     /// refused, and what was in force of it stays. What is to be lifted stays in force, too, until
     /// [`Sources::let_go`].
     ///
     /// Blocks while it reads and compiles, and some 300 ms where a file was touched a moment ago.
-    pub fn reload(&mut self, lists: &[Listed], naming: Naming, clock: &Clock) -> Vec<Change> {
+    pub fn reload(&mut self, lists: &[Listed], geo: bool, naming: Naming, clock: &Clock) -> Vec<Change> {
         let before: BTreeSet<PathBuf> = match naming {
             Naming::Reload { .. } => BTreeSet::new(),
             Naming::Config => self.roots.iter().map(|root| root.path().to_owned()).collect(),
         };
-        let read_anew = self.name(lists);
+        let read_anew = self.name(lists, geo);
         self.add_what_is_there();
         // A config that was saved is no word on what a list lost.
         let word = match naming {
@@ -89,9 +90,9 @@ impl Sources {
         changes
     }
 
-    /// Makes `lists` the roots; the files that none of them covers are to leave. Returns those that are in another
-    /// format from now on.
-    fn name(&mut self, lists: &[Listed]) -> BTreeSet<Rank> {
+    /// Makes `lists` the roots; the files that none of them covers are to leave. Returns those that may be read
+    /// otherwise from now on.
+    fn name(&mut self, lists: &[Listed], geo: bool) -> BTreeSet<Rank> {
         let mut before = std::mem::take(&mut self.roots);
         self.roots = lists
             .iter()
@@ -103,10 +104,12 @@ impl Sources {
         let is_named = |rank: &Rank| self.roots.iter().any(|root| root.covers(&rank.1));
         self.leaving = self.sources.keys().filter(|rank| !is_named(rank)).cloned().collect();
         self.foreign = foreign_by_file(lists);
+        let says_more = self.board.set_geo(geo);
         let mut read_anew = BTreeSet::new();
         for (rank, source) in &mut self.sources {
             let foreign = self.foreign.get(&source.file);
-            if source.foreign.as_ref() != foreign {
+            // What was refused for its countries may be good now.
+            if source.foreign.as_ref() != foreign || (says_more && source.trouble.is_some()) {
                 source.foreign = foreign.cloned();
                 read_anew.insert(rank.clone());
             }

@@ -22,7 +22,7 @@ impl Bench {
         let folder = tempfile::tempdir().unwrap();
         let top = fs::canonicalize(folder.path()).unwrap();
         fs::create_dir(top.join("lists")).unwrap();
-        let settings = Settings { lists: vec![top.join("lists").into()], state: top.join("state") };
+        let settings = Settings { lists: vec![top.join("lists").into()], state: top.join("state"), geo: false };
         // Looks made up, that take no time.
         Bench { _folder: folder, top, settings, start: Instant::now() + Duration::from_secs(3600) }
     }
@@ -67,7 +67,8 @@ impl Bench {
     fn reload(&self, sources: &mut Sources, accept_shrink: bool) -> Vec<Change> {
         // Late enough for every file to be old.
         let later = Clock::manual(Clock::system().wall().plus(Duration::from_secs(60)));
-        let mut changes = sources.reload(&self.settings.lists, Naming::Reload { accept_shrink }, &later);
+        let mut changes =
+            sources.reload(&self.settings.lists, self.settings.geo, Naming::Reload { accept_shrink }, &later);
         changes.extend(sources.let_go());
         changes
     }
@@ -193,6 +194,41 @@ fn what_cannot_be_read_is_refused_and_the_former_stays() {
 }
 
 #[test]
+fn countries_are_taken_where_clients_can_be_found_and_refused_elsewhere() {
+    let mut bench = Bench::new();
+    bench.write("a.txt", "a.example reason=\"no geo=DE\" geo=DE\n");
+    bench.write("b.toml", "[[rule]]\ngeo = [\"DE\"]\nhost = \"b.example\"\n\n[[rule]]\nhost = \"c.example\"\n");
+    let errors = Sources::load(&bench.settings, Timestamp::from_secs(0)).err().unwrap();
+    let told: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    assert!(told[0].contains("a.txt:1:30: ") && told[0].contains("[geo]"), "{told:?}");
+    assert!(told[1].contains("b.toml:2:1: "), "{told:?}");
+    assert_eq!(check(&bench.settings.lists, false, |_| true).unwrap_err().len(), 2);
+    assert_eq!(check(&bench.settings.lists, true, |_| true).unwrap().len(), 2);
+
+    bench.settings.geo = true;
+    let sources = bench.load();
+    assert_eq!(rules(&sources), [1, 2]);
+    let (sources, _) = bench.restart(sources);
+    // The copies say the same, so that none of them is a last good version.
+    bench.settings.geo = false;
+    drop(sources);
+    assert!(Sources::load(&bench.settings, Timestamp::from_secs(0)).is_err());
+}
+
+#[test]
+fn what_was_refused_for_its_countries_is_read_again_once_there_are_some() {
+    let bench = Bench::new();
+    bench.write("a.txt", "a.example\n");
+    let mut sources = bench.load();
+    let hint = bench.replace("a.txt", "a.example geo=DE\n");
+    assert!(matches!(bench.look(&mut sources, 0, &[hint]).changes[..], [Change::Refused { .. }]));
+    let later = Clock::manual(Clock::system().wall().plus(Duration::from_secs(60)));
+    let changes = sources.reload(&bench.settings.lists, true, Naming::Config, &later);
+    assert!(matches!(changes[..], [Change::Applied { rules: 1, .. }]), "{changes:?}");
+    assert!(troubles(&sources).is_empty() && sources.tables()[0].first_of_countries().is_some());
+}
+
+#[test]
 fn a_vanished_file_stays_in_force_until_reload_also_over_a_restart() {
     let bench = Bench::new();
     bench.write("a.txt", &hosts(3));
@@ -289,7 +325,7 @@ fn a_start_takes_the_last_good_version_of_a_bad_list_or_none() {
     let (sources, changes) = bench.restart(sources);
     assert!(matches!(changes[..], [Change::Refused { .. }]));
     assert_eq!((rules(&sources), troubles(&sources).len()), (vec![3], 1));
-    assert!(check(&bench.settings.lists, |_| true).is_err(), "a check does not look at the copy");
+    assert!(check(&bench.settings.lists, false, |_| true).is_err(), "a check does not look at the copy");
 }
 
 #[test]
@@ -298,7 +334,7 @@ fn a_start_without_a_named_list_fails() {
     let missing =
         Settings { lists: vec![bench.path("none.txt").into(), bench.path("away").into()], ..bench.settings.clone() };
     assert_eq!(Sources::load(&missing, Timestamp::from_secs(0)).err().unwrap().len(), 2);
-    assert_eq!(check(&missing.lists, |_| true).err().unwrap().len(), 2);
+    assert_eq!(check(&missing.lists, false, |_| true).err().unwrap().len(), 2);
 }
 
 #[test]
@@ -311,7 +347,7 @@ fn files_decide_in_the_order_of_their_names() {
     bench.settings.lists.insert(0, bench.top.join("more").into());
     assert_eq!(rules(&bench.load()), [1, 2, 3]);
     let checked: Vec<usize> =
-        check(&bench.settings.lists, |_| true).unwrap().iter().map(|one| one.table.len()).collect();
+        check(&bench.settings.lists, false, |_| true).unwrap().iter().map(|one| one.table.len()).collect();
     assert_eq!(checked, [1, 2, 3]);
 }
 
@@ -358,7 +394,8 @@ fn what_is_to_be_lifted_stays_in_force_until_it_is_let_go() {
     let mut sources = bench.load();
     bench.settings.lists.remove(0);
     fs::remove_file(bench.path("b.txt")).unwrap();
-    let reloaded = sources.reload(&bench.settings.lists, Naming::Reload { accept_shrink: false }, &Clock::system());
+    let reloaded =
+        sources.reload(&bench.settings.lists, false, Naming::Reload { accept_shrink: false }, &Clock::system());
     assert!(reloaded.is_empty(), "{reloaded:?}");
     assert!(bench.settle(&mut sources, 0).is_empty(), "that it is gone was the operator's will");
     assert_eq!(rules(&sources), [1, 2, 3]);
@@ -381,10 +418,10 @@ fn a_config_that_names_others_leaves_the_rest_as_it_is() {
     let other = bench.top.join("other.txt");
     fs::write(&other, hosts(3)).unwrap();
     let named = [bench.settings.lists.clone(), vec![other.clone().into()]].concat();
-    let changes = sources.reload(&named, Naming::Config, &Clock::system());
+    let changes = sources.reload(&named, false, Naming::Config, &Clock::system());
     assert!(matches!(&changes[..], [Change::Applied { file, rules: 3, .. }] if *file == other), "{changes:?}");
     assert_eq!((rules(&sources), troubles(&sources).len()), (vec![1, 2, 3], 2));
-    assert!(sources.reload(&[other.into()], Naming::Config, &Clock::system()).is_empty());
+    assert!(sources.reload(&[other.into()], false, Naming::Config, &Clock::system()).is_empty());
     let changes = sources.let_go();
     assert!(matches!(&changes[..], [Change::Lifted { .. }, Change::Lifted { .. }]), "{changes:?}");
     assert_eq!((rules(&sources), troubles(&sources).len()), (vec![3], 0));
@@ -408,14 +445,14 @@ fn a_file_is_read_in_the_format_that_is_named_for_it() {
     // Over a restart as well, and by a check.
     (sources, _) = bench.restart(sources);
     assert_eq!((rules(&sources), sources.status()[1].unread.count()), (vec![2, 1], 1));
-    assert_eq!(check(&bench.settings.lists, |_| true).unwrap()[1].table.len(), 1);
+    assert_eq!(check(&bench.settings.lists, false, |_| true).unwrap()[1].table.len(), 1);
     // Named as ours it is none, and what was in force stays.
     bench.settings.lists.pop();
-    let changes = sources.reload(&bench.settings.lists, Naming::Config, &Clock::system());
+    let changes = sources.reload(&bench.settings.lists, false, Naming::Config, &Clock::system());
     assert!(matches!(changes[..], [Change::Refused { .. }]), "{changes:?}");
     assert_eq!(rules(&sources), [2, 1]);
     bench.settings.lists.push(hosts_file(&bench, "hosts.txt"));
-    let changes = sources.reload(&bench.settings.lists, Naming::Config, &Clock::system());
+    let changes = sources.reload(&bench.settings.lists, false, Naming::Config, &Clock::system());
     assert!(matches!(changes[..], [Change::Restored { .. }]), "{changes:?}");
 }
 
@@ -429,7 +466,7 @@ fn another_format_is_another_list_however_many_rules_it_has() {
     let mut sources = bench.load();
     assert_eq!(rules(&sources), [40]);
     bench.settings.lists = vec![hosts_file(&bench, "a.txt")];
-    let changes = sources.reload(&bench.settings.lists, Naming::Config, &Clock::system());
+    let changes = sources.reload(&bench.settings.lists, false, Naming::Config, &Clock::system());
     assert!(matches!(changes[..], [Change::Applied { rules: 1, before: 40, .. }]), "{changes:?}");
     // By a restart too; and what shrinks in one format waits, as ever.
     (sources, _) = bench.restart(sources);
@@ -446,7 +483,7 @@ fn a_format_is_named_for_files_alone() {
     let mut bench = Bench::new();
     bench.write("a.txt", &hosts(2));
     bench.settings.lists = vec![Listed { path: bench.top.join("lists"), ..hosts_file(&bench, "a.txt") }];
-    let errors = check(&bench.settings.lists, |_| true).err().unwrap();
+    let errors = check(&bench.settings.lists, false, |_| true).err().unwrap();
     assert!(errors[0].to_string().contains("name each file"), "{}", errors[0]);
     assert!(Sources::load(&bench.settings, Clock::system().wall()).is_err());
 }
@@ -515,6 +552,7 @@ fn the_thread_takes_a_rename_and_ends_when_dropped() {
     fs::create_dir(&other).unwrap();
     sources.lock().reload(
         &[bench.top.join("lists").into(), other.clone().into()],
+        false,
         Naming::Reload { accept_shrink: false },
         &Clock::system(),
     );

@@ -8,7 +8,7 @@ use super::compile::{Compiled, compile};
 use super::shown::{Content, Stamp};
 use super::source::Trouble;
 use crate::list::Foreign;
-use crate::pattern::Share;
+use crate::settings::Allowed;
 
 /// Losing no more rules than this never needs a second word.
 const SHRINKS_FREELY: usize = 10;
@@ -62,14 +62,13 @@ pub(super) enum Verdict {
     Hold(Trouble),
 }
 
-/// `share` is what the patterns of other lists take.
 pub(super) fn judge(
     file: &Path,
     foreign: Option<&Foreign>,
     former: Option<&Former>,
     content: &Content,
     word: Word,
-    share: Share,
+    allowed: Allowed,
 ) -> Verdict {
     let had_rules = former.is_some_and(|former| former.rules > 0);
     // What is read otherwise is another list: how many rules there were before says nothing of it.
@@ -81,7 +80,7 @@ pub(super) fn judge(
     if content.bytes.is_empty() && word == Word::InPlace && had_rules {
         return Verdict::Hold(Trouble::Emptied);
     }
-    let compiled = match compile(file, foreign, &content.bytes, content.hash, share) {
+    let compiled = match compile(file, foreign, &content.bytes, content.hash, allowed) {
         Ok(compiled) => compiled,
         Err(errors) => return Verdict::Hold(Trouble::Refused(errors)),
     };
@@ -119,7 +118,7 @@ mod tests {
             size: of.bytes.len() as u64,
             taken_at: Timestamp::from_secs(0),
         };
-        judge(Path::new("list.txt"), None, Some(&former), to, word, Share::default())
+        judge(Path::new("list.txt"), None, Some(&former), to, word, Allowed::default())
     }
 
     #[test]
@@ -155,7 +154,7 @@ mod tests {
         let Verdict::Hold(Trouble::Refused(errors)) = verdict else { panic!("{verdict:?}") };
         assert!(errors[0].to_string().starts_with("list.txt:3:13: "), "{}", errors[0]);
         let toml = content(b"[[rule]]\nhost = \"good.example\"\n");
-        let verdict = |name: &str| judge(Path::new(name), None, None, &toml, Word::Replaced, Share::default());
+        let verdict = |name: &str| judge(Path::new(name), None, None, &toml, Word::Replaced, Allowed::default());
         assert!(matches!(verdict("list.toml"), Verdict::Take(list) if list.table.len() == 1));
         assert!(matches!(verdict("list.txt"), Verdict::Hold(Trouble::Refused(_))));
     }

@@ -241,10 +241,11 @@ impl Growth {
 
     /// The end of a windowed body.
     pub fn end(&self, last: Option<Bytes>, digest: Digest) -> Result<(), Halt> {
+        // Known to who reads the last byte.
+        let _ = self.digest.set(digest);
         if let Some(last) = last {
             self.extend(last)?;
         }
-        let _ = self.digest.set(digest);
         self.close(State::Ended);
         Ok(())
     }

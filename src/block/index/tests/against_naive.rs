@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use proptest::prelude::*;
+use terms::country::{ANYBODY, Doubt};
 use terms::hosts::HostPattern;
-use terms::{Digest, Folded, Ruling, Timestamp, Url};
+use terms::{Country, Digest, Folded, Residence, Ruling, Timestamp, Url};
 
-use crate::index::{Index, Source, Table};
+use crate::index::{Case, Index, Source, Table};
 use crate::kin::Kin;
 use crate::list;
 
@@ -39,6 +40,7 @@ struct Naive {
     exact: bool,
     from: Option<i64>,
     until: Option<i64>,
+    geo: Vec<&'static str>,
 }
 
 /// A reading of a URL in pieces.
@@ -94,7 +96,9 @@ impl Naive {
             Some(day) => format!(" {name}={}", Timestamp::from_secs(day * 86_400)),
             None => String::new(),
         };
-        format!("{bang}{subject}{exact}{}{} notice=N-{notice}", day("from", self.from), day("until", self.until))
+        let geo = if self.geo.is_empty() { String::new() } else { format!(" geo={}", self.geo.join(",")) };
+        let (from, until) = (day("from", self.from), day("until", self.until));
+        format!("{bang}{subject}{exact}{from}{until}{geo} notice=N-{notice}")
     }
 
     /// No pattern is one.
@@ -147,18 +151,28 @@ impl Naive {
         self.strength(asked).max(by_kin)
     }
 
-    fn in_force(&self, day: i64) -> bool {
-        self.from.is_none_or(|from| from <= day) && self.until.is_none_or(|until| day < until)
+    fn in_force(&self, (day, residence): When) -> bool {
+        let is_here = match residence {
+            _ if self.geo.is_empty() => true,
+            Residence::In(country) => self.geo.contains(&country.as_str()),
+            Residence::Elsewhere => false,
+            Residence::Unknown(Doubt::Block) => !self.is_exception(),
+            Residence::Unknown(Doubt::Serve) => self.is_exception(),
+        };
+        is_here && self.from.is_none_or(|from| from <= day) && self.until.is_none_or(|until| day < until)
     }
 }
+
+/// A day, and where who asks is.
+type When = (i64, Residence);
 
 /// On one reading: whether an exception decides, how strongly, and the rule's number in the order of sources and lines.
 type Decides = (bool, (u8, usize), usize);
 
-fn naive_decide(rules: &[Naive], reading: &Folded, day: i64, has_kin: bool) -> Option<Decides> {
+fn naive_decide(rules: &[Naive], reading: &Folded, when: When, has_kin: bool) -> Option<Decides> {
     let asked = Pieces::of(reading);
     let mut covering: Vec<Decides> = Vec::new();
-    for (number, rule) in rules.iter().enumerate().filter(|(_, rule)| rule.in_force(day)) {
+    for (number, rule) in rules.iter().enumerate().filter(|(_, rule)| rule.in_force(when)) {
         if let Some(strength) = rule.strength_by_kin(&asked, has_kin) {
             covering.push((rule.is_exception(), strength, number));
         }
@@ -169,15 +183,15 @@ fn naive_decide(rules: &[Naive], reading: &Folded, day: i64, has_kin: bool) -> O
 }
 
 /// The rule that blocks by the name.
-fn naive_judge(rules: &[Naive], url: &Url, day: i64, has_kin: bool) -> Option<Decides> {
-    let mut decided = url.readings().map(|reading| naive_decide(rules, reading, day, has_kin));
+fn naive_judge(rules: &[Naive], url: &Url, when: When, has_kin: bool) -> Option<Decides> {
+    let mut decided = url.readings().map(|reading| naive_decide(rules, reading, when, has_kin));
     decided.find_map(|decides| decides.filter(|one| !one.0))
 }
 
 /// The number of the rule that blocks by the bytes.
-fn naive_judge_digest(rules: &[Naive], url: &Url, body: u8, day: i64, has_kin: bool) -> Option<usize> {
-    let is_about = |rule: &Naive| matches!(rule.what, What::Digest(own) if own == body) && rule.in_force(day);
-    let is_freed = |reading: &Folded| naive_decide(rules, reading, day, has_kin).is_some_and(|one| one.0);
+fn naive_judge_digest(rules: &[Naive], url: &Url, body: u8, when: When, has_kin: bool) -> Option<usize> {
+    let is_about = |rule: &Naive| matches!(rule.what, What::Digest(own) if own == body) && rule.in_force(when);
+    let is_freed = |reading: &Folded| naive_decide(rules, reading, when, has_kin).is_some_and(|one| one.0);
     if rules.iter().any(|rule| is_about(rule) && rule.is_exception()) || url.readings().all(is_freed) {
         return None;
     }
@@ -224,8 +238,22 @@ fn rule() -> impl Strategy<Value = Naive> {
         1 => (0..4_i64, 1..3_i64).prop_map(|(from, length)| (Some(from), Some(from + length))),
         1 => (0..4_i64).prop_map(|until| (None, Some(until))),
     ];
-    (subject(), prop::bool::weighted(0.2), prop::bool::weighted(0.2), window)
-        .prop_map(|(what, exception, exact, (from, until))| Naive { what, exception, exact, from, until })
+    let geo = prop::sample::select(vec![vec![], vec![], vec![], vec!["DE"], vec!["FR", "DE"], vec!["US"]]);
+    (subject(), prop::bool::weighted(0.2), prop::bool::weighted(0.2), window, geo)
+        .prop_map(|(what, exception, exact, (from, until), geo)| Naive { what, exception, exact, from, until, geo })
+}
+
+fn residence() -> impl Strategy<Value = Residence> {
+    let country = |code| Residence::In(Country::from_text(code).unwrap());
+    prop::sample::select(vec![
+        country("DE"),
+        country("FR"),
+        country("US"),
+        country("JP"),
+        Residence::Elsewhere,
+        Residence::Unknown(Doubt::Block),
+        Residence::Unknown(Doubt::Serve),
+    ])
 }
 
 /// Rules, cut into sources at the given places: the first of them holds the edits.
@@ -260,6 +288,7 @@ proptest! {
         cuts in prop::collection::vec(0..12_usize, 0..3),
         asked in prop::collection::vec((host(), path(), query(), 0..3_u8), 1..12),
         day in 0..5_i64,
+        residence in residence(),
         has_kin in any::<bool>(),
     ) {
         let mut cuts = cuts;
@@ -268,24 +297,32 @@ proptest! {
         let now = Timestamp::from_secs(day * 86_400);
         for (host, path, query, body) in asked {
             let url = Url::parse(&format!("https://{host}{path}{query}")).unwrap();
-            let by_name = naive_judge(&rules, &url, day, has_kin);
-            let by_bytes = naive_judge_digest(&rules, &url, body, day, has_kin);
+            let when = (day, residence);
+            let case = Case { now, whom: &|| residence };
+            let by_name = naive_judge(&rules, &url, when, has_kin);
+            let by_bytes = naive_judge_digest(&rules, &url, body, when, has_kin);
             let first = |ruling: Option<Ruling>| ruling.map(|ruling| ruling.notices[0].to_string());
             let notice = |number: usize| format!("N-{number}");
-            prop_assert_eq!(first(index.judge_digest(&url, &digest(body), now)), by_bytes.map(notice), "{:?}", url);
+            prop_assert_eq!(first(index.judge_digest(&url, &digest(body), case)), by_bytes.map(notice), "{:?}", url);
             // A digest comes before a pattern, and behind all else.
             let known = by_name.filter(|one| one.1.0 > 1).map(|one| one.2).or(by_bytes).or(by_name.map(|one| one.2));
-            prop_assert_eq!(first(index.judge_known(&url, &digest(body), now)), known.map(notice), "{:?}", url);
+            prop_assert_eq!(first(index.judge_known(&url, &digest(body), case)), known.map(notice), "{:?}", url);
             let expected = by_name.map(|one| one.2);
-            let ruling = index.judge(&url, now);
-            let explanation = index.explain(&url, now);
+            let ruling = index.judge(&url, case);
+            let explanation = index.explain(&url, case);
             prop_assert_eq!(ruling.as_ref(), explanation.ruling.as_ref());
             match expected {
                 None => prop_assert_eq!(ruling, None, "{:?}", url),
                 Some(number) => {
                     let notice = format!("N-{number}");
+                    let told = (!rules[number].geo.is_empty()).then_some(residence);
                     let ruling = ruling.ok_or_else(|| TestCaseError::fail(format!("{url:?} passed {}", rules[number].line(number))))?;
                     prop_assert_eq!(&*ruling.notices[0], &notice, "{:?}", url);
+                    prop_assert_eq!(ruling.residence, told);
+                    if residence == ANYBODY() {
+                        let somewhere = |country| naive_judge(&rules, &url, (day, Residence::In(country)), has_kin);
+                        prop_assert!(Country::all().all(|country| somewhere(country).is_some()), "served somewhere");
+                    }
                     let decides = explanation.decides.and_then(|cited| cited.attributes.notice);
                     prop_assert_eq!(decides.as_deref(), Some(notice.as_str()));
                 }

@@ -67,7 +67,10 @@ fn a_bad_table_says_where_and_what_instead() {
     for (text, line, column, what) in [
         ("[[rule]]\nhosd = \"a.example\"\n", 2, 1, "did you mean host?"),
         ("[[rule]]\nhost = \"a.example\"\nnotise = \"N\"\n", 3, 1, "did you mean notice?"),
-        ("[[rule]]\nhost = \"a.example\"\ngeo = \"DE\"\n", 3, 1, "database"),
+        ("[[rule]]\nhost = \"a.example\"\ngeo = \"UK\"\n", 3, 7, "did you mean GB?"),
+        ("[[rule]]\nhost = \"a.example\"\ngeo = [\"DE\", \"Z\"]\n", 3, 7, "two letters"),
+        ("[[rule]]\nhost = \"a.example\"\ngeo = [\"DE\", 1]\n", 3, 14, "in quotes"),
+        ("[[rule]]\nhost = \"a.example\"\ngeo = []\n", 3, 7, "has no value"),
         ("[[rules]]\nhost = \"a.example\"\n", 1, 3, "[[rule]] tables"),
         ("[rule]\nhost = \"a.example\"\n", 1, 1, "[[rule]]"),
         ("rule = [1]\n", 1, 9, "[[rule]]"),
