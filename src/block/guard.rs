@@ -67,6 +67,10 @@ impl Clearance {
     }
 }
 
+/// Of what would be cut is asked what has arrived, until two looks agree.
+const LOOK: Duration = Duration::from_millis(10);
+const MOST_LOOKS: usize = 10;
+
 /// What got onto a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entered {
@@ -266,6 +270,24 @@ impl Blocks {
         drop(former);
         retire(self.index.swap(index.clone()));
         Ok(index)
+    }
+
+    /// How much of what is under way `index` would have cut, were it in force. Asks what has arrived by now, and waits for
+    /// that a moment; blocks the thread.
+    pub fn would_cut(&self, load: Load, index: &Index, now: Timestamp) -> usize {
+        let by = Judging { index, places: &*self.places, now };
+        let mut count = self.register.count(load, &by);
+        for _ in 0..MOST_LOOKS {
+            if count == 0 {
+                break;
+            }
+            std::thread::sleep(LOOK);
+            let before = std::mem::replace(&mut count, self.register.count(load, &by));
+            if count == before {
+                break;
+            }
+        }
+        count
     }
 
     /// Judges everything under way by the index in force, and has cut what is blocked.

@@ -107,6 +107,12 @@ impl Pattern {
         &self.starts
     }
 
+    /// The hosts that it names whole, if all that it matches is under them; else none.
+    pub fn hosts(&self) -> Vec<&str> {
+        let named = || self.starts.iter().filter_map(|start| start.strip_suffix('/'));
+        if self.names_hosts() { named().collect() } else { Vec::new() }
+    }
+
     /// Whether all that it matches is under hosts that it names whole.
     pub(crate) fn names_hosts(&self) -> bool {
         self.starts.iter().all(|start| start.ends_with('/'))

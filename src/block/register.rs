@@ -28,11 +28,29 @@ struct UnderWay {
     clearance: Clearance,
 }
 
+impl UnderWay {
+    fn judge(&self, by: &Judging<'_>) -> Option<Ruling> {
+        let whom = residence(by.places, self.clearance.audience);
+        let case = Case { now: by.now, whom: &whom };
+        let (digest, coded) = (self.proof.digest(), self.proof.coded());
+        let judge = |url: &Arc<Url>| {
+            let ruling = match &digest {
+                Some(digest) => by.index.judge_known(url, digest, case),
+                None => by.index.judge(url, case),
+            };
+            ruling.or_else(|| by.index.judge_digest(url, coded.as_ref()?, case))
+        };
+        judge(&self.url).or_else(|| self.aliases.iter().find_map(judge))
+    }
+}
+
 #[derive(Default)]
 struct State {
     under_way: VecDeque<UnderWay>,
     last_ticket: u64,
     blocked: Vec<Blocked>,
+    /// Somebody wants to know what has arrived.
+    asked: bool,
     waker: Option<Waker>,
 }
 
@@ -150,12 +168,17 @@ impl Lane {
 
     /// Resolves once something under way is blocked, with all that is.
     pub async fn blocked(&self) -> Vec<Blocked> {
-        poll_fn(|cx| self.poll_blocked(cx)).await
+        poll_fn(|cx| self.poll_blocked(cx, false)).await
     }
 
-    fn poll_blocked(&self, cx: &mut Context<'_>) -> Poll<Vec<Blocked>> {
+    /// The same for an owner that looks only now and then what has arrived: with nothing, where it is to look now.
+    pub async fn blocked_or_asked(&self) -> Vec<Blocked> {
+        poll_fn(|cx| self.poll_blocked(cx, true)).await
+    }
+
+    fn poll_blocked(&self, cx: &mut Context<'_>, or_asked: bool) -> Poll<Vec<Blocked>> {
         let mut state = self.state.lock();
-        if !state.blocked.is_empty() {
+        if !state.blocked.is_empty() || (or_asked && std::mem::take(&mut state.asked)) {
             return Poll::Ready(state.blocked.clone());
         }
         if !state.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
@@ -164,24 +187,29 @@ impl Lane {
         Poll::Pending
     }
 
+    /// How much of what is under way `index` would have cut that is not cut already. Its owner is asked whether that
+    /// has arrived by now.
+    fn count(&self, by: &Judging<'_>) -> usize {
+        let mut state = self.state.lock();
+        let is_cut = |one: &UnderWay| state.blocked.iter().any(|blocked| blocked.ticket == one.ticket);
+        let count = state.under_way.iter().filter(|one| !is_cut(one) && one.judge(by).is_some()).count();
+        if count > 0 {
+            state.asked = true;
+            if let Some(waker) = state.waker.take() {
+                waker.wake();
+            }
+        }
+        count
+    }
+
     /// Judges all that is under way by `index`, and wakes the owner if something of it became blocked.
     fn judge(&self, by: &Judging<'_>, round: &Arc<Round>) {
-        let (index, now) = (by.index, by.now);
+        let index = by.index;
         let mut state = self.state.lock();
         let State { under_way, blocked, waker, .. } = &mut *state;
         let before = blocked.len();
         for one in under_way.iter_mut().filter(|one| one.clearance.list < index.version()) {
-            let whom = residence(by.places, one.clearance.audience);
-            let case = Case { now, whom: &whom };
-            let (digest, coded) = (one.proof.digest(), one.proof.coded());
-            let judge = |url: &Arc<Url>| {
-                let ruling = match &digest {
-                    Some(digest) => index.judge_known(url, digest, case),
-                    None => index.judge(url, case),
-                };
-                ruling.or_else(|| index.judge_digest(url, coded.as_ref()?, case))
-            };
-            match judge(&one.url).or_else(|| one.aliases.iter().find_map(judge)) {
+            match one.judge(by) {
                 // Only what lets something through is what it was last judged by.
                 None => one.clearance.list = index.version(),
                 Some(_) if blocked.iter().any(|blocked| blocked.ticket == one.ticket) => {}
@@ -239,6 +267,15 @@ impl Register {
         }
         lanes.push(Arc::downgrade(&lane));
         lane
+    }
+
+    /// What is under way of this load that `index` would have cut, as far as its owners know.
+    pub(crate) fn count(&self, load: Load, by: &Judging<'_>) -> usize {
+        let of_shard = |shard: &Mutex<Vec<Weak<Lane>>>| {
+            let lanes: Vec<Arc<Lane>> = shard.lock().iter().filter_map(Weak::upgrade).collect();
+            lanes.iter().filter(|lane| lane.load == load).map(|lane| lane.count(by)).sum::<usize>()
+        };
+        self.shards.iter().map(of_shard).sum()
     }
 
     /// Judges all that is under way. Fills come last: whoever reads of one that is cut ends with it, and

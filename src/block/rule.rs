@@ -109,6 +109,24 @@ pub enum Standing {
 }
 
 impl Rule {
+    /// The rule as it is read, in the canonical spelling, without its attributes.
+    pub fn canonical(&self) -> String {
+        let of = |place: &Place| place.readings().first().map_or("", Folded::as_str).to_owned();
+        let text = match &self.subject {
+            Subject::Url(place) => of(place),
+            Subject::Prefix(place) => {
+                let (whole, query) = (of(place), place.query());
+                let path = whole.split('?').next().unwrap_or_default().trim_end_matches('/');
+                format!("{path}/*{}", query.map(|query| format!("?{query}")).unwrap_or_default())
+            }
+            Subject::Host(host) => host.to_string(),
+            Subject::HostTree(host) => format!("*.{host}"),
+            Subject::Digest(digest) => digest.to_string(),
+            Subject::Pattern(_) => return self.text.to_string(),
+        };
+        format!("{}{text}", if self.exception { "!" } else { "" })
+    }
+
     /// Whether this rule is about `url` in any of its readings, or about its place under a host that is
     /// of one family, whatever the time. A digest rule is about bytes, never about a URL.
     pub fn covers(&self, url: &Url, kin: &Kin) -> bool {

@@ -20,6 +20,18 @@ pub enum HostPattern {
 }
 
 impl HostPattern {
+    /// Whether one of these hosts is `top` or stands under it.
+    pub fn reaches(&self, top: &str) -> bool {
+        let is_in =
+            |host: &str| host.strip_suffix(top).is_some_and(|before| before.is_empty() || before.ends_with('.'));
+        let stands_for = |under: &str| top.split_once('.').is_some_and(|(_, rest)| rest == under);
+        match self {
+            HostPattern::Any => true,
+            HostPattern::Exact(name) => is_in(name),
+            HostPattern::Under(name) | HostPattern::Tree(name) => is_in(name) || stands_for(name),
+        }
+    }
+
     /// The same hosts in patterns of which no two overlap unless they are equal or one is `Any`.
     pub fn parts(&self) -> Vec<HostPattern> {
         match self {
@@ -77,6 +89,24 @@ impl<T: Clone> ByHost<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tree_of_hosts_is_reached_by_any_of_them() {
+        let name = "photos.example".to_owned();
+        for (host, top, is_reached) in [
+            (HostPattern::Exact(name.clone()), "example", true),
+            (HostPattern::Exact(name.clone()), "photos.example", true),
+            (HostPattern::Exact(name.clone()), "tos.example", false),
+            (HostPattern::Exact(name.clone()), "a.photos.example", false),
+            (HostPattern::Under(name.clone()), "a.photos.example", true),
+            (HostPattern::Under(name.clone()), "b.a.photos.example", false),
+            (HostPattern::Tree(name.clone()), "a.photos.example", true),
+            (HostPattern::Tree(name), "example", true),
+            (HostPattern::Any, "other.test", true),
+        ] {
+            assert_eq!(host.reaches(top), is_reached, "{host} {top}");
+        }
+    }
 
     #[test]
     fn a_name_comes_before_a_wildcard_and_that_before_any() {

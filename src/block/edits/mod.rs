@@ -10,6 +10,7 @@
 
 mod edit;
 mod page;
+mod trial;
 mod who;
 
 use std::collections::{BTreeSet, HashMap};
@@ -25,12 +26,12 @@ use terms::{Digest, Hasher, Timestamp};
 
 pub use edit::{Draft, DraftError, EditRule, Event, EventKind, MAX_RULES};
 pub use page::{BadCursor, Block, Page};
+pub use trial::{Lifting, Trial};
 pub use who::{BadWho, Who};
 
 use crate::index::{Compiler, Part, Source, Table};
 use crate::list::NOBODY_KNOWS_WHERE;
-use crate::pattern::Share;
-use crate::rule::{Rule, Subject};
+use crate::rule::Rule;
 use crate::settings::Allowed;
 use edit::{Stored, StoredEvent, is_id, rule_id};
 
@@ -132,30 +133,15 @@ impl Edits {
     /// force again. Blocks while it writes and compiles.
     pub fn add(&self, draft: Draft, allowed: Allowed, at: Timestamp) -> Result<Added, AddError> {
         let rules = draft.read()?;
-        if !allowed.geo && rules.iter().any(|rule| rule.attributes.geo.is_some()) {
-            return Err(AddError::Geo);
-        }
         let mut state = self.state.lock();
-        let mut stored = match state.edits.get(&draft.id) {
-            Some(known) if !known.stored.draft.is_same(&draft) => return Err(AddError::Conflict(draft.id)),
-            Some(known) if known.stored.lifted.is_empty() => return Ok(known.repeated()),
+        let mut stored = match state.admit(&draft, &rules, allowed)? {
+            Some(known) if known.is_whole() => return Ok(known.repeated()),
             Some(known) => {
                 let lifted = BTreeSet::new();
                 Stored { draft, at, lifted, receipt: None, ..known.stored.clone() }
             }
             None => Stored::new(draft, at),
         };
-        if state.table.len() + rules.len() > MAX_LIVE {
-            return Err(AddError::Full);
-        }
-        let patterns = rules.iter().filter_map(|rule| match &rule.subject {
-            Subject::Pattern(pattern) => Some(pattern.share()),
-            _ => None,
-        });
-        let share: Share = patterns.chain([allowed.share, state.table.share()]).sum();
-        if let Some(excess) = share.excess() {
-            return Err(AddError::Patterns(excess));
-        }
         let event = stored.add_event(EventKind::BlockAdded, at, stored.draft.by.clone(), stored.numbers().collect());
         self.store(&stored).map_err(|source| AddError::Io { path: self.dir.clone(), source })?;
         let live = Live::new(stored, rules);
@@ -168,22 +154,13 @@ impl Edits {
     /// Lifts an edit by its id, or one rule by the rule's, durably. `None`: nothing of that id is in
     /// force. Blocks as [`Edits::add`].
     pub fn lift(&self, id: &str, by: Option<Who>, at: Timestamp) -> io::Result<Option<Event>> {
-        let (edit, number) = match id.split_once(':') {
-            Some((edit, number)) => (edit, number.parse::<usize>().ok()),
-            None => (id, None),
-        };
         let mut state = self.state.lock();
-        let Some(live) = state.edits.get(edit) else { return Ok(None) };
-        let mut stored = live.stored.clone();
-        let is_meant = |one: &usize| edit == id || number == Some(*one);
-        let lifted: BTreeSet<usize> = stored.live().filter(is_meant).collect();
-        if lifted.is_empty() {
-            return Ok(None);
-        }
+        let Some((live, lifted)) = state.meant(id) else { return Ok(None) };
+        let (edit, mut stored) = (live.stored.draft.id.clone(), live.stored.clone());
         stored.lifted.extend(&lifted);
         let event = stored.add_event(EventKind::BlockLifted, at, by, lifted);
         self.store(&stored)?;
-        let Some(live) = state.remove(edit) else { return Ok(None) };
+        let Some(live) = state.remove(&edit) else { return Ok(None) };
         let live = Live::new(stored, live.rules);
         let event = live.event(&event);
         state.put(live);
@@ -257,6 +234,18 @@ impl Edits {
 }
 
 impl State {
+    /// The edit that an id is about, and which of its rules: those in force of all, or the one. `None`: there is none.
+    fn meant(&self, id: &str) -> Option<(&Live, BTreeSet<usize>)> {
+        let (edit, number) = match id.split_once(':') {
+            Some((edit, number)) => (edit, Some(number.parse::<usize>().ok()?)),
+            None => (id, None),
+        };
+        let live = self.edits.get(edit)?;
+        let meant: BTreeSet<usize> =
+            live.stored.live().filter(|one| number.is_none_or(|number| number == *one)).collect();
+        (!meant.is_empty()).then_some((live, meant))
+    }
+
     fn put(&mut self, live: Live) {
         let id = live.stored.draft.id.clone();
         self.remove(&id);
@@ -312,6 +301,11 @@ impl Live {
     fn new(stored: Stored, rules: Vec<Rule>) -> Live {
         let digest = stored.digest();
         Live { stored, rules, digest }
+    }
+
+    /// None of its rules is lifted.
+    fn is_whole(&self) -> bool {
+        self.stored.lifted.is_empty()
     }
 
     fn in_force(&self) -> impl Iterator<Item = (Arc<str>, &Rule)> {

@@ -7,6 +7,7 @@ use terms::Url;
 
 use super::*;
 use crate::index::{Case, Index};
+use crate::pattern::Share;
 
 const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
 /// No lists with patterns beside the edits.

@@ -89,13 +89,13 @@ impl Index {
     }
 
     /// The reading that decides on a URL, and the rule that decides on that.
-    fn decide_url<'a>(&self, url: &'a Url, case: Case<'_>) -> (&'a Folded, Option<Match>) {
+    pub(super) fn decide_url<'a>(&self, url: &'a Url, case: Case<'_>) -> (&'a Folded, Option<Match>) {
         let mut judged = url.readings().map(|reading| (reading, self.decide(reading, case)));
         let blocked = judged.find(|(_, decides)| decides.is_some_and(|one| one.blocks));
         blocked.unwrap_or_else(|| (url.folded(), self.decide(url.folded(), case)))
     }
 
-    fn cite(&self, one: &Match, now: Timestamp) -> Cited {
+    pub(super) fn cite(&self, one: &Match, now: Timestamp) -> Cited {
         let table = &self.tables[one.table];
         Cited {
             rule: Arc::from(table.text(one.rule)),

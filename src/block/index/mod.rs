@@ -29,6 +29,7 @@ mod probe;
 mod probed;
 mod sections;
 mod slots;
+mod supposed;
 mod table;
 mod wordings;
 
@@ -51,7 +52,7 @@ pub use table::{Source, Table};
 
 use crate::kin::Kin;
 use crate::rule::Rule;
-use key::{Key, digest_key};
+use key::Key;
 use kindred::Related;
 use probe::{Probe, Reach, probes};
 use slots::{ASK_PAIRS, Rules};
@@ -213,14 +214,7 @@ impl Index {
     /// The rule that forbids these bytes under `url`. An exception for the digest beats it, and so
     /// does one that covers every reading of the URL.
     pub fn judge_digest(&self, url: &Url, digest: &Digest, case: Case<'_>) -> Option<Ruling> {
-        if !self.reach.digests {
-            return None;
-        }
-        let key = digest_key(digest);
-        let mut all = Matches::new();
-        for (number, table) in self.tables.iter().enumerate() {
-            all.extend(table.find(key).map(|rule| self.matched(Kind::Digest, 0, number, rule, false)));
-        }
+        let all = self.of_digest(digest);
         let decides = self.first_in_force(&all, case).filter(|one| one.blocks)?;
         let is_excepted = |reading| self.decide(reading, case).is_some_and(|one| !one.blocks);
         if url.readings().all(is_excepted) {

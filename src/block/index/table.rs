@@ -93,6 +93,11 @@ impl Table {
         }
     }
 
+    /// The rules that are patterns.
+    pub(super) fn pattern_rules(&self) -> Vec<u32> {
+        self.sections.load().words(Section::Patterns).iter().map(|rule| u32::from_le_bytes(*rule)).collect()
+    }
+
     /// The pages that its rules name.
     pub fn pages(&self) -> impl Iterator<Item = String> {
         let sections = self.sections.load_full();

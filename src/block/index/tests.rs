@@ -1,5 +1,6 @@
 mod against_naive;
 mod countries;
+mod supposed;
 
 use std::sync::Arc;
 

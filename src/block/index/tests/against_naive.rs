@@ -290,11 +290,15 @@ proptest! {
         day in 0..5_i64,
         residence in residence(),
         has_kin in any::<bool>(),
+        more in rule(),
     ) {
         let mut cuts = cuts;
         cuts.sort_unstable();
         let index = build(&rules, &cuts, has_kin);
         let now = Timestamp::from_secs(day * 86_400);
+        let another = list::read_rule(&more.line(99)).unwrap();
+        let covering = |exceptions: bool| index.covering(&another, exceptions, now).is_some();
+        let covered = [false, true].map(|exceptions| covering(exceptions).then_some(exceptions));
         for (host, path, query, body) in asked {
             let url = Url::parse(&format!("https://{host}{path}{query}")).unwrap();
             let when = (day, residence);
@@ -325,6 +329,18 @@ proptest! {
                     }
                     let decides = explanation.decides.and_then(|cited| cited.attributes.notice);
                     prop_assert_eq!(decides.as_deref(), Some(notice.as_str()));
+                }
+            }
+            for exceptions in covered.iter().flatten() {
+                for asked in url.readings().map(Pieces::of) {
+                    let covers = |rule: &Naive| rule.strength_by_kin(&asked, has_kin).is_some();
+                    let is_there = |rule: &Naive| {
+                        let timely = Naive { geo: Vec::new(), ..rule.clone() }.in_force(when);
+                        timely && (rule.geo.is_empty() || rule.geo == more.geo)
+                    };
+                    let is_meant = |rule: &&Naive| rule.is_exception() == *exceptions && is_there(rule);
+                    let is_covered = !covers(&more) || rules.iter().filter(is_meant).any(covers);
+                    prop_assert!(is_covered, "{} is not covered for {:?}", more.line(99), url);
                 }
             }
             for (number, rule) in rules.iter().enumerate() {

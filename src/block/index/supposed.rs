@@ -1,0 +1,97 @@
+//! An index as it would be, and what a rule would change: nothing here is in force.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use terms::{Digest, Timestamp, Url};
+
+use super::key::digest_key;
+use super::{Case, Cited, Index, Kind, Match, Matches, Source, Table};
+use crate::rule::{Place, Rule, Standing, Subject};
+
+impl Index {
+    /// This one with more live edits, which decide behind those that there are.
+    pub fn with_more(&self, rules: Vec<Rule>, ids: Vec<Arc<str>>) -> Index {
+        let more = Arc::new(Table::compile(Source::Edits { ids }, rules, Digest::ZERO));
+        self.supposed(self.tables[0].clone(), std::iter::once(more))
+    }
+
+    /// This one with other live edits.
+    pub fn with_edits(&self, edits: Arc<Table>) -> Index {
+        self.supposed(edits, std::iter::empty())
+    }
+
+    fn supposed(&self, edits: Arc<Table>, more: impl Iterator<Item = Arc<Table>>) -> Index {
+        let files = more.chain(self.tables.iter().skip(1).cloned()).collect();
+        Index::with_kin(self.version, edits, files, self.related.shared_kin(), Some(self))
+    }
+
+    /// The rule that decides on `url` by its name, an exception too.
+    pub fn decides(&self, url: &Url, case: Case<'_>) -> Option<Cited> {
+        let (_, decides) = self.decide_url(url, case);
+        decides.map(|one| self.cite(&one, case.now))
+    }
+
+    /// The rule in force that blocks all that `rule` is about; or the exception that frees all of it. Of what
+    /// together covers it, nothing is told.
+    pub fn covering(&self, rule: &Rule, exceptions: bool, now: Timestamp) -> Option<Cited> {
+        let is_meant = |one: &Match| {
+            let table = &self.tables[one.table];
+            let is_in_force = table.standing(one.rule, now) == Standing::InForce;
+            let geo = || table.attributes(one.rule).geo;
+            one.blocks != exceptions && is_in_force && geo().is_none_or(|geo| rule.attributes.geo == Some(geo))
+        };
+        let of_place = |place: &Place, kinds: RangeInclusive<Kind>| {
+            let covers = |one: &Match| {
+                let narrows = self.tables[one.table].query(one.rule).1;
+                is_meant(one) && kinds.contains(&one.kind) && (!narrows || rule.attributes.exact_query)
+            };
+            let first = |reading| self.matches(reading).into_iter().filter(|one| covers(one)).min();
+            let all: Option<Vec<Match>> = place.readings().iter().map(first).collect();
+            all?.into_iter().next()
+        };
+        let top = |host: &str| Place::read(host).ok();
+        let found = match &rule.subject {
+            Subject::Url(place) => of_place(place, Kind::Url..=Kind::HostTree),
+            Subject::Prefix(place) => of_place(place, Kind::Prefix..=Kind::HostTree),
+            Subject::Host(host) => of_place(&top(host)?, Kind::Prefix..=Kind::HostTree),
+            Subject::HostTree(host) => {
+                let reading = top(host)?;
+                let reading = reading.readings().first()?;
+                let trees = self.matches(reading).into_iter().filter(|one| one.kind == Kind::HostTree && !one.by_kin);
+                trees.filter(is_meant).min()
+            }
+            Subject::Digest(digest) => self.of_digest(digest).into_iter().filter(is_meant).min(),
+            Subject::Pattern(_) => self.same_pattern(&rule.text).into_iter().filter(is_meant).min(),
+        };
+        found.map(|one| self.cite(&one, now))
+    }
+
+    /// Whether a rule is about these bytes, in force or not; exceptions are, too.
+    pub fn is_about_digest(&self, digest: &Digest) -> bool {
+        !self.of_digest(digest).is_empty()
+    }
+
+    /// Rules about these bytes, whatever the time.
+    pub(super) fn of_digest(&self, digest: &Digest) -> Matches {
+        let mut all = Matches::new();
+        if self.reach.digests {
+            let key = digest_key(digest);
+            for (number, table) in self.tables.iter().enumerate() {
+                all.extend(table.find(key).map(|rule| self.matched(Kind::Digest, 0, number, rule, false)));
+            }
+        }
+        all
+    }
+
+    /// There are a thousand patterns at most.
+    fn same_pattern(&self, text: &str) -> Matches {
+        let mut all = Matches::new();
+        for &number in &self.with_patterns {
+            let table = &self.tables[number];
+            let same = table.pattern_rules().into_iter().filter(|rule| table.text(*rule) == text);
+            all.extend(same.map(|rule| self.matched(Kind::Pattern, 0, number, rule, false)));
+        }
+        all
+    }
+}
