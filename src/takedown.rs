@@ -4,6 +4,8 @@
 //! and hooks are told. A list that changes, and a rule whose hour comes, join that way where they are
 //! in force. A crash anywhere on it is mended by walking the rest of it again.
 
+mod affected;
+mod dry_run;
 mod tell;
 mod teller;
 mod time;
@@ -26,6 +28,8 @@ use tokio::sync::Notify;
 use crate::purge::Freed;
 use crate::receipt::{Receipt, Taken};
 
+pub use affected::Rows;
+pub use dry_run::DryRun;
 use teller::Teller;
 pub use view::Lists;
 

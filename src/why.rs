@@ -136,7 +136,7 @@ impl Probe {
 }
 
 impl Named {
-    fn of(cited: &Cited) -> Named {
+    pub fn of(cited: &Cited) -> Named {
         let text = str::to_owned;
         let (file, line, id) = match &cited.origin {
             RuleOrigin::File { file, line } => (Some(text(file)), Some(*line), None),

@@ -20,6 +20,7 @@ mod compression;
 mod config;
 mod crash;
 mod cut;
+mod dry_run;
 mod faults;
 mod formats;
 mod hooks;

@@ -41,7 +41,7 @@ pub use query::{COLUMNS, Filter, Line, QueryError, query};
 pub use settings::*;
 pub use tail::Tail;
 pub use verify::{RunVerified, Verified, VerifyError, verify};
-pub use window::LastServed;
+pub use window::{LastServed, Served};
 
 #[cfg(test)]
 mod tests;

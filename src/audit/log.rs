@@ -18,7 +18,7 @@ use crate::line::{Event, Forms};
 use crate::numbers::Numbers;
 use crate::recover::{self, Recovered};
 use crate::settings::Settings;
-use crate::window::LastServed;
+use crate::window::{LastServed, Served};
 use crate::writer::Writer;
 
 /// How long [`Log::append`] waits for the disk. The line is written all the same when it comes late.
@@ -133,6 +133,11 @@ impl Log {
     /// Whether more records wait than the high-water mark allows, or none can be written.
     pub fn is_behind(&self) -> bool {
         self.0.inlet.is_behind()
+    }
+
+    /// The recent window: the last answers that served something, oldest first.
+    pub fn recent(&self) -> Vec<Served> {
+        self.0.inlet.window.lock().all()
     }
 
     /// The newest served answer in the recent window whose URL is covered. Answers appear in the

@@ -27,6 +27,7 @@ pub struct LastServed {
     pub digest: Option<Digest>,
 }
 
+/// An answer that served something.
 #[derive(Clone, Debug)]
 pub struct Served {
     pub time: Timestamp,
@@ -60,6 +61,10 @@ impl Window {
             let Some(oldest) = self.ring.pop_front() else { break };
             self.url_bytes -= oldest.url.canonical().len();
         }
+    }
+
+    pub fn all(&self) -> Vec<Served> {
+        self.ring.iter().cloned().collect()
     }
 
     /// The newest of those that `covers` takes.

@@ -1,4 +1,4 @@
-//! What is stored of a URL, by its bytes.
+//! What is stored: all of it, and of a URL by its bytes.
 
 use std::collections::BTreeMap;
 
@@ -8,6 +8,12 @@ use terms::{Digest, Url};
 use crate::{Cache, Entry};
 
 impl Cache {
+    /// Shows `visit` all that is stored, in no order: each variant, slice and coding is an entry. Takes no lock for long, and
+    /// holds up nobody: what comes in meanwhile may be missed.
+    pub fn each_entry(&self, mut visit: impl FnMut(&Entry)) {
+        self.0.memory.each(|entry| visit(entry));
+    }
+
     /// The digests of the representations that are stored of `url` in every spelling, each once, with how many bytes
     /// they have. `are_one` says which hosts are as good as one. What lies in slices has none, nor has an error, nor what is
     /// empty, as many answers are; what was compressed here is blocked with what it was made of.

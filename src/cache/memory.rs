@@ -305,6 +305,10 @@ impl Memory {
         self.table.all().filter(move |(_, variants)| covered(variants)).map(|(key, _)| key)
     }
 
+    pub fn each(&self, mut visit: impl FnMut(&Entry)) {
+        self.table.all().for_each(|(_, variants)| variants.entries().iter().for_each(|entry| visit(entry)));
+    }
+
     /// Takes out what was not used for longest, if there is too much, and hands it over to be dropped. `newest` is
     /// what came last.
     pub fn evict(&self, newest: UrlKey) -> Option<Variants> {

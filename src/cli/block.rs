@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 use terms::{BlockStatus, Timestamp};
 
 use super::client::{Admin, Reply, encoded};
+use super::dry_run;
 use super::exit::{Exit, Failure};
 use super::output::{Format, FormatArg, Output, Paint, bytes, count};
 use super::reach::Reach;
@@ -23,7 +24,8 @@ Examples:
   seawall block https://photos.example/a/stolen.jpg --notice N-17 --reason 'DMCA 512(c)'
   seawall block 'https://photos.example/albums/*' '*.pirate.example' --notice N-18
   seawall block https://photos.example/b.jpg --until 2027-01-31 --status 410
-  seawall block https://photos.example/c.jpg --notice N-19 --by-content")]
+  seawall block https://photos.example/c.jpg --notice N-19 --by-content
+  seawall block '*.photos.example' --dry-run")]
 pub struct Block {
     /// A URL, a prefix (https://host/path/*), a host, *.host, sha256:HEX, ~REGEX, or !RULE for an exception
     #[arg(value_name = "RULE", required = true)]
@@ -64,6 +66,9 @@ pub struct Block {
     /// their origin sends when it is asked now
     #[arg(long)]
     by_content: bool,
+    /// Say what would be blocked, cut and spared now, and block nothing
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     reach: Reach,
     #[command(flatten)]
@@ -78,6 +83,7 @@ pub struct Block {
 #[command(after_help = "\
 Examples:
   seawall blocks
+  seawall unblock 5f0c1c2e-7d3b-4c62-9f0e-6a8a7a0f4b11 --dry-run
   seawall unblock 5f0c1c2e-7d3b-4c62-9f0e-6a8a7a0f4b11")]
 pub struct Unblock {
     /// The id of a receipt, or of a rule
@@ -85,6 +91,9 @@ pub struct Unblock {
     ids: Vec<String>,
     #[command(flatten)]
     by: By,
+    /// Say what would be served again, and what still blocks it, and lift nothing
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     reach: Reach,
     #[command(flatten)]
@@ -127,8 +136,18 @@ impl Block {
         }
         let mut body = self.body(&rules);
         body["by"] = json!(self.by.name());
-        let reply = admin.ask("POST", "/api/v1/blocks", Some(&body))?;
         let mut output = Output::stdout();
+        if self.dry_run {
+            body["dry_run"] = json!(true);
+            body["limit"] = json!(dry_run::rows(self.format.format));
+            dry_run::print(&mut output, self.format.format, |after| {
+                body["after"] = after.cloned().unwrap_or_default();
+                admin.ask("POST", "/api/v1/blocks", Some(&body))
+            })?;
+            output.flush()?;
+            return Ok(Exit::Done);
+        }
+        let reply = admin.ask("POST", "/api/v1/blocks", Some(&body))?;
         let done = if reply.status == 200 { Done::BlockedBefore } else { Done::Blocked };
         print_receipt(&mut output, done, &reply, self.format.format)?;
         output.flush()?;
@@ -179,8 +198,15 @@ impl Unblock {
         let mut worst = Exit::Done;
         let by = self.by.name().map(|name| format!("?by={}", encoded(&name))).unwrap_or_default();
         for id in &self.ids {
-            match admin.ask("DELETE", &format!("/api/v1/blocks/{}{by}", encoded(id)), None) {
-                Ok(reply) => print_receipt(&mut output, Done::Lifted, &reply, self.format.format)?,
+            let target = format!("/api/v1/blocks/{}", encoded(id));
+            let done = match self.dry_run {
+                true => self.try_one(&admin, &target, &mut output),
+                false => admin
+                    .ask("DELETE", &format!("{target}{by}"), None)
+                    .and_then(|reply| Ok(print_receipt(&mut output, Done::Lifted, &reply, self.format.format)?)),
+            };
+            match done {
+                Ok(()) => {}
                 Err(failure) if failure.code() == Exit::Failed.code() => {
                     output.flush()?;
                     tell(&format!("seawall: {failure}\n"));
@@ -191,6 +217,17 @@ impl Unblock {
         }
         output.flush()?;
         Ok(worst)
+    }
+}
+
+impl Unblock {
+    fn try_one(&self, admin: &Admin, target: &str, output: &mut Output) -> Result<(), Failure> {
+        let format = self.format.format;
+        dry_run::print(output, format, |after| {
+            let after = after.and_then(Value::as_str).map(|after| format!("&after={}", encoded(after)));
+            let query = format!("dry_run=true&limit={}{}", dry_run::rows(format), after.unwrap_or_default());
+            admin.ask("DELETE", &format!("{target}?{query}"), None)
+        })
     }
 }
 

@@ -12,6 +12,7 @@ mod client;
 mod completions;
 mod connection;
 mod demo;
+mod dry_run;
 mod exit;
 mod lists;
 mod man;

@@ -117,6 +117,7 @@ async fn answer(
 
 /// What a connection is told from outside.
 enum Signal {
+    /// Of nothing: it is to be looked at what has arrived.
     Blocked(Vec<Blocked>),
     Draining,
     Ending,
@@ -131,7 +132,7 @@ enum Signal {
 async fn signal(lane: &Lane, stop: &Stop, switch: &Switch, told_to_end: bool) -> Signal {
     tokio::select! {
         biased;
-        blocked = lane.blocked() => Signal::Blocked(blocked),
+        blocked = lane.blocked_or_asked() => Signal::Blocked(blocked),
         () = stop.ending.signaled() => Signal::Ending,
         () = switch.thrown() => Signal::Switched,
         () = farewell(stop), if !told_to_end => Signal::Draining,

@@ -3,15 +3,22 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use ::cache::{Caching, Landing, Lookup, ReplyHead};
 use audit::{ClientForm, OnPressure, QueryForm, Sync};
 use block::edits::Draft;
 use block::{Kin, Shelf};
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, HOST, HeaderMap, HeaderValue};
+use http::{Request, StatusCode};
+use terms::url::Scheme;
+use terms::{Ask, Body, Peer, Trusted};
 
 use super::*;
+use crate::sites::Sites;
 
 const START: Timestamp = Timestamp::from_secs(1_000);
 
-fn takedown(state: &Path, clock: &Clock) -> Takedown {
+fn takedown(state: &Path, memory: u64, clock: &Clock) -> Takedown {
     let settings = block::Settings { lists: Vec::new(), state: state.to_owned(), geo: false };
     let (sources, _) = Sources::load(&settings, START).unwrap();
     let edits = Edits::open(&state.join("blocks")).unwrap();
@@ -30,7 +37,7 @@ fn takedown(state: &Path, clock: &Clock) -> Takedown {
         url_query: QueryForm::Full,
         key: [0; 16],
     };
-    let cache = Cache::new(cache::Settings { memory: 1 << 20, max_object: 1 << 20, keep: false, keep_max: 0 });
+    let cache = Cache::new(cache::Settings { memory, max_object: 1 << 20, keep: false, keep_max: 0 });
     let log = Log::open(log, clock.clone()).unwrap();
     let hooks = Hooks::open(&state.join("hooks"), Vec::new(), clock.clone()).unwrap();
     let (blocks, sources, hooks) = (Arc::new(blocks), Arc::new(Mutex::new(sources)), Arc::new(hooks));
@@ -41,7 +48,7 @@ fn takedown(state: &Path, clock: &Clock) -> Takedown {
 async fn what_is_shown_waits_for_no_publication() {
     let state = tempfile::tempdir().unwrap();
     let clock = Clock::manual(START);
-    let takedown = Arc::new(takedown(state.path(), &clock));
+    let takedown = Arc::new(takedown(state.path(), 1 << 20, &clock));
     let draft =
         Draft { id: "e".into(), rules: vec!["https://h.example/a".into()], attributes: BTreeMap::new(), by: None };
     assert!(matches!(takedown.block(draft), Ok(Done::Now(_))));
@@ -54,4 +61,67 @@ async fn what_is_shown_waits_for_no_publication() {
     let (lists, troubles, _) = told.recv_timeout(Duration::from_secs(10)).expect("an answer while others publish");
     assert_eq!((lists.rules, lists.live, lists.age), (1, 1, Duration::from_secs(7)));
     assert_eq!((lists.version, troubles.len()), (takedown.blocks.version(), 0));
+}
+
+/// Stores an object of one byte.
+async fn store(cache: &Cache, clock: &Clock, target: &str) {
+    let mut request = Request::new(Body::Empty);
+    *request.uri_mut() = target.parse().unwrap();
+    request.headers_mut().insert(HOST, HeaderValue::from_static("h.example"));
+    let peer = Peer { address: ([127, 0, 0, 1], 4).into(), scheme: Scheme::Https };
+    let (ask, _) = Ask::read(request, peer, &Trusted::default(), clock.now());
+    let url = ask.url.clone().unwrap();
+    let Ok(Lookup::Miss(fill)) = cache.look_up(&ask, &url, &Caching::default(), ask.began) else { panic!() };
+    let flight = fill.flight();
+    let fields = HeaderMap::from_iter([(CACHE_CONTROL, HeaderValue::from_static("max-age=3600"))]);
+    let Landing::Store(mut writer) = fill.land(&ReplyHead { status: StatusCode::OK, fields }, ask.began, ask.began)
+    else {
+        panic!()
+    };
+    writer.push(Bytes::from_static(b"x")).await.unwrap();
+    writer.finish().unwrap();
+    drop(flight);
+}
+
+/// Or as many as `SEAWALL_TEST_OBJECTS` says.
+const OBJECTS: usize = 10_000;
+
+#[tokio::test]
+async fn a_dry_run_counts_all_and_tells_some() {
+    let objects = std::env::var("SEAWALL_TEST_OBJECTS").map_or(OBJECTS, |count| count.parse().unwrap());
+    let state = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(START);
+    let takedown = takedown(state.path(), objects as u64 * 4096, &clock);
+    for n in 0..objects {
+        store(&takedown.cache, &clock, &format!("/{}/{n}", n % 10)).await;
+    }
+    let stored = takedown.cache.numbers().objects.load(Relaxed);
+    assert_eq!(stored, objects as u64);
+    let sites = Sites::new(Vec::new(), Trusted::default());
+    let draft = |rules: &[&str]| Draft {
+        id: "e".into(),
+        rules: rules.iter().map(|rule| (*rule).to_owned()).collect(),
+        attributes: BTreeMap::new(),
+        by: None,
+    };
+    let tried = |rules: &[&str], after: Option<&str>| {
+        let rows = Rows { after: after.map(str::to_owned), limit: 7 };
+        let began = std::time::Instant::now();
+        let told = json!(takedown.try_block(&draft(rules), &sites, &rows).unwrap());
+        println!("{rules:?} among {objects}: {:?}", began.elapsed());
+        told
+    };
+    let told = tried(&["https://h.example/3/*"], None);
+    let first = (0..objects).filter(|n| n % 10 == 3).map(|n| format!("https://h.example/3/{n}")).min();
+    assert_eq!((&told["blocked"]["urls"], &told["urls"][0]["url"]), (&json!(objects / 10), &json!(first)));
+    let next = told["next"].as_str().unwrap();
+    assert_eq!(tried(&["https://h.example/3/*"], Some(next))["left_out"], objects / 10 - 14);
+    let told = tried(&["*.example", "!https://h.example/4/*"], None);
+    assert_eq!(
+        (&told["blocked"]["objects"], &told["spared"]["objects"]),
+        (&json!(objects / 10 * 9), &json!(objects / 10))
+    );
+    let told = tried(&[&Digest::of(b"x").to_string()], None);
+    assert_eq!(told["blocked"]["urls"], objects);
+    assert_eq!(takedown.cache.numbers().objects.load(Relaxed), stored);
 }

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use super::super::problem::Problem;
 use super::super::{Admin, Asker, Page, json};
 use super::{parameter, read};
-use crate::takedown::{Done, TakedownError};
+use crate::takedown::{Done, Rows, TakedownError};
 
 /// Rules on a page where no limit is asked for.
 const PAGE: usize = 100;
@@ -22,6 +22,11 @@ struct Wish {
     id: Option<String>,
     by: Option<String>,
     rules: Vec<String>,
+    #[serde(default)]
+    dry_run: bool,
+    /// Of a dry run: which URLs are told.
+    after: Option<String>,
+    limit: Option<usize>,
     #[serde(flatten)]
     attributes: Map<String, Value>,
 }
@@ -50,8 +55,19 @@ fn who(said: Option<&str>, Asker(address): Asker) -> Result<Who, Problem> {
     Ok(said.map_err(|bad: BadWho| Problem::unprocessable(bad.to_string()))?.unwrap_or_else(|| Who::at(address)))
 }
 
-pub(super) async fn add(admin: &Arc<Admin>, asker: Asker, body: &[u8]) -> Result<Page, Problem> {
-    let draft = read::<Wish>(body)?.draft(asker)?;
+pub(super) async fn add(admin: &Arc<Admin>, asker: Asker, query: Option<&str>, body: &[u8]) -> Result<Page, Problem> {
+    let mut wish = read::<Wish>(body)?;
+    let (after, limit) = (wish.after.take(), wish.limit.take());
+    let is_dry = wish.dry_run || is_dry(query)?;
+    if !is_dry && (after.is_some() || limit.is_some()) {
+        return Err(Problem::bad_request("after and limit are about what a dry run tells: add \"dry_run\": true"));
+    }
+    let draft = wish.draft(asker)?;
+    if is_dry {
+        let rows = Rows { after, limit: limit.unwrap_or(PAGE) };
+        let work = move |admin: &Admin| admin.takedown.try_block(&draft, &admin.gateway.sites(), &rows);
+        return Ok(json(StatusCode::OK, &admin.off_the_loop(work).await?.map_err(problem)?));
+    }
     match admin.off_the_loop(move |admin| admin.takedown.block(draft)).await?.map_err(problem)? {
         Done::Now(receipt) => Ok(json(StatusCode::CREATED, &receipt)),
         Done::Before(receipt) => Ok(json(StatusCode::OK, &receipt)),
@@ -73,9 +89,32 @@ pub(super) async fn lift(admin: &Arc<Admin>, asker: Asker, id: &str, query: Opti
     let id = percent_decoded(id);
     let lifted = id.clone();
     let by = who(parameter(query, "by").as_deref(), asker)?;
+    let unknown = || Problem::not_found(format!("no block has the id {id:?}"));
+    if is_dry(query)? {
+        let rows = Rows { after: parameter(query, "after"), limit: limit(query)? };
+        let work = move |admin: &Admin| admin.takedown.try_lift(&lifted, &admin.gateway.sites(), &rows);
+        return Ok(json(StatusCode::OK, &admin.off_the_loop(work).await?.ok_or_else(unknown)?));
+    }
     match admin.off_the_loop(move |admin| admin.takedown.lift(&lifted, Some(by))).await?.map_err(problem)? {
         Some(receipt) => Ok(json(StatusCode::OK, &receipt)),
-        None => Err(Problem::not_found(format!("no block has the id {id:?}"))),
+        None => Err(unknown()),
+    }
+}
+
+/// Whether `dry_run` stands in the query, whatever is said of it but `false`.
+fn is_dry(query: Option<&str>) -> Result<bool, Problem> {
+    let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+    match pairs.filter(|(name, _)| name == "dry_run").map(|(_, value)| value).next().as_deref() {
+        None | Some("false") => Ok(false),
+        Some("" | "true") => Ok(true),
+        Some(_) => Err(Problem::bad_request("dry_run is true, or is not there")),
+    }
+}
+
+fn limit(query: Option<&str>) -> Result<usize, Problem> {
+    match parameter(query, "limit") {
+        None => Ok(PAGE),
+        Some(text) => text.parse().map_err(|_| Problem::bad_request("limit is not a number")),
     }
 }
 
@@ -86,10 +125,7 @@ fn percent_decoded(segment: &str) -> String {
 }
 
 pub(super) async fn list(admin: &Arc<Admin>, query: Option<&str>) -> Result<Page, Problem> {
-    let limit = match parameter(query, "limit") {
-        None => PAGE,
-        Some(text) => text.parse().map_err(|_| Problem::bad_request("limit is not a number"))?,
-    };
+    let limit = limit(query)?;
     let after = parameter(query, "after");
     let page = admin.off_the_loop(move |admin| admin.takedown.blocks(after.as_deref(), limit)).await?;
     let page = page.map_err(|error| Problem::bad_request(error.to_string()))?;

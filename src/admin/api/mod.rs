@@ -22,7 +22,7 @@ pub(super) async fn route(admin: &Arc<Admin>, asker: Asker, head: &Parts, body: 
     match (path.split_once('/').unwrap_or((path, "")), &head.method) {
         (("status", ""), &Method::GET) => admin.off_the_loop(status::show).await,
         (("blocks", ""), &Method::GET) => blocks::list(admin, head.uri.query()).await,
-        (("blocks", ""), &Method::POST) => blocks::add(admin, asker, &body).await,
+        (("blocks", ""), &Method::POST) => blocks::add(admin, asker, head.uri.query(), &body).await,
         (("blocks", id), &Method::DELETE) if !id.is_empty() => blocks::lift(admin, asker, id, head.uri.query()).await,
         (("content", ""), &Method::GET) => content::show(admin, head.uri.query()).await,
         (("why", ""), &Method::GET) => why::explain(admin, head.uri.query()),

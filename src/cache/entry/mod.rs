@@ -170,7 +170,7 @@ impl Entry {
     }
 
     /// Of those bytes.
-    pub(crate) fn source_digest(&self) -> Option<Digest> {
+    pub fn source_digest(&self) -> Option<Digest> {
         match &self.extent {
             Extent::Coded(coded) => coded.origin.digest(),
             Extent::Whole | Extent::Sliced(_) | Extent::Slice(_) => None,
@@ -275,7 +275,7 @@ impl Entry {
     }
 
     /// What it weighs at rest.
-    pub(crate) fn bytes(&self) -> u64 {
+    pub fn bytes(&self) -> u64 {
         let slots = self.url.readings().count() * index::BYTES;
         self.body_bytes() + self.head.bytes() + (size_of::<Entry>() + self.url.bytes() + slots + OVERHEAD) as u64
     }
