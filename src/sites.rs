@@ -166,6 +166,12 @@ impl Sites {
         self.by_host.find(host)
     }
 
+    /// The name under which its site stores what is asked for by https as `url`.
+    pub fn name_of(&self, url: &Arc<Url>) -> Arc<Url> {
+        let site = self.of_host(url.host());
+        site.map_or_else(|| url.clone(), |site| site.caching.rules.key.named(Scheme::Https, url))
+    }
+
     pub fn find(&self, ask: &Ask) -> Result<Arc<Site>, Refusal> {
         let url = ask.url.as_ref().map_err(|error| Refusal::BadUrl(*error))?;
         self.of_host(url.host()).cloned().ok_or(Refusal::UnknownHost)

@@ -5,6 +5,7 @@
 //! in force. A crash anywhere on it is mended by walking the rest of it again.
 
 mod affected;
+mod content;
 mod dry_run;
 mod tell;
 mod teller;

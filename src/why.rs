@@ -3,7 +3,7 @@
 use block::{Cited, Explanation, Kind, Probed, Standing};
 use serde::{Deserialize, Serialize};
 use terms::ruling::RuleOrigin;
-use terms::{Country, Residence, Timestamp, Url, url};
+use terms::{Country, Residence, Ruling, Timestamp, Url, url};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Why {
@@ -31,6 +31,60 @@ pub struct Why {
     pub steps: Vec<Step>,
     /// What was looked up for it; digests are, when the bytes are known.
     pub probes: Vec<Probe>,
+    /// What would hold without the rule that decides by the name, then without the next that would, for five at most.
+    pub without: Vec<Without>,
+    /// What is known of its bytes; `None` where no running edge was asked.
+    pub content: Option<Content>,
+}
+
+/// What would hold with a rule gone, and those before it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Without {
+    pub removed: Named,
+    pub blocked: bool,
+    /// The one that would decide.
+    pub rule: Option<Named>,
+}
+
+/// What is stored of a URL, and was served of late.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Content {
+    /// What is remembered of bytes that a digest rule stopped under this very URL: while that holds, it is refused
+    /// before they come.
+    pub known: Option<Bytes>,
+    /// At most 100 of what is stored.
+    pub objects: Vec<Object>,
+    pub left_out: usize,
+    /// Of the log's recent window, which begins at `recent_since`.
+    pub answers: usize,
+    pub last_served: Option<Timestamp>,
+    pub recent_since: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Object {
+    /// What it is stored under.
+    pub url: String,
+    /// `whole`, `sliced` (the head of slices), `slice` or `compressed`.
+    pub form: String,
+    pub status: u16,
+    pub length: Option<u64>,
+    pub age_seconds: u64,
+    /// Below zero, it is stale.
+    pub fresh_seconds: i64,
+    pub to_be_validated: bool,
+    /// Its own, and those that it was compressed from; of what lies in slices none is known.
+    pub bytes: Vec<Bytes>,
+}
+
+/// Some bytes, and what digest rules say of them under the URL.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bytes {
+    pub digest: String,
+    pub blocked: bool,
+    pub refusal: Option<Told>,
+    /// Rules for this digest, the one that decides first; exceptions too.
+    pub rules: Vec<Named>,
 }
 
 /// One step on the way to the canonical URL, and what it left.
@@ -95,17 +149,44 @@ impl Why {
             country: country.map(|country| country.to_string()),
             list: Some(explanation.list),
             reading: (reading != url.canonical()).then(|| text(reading)),
-            refusal: explanation.ruling.as_ref().map(|ruling| Told {
-                status: ruling.status.code().as_u16(),
-                notices: ruling.notices.iter().map(|notice| text(notice)).collect(),
-                reason: ruling.reason.as_deref().map(text),
-            }),
+            refusal: explanation.ruling.as_ref().map(Told::of),
             rule: explanation.decides.as_ref().map(Named::of),
             others: explanation.others.iter().map(Named::of).collect(),
             left_out: explanation.left_out,
             steps: Url::steps(came).unwrap_or_default().into_iter().map(Step::of).collect(),
             probes: explanation.probes.iter().map(Probe::of).collect(),
+            without: explanation.without.iter().map(Without::of).collect(),
+            content: None,
         }
+    }
+
+    /// The same where it is known, too, what is stored. What is known of its bytes is asked before patterns, and where
+    /// no rule for the name blocks.
+    pub fn with_content(mut self, content: Content) -> Why {
+        let is_named = self.blocked && self.rule.as_ref().is_some_and(|rule| !rule.rule.starts_with('~'));
+        if let Some(known) = content.known.as_ref().filter(|known| known.blocked && !is_named) {
+            self.blocked = true;
+            self.refusal.clone_from(&known.refusal);
+            self.rule = known.rules.first().cloned();
+        }
+        Why { content: Some(content), ..self }
+    }
+}
+
+impl Told {
+    pub fn of(ruling: &Ruling) -> Told {
+        Told {
+            status: ruling.status.code().as_u16(),
+            notices: ruling.notices.iter().map(|notice| notice.to_string()).collect(),
+            reason: ruling.reason.as_deref().map(str::to_owned),
+        }
+    }
+}
+
+impl Without {
+    fn of(without: &block::Without) -> Without {
+        let (removed, rule) = (Named::of(&without.removed), without.decides.as_ref().map(Named::of));
+        Without { removed, blocked: without.blocked, rule }
     }
 }
 

@@ -271,6 +271,83 @@ fn why_says_which_edit_decides() {
     assert!(why.text().contains(receipt["rules"][0]["id"].as_str().unwrap()), "{}", why.text());
 }
 
+fn why(edge: &Edge, url: &str) -> Value {
+    let answer = edge.api("GET", &format!("/api/v1/why?url={url}"), None);
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer.json()
+}
+
+#[test]
+fn why_says_what_would_hold_without_the_rule() {
+    let origin = page();
+    let rules = "*.photos.example notice=T\nhttps://photos.example/a/* notice=P\n!https://photos.example/a/free\n";
+    let edge = Edge::before(&origin).rules(rules).start();
+    edge.block("https://photos.example/a/b", "N-17");
+    let told = why(&edge, "https://photos.example/a/b");
+    let chain: Vec<(&str, bool, &str)> = told["without"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| {
+            let rule = |name: &str| one[name]["rule"].as_str().unwrap_or("-");
+            (rule("removed"), one["blocked"].as_bool().unwrap(), rule("rule"))
+        })
+        .collect();
+    let (exact, prefix, tree) = ("https://photos.example/a/b", "https://photos.example/a/*", "*.photos.example");
+    assert_eq!(chain, [(exact, true, prefix), (prefix, true, tree), (tree, false, "-")], "{told}");
+    let freed = why(&edge, "https://photos.example/a/free");
+    assert_eq!((&freed["blocked"], &freed["without"][0]["blocked"]), (&false.into(), &true.into()), "{freed}");
+    assert_eq!(why(&edge, "https://other.example/")["without"], json!([]));
+
+    for live in [&["--live"][..], &[]] {
+        let text = edge.seawall(&[&["why", "https://photos.example/a/b"], live].concat());
+        assert_eq!(text.code, 10, "{}", text.all());
+        let line =
+            |start: &str| text.stdout.lines().find(|line| line.starts_with(start)).unwrap_or_default().to_owned();
+        assert!(
+            line("without https://photos.example/a/b (live block ").contains("blocked by https://photos.example/a/*")
+        );
+        assert!(line("and *.photos.example (").ends_with("allowed"), "{}", text.stdout);
+    }
+}
+
+#[test]
+fn why_says_what_is_stored_and_which_digest_rules_are_about_it() {
+    let origin = page();
+    let digest = sha256_hex(b"hello");
+    let edge = Edge::before(&origin).rules("!https://photos.example/free\n").start();
+    edge.get("/a").stored();
+    edge.get("/a").hit();
+    let last = edge.get("/free");
+    edge.record_of(&last);
+    let content = &why(&edge, "http://PHOTOS.example:81/%61")["content"];
+    let object = &content["objects"][0];
+    assert_eq!((&content["answers"], &content["left_out"]), (&2.into(), &0.into()), "{content}");
+    assert_eq!(
+        (&object["url"], &object["form"], &object["status"], &object["length"]),
+        (&"https://photos.example/a".into(), &"whole".into(), &200.into(), &5.into())
+    );
+    assert_eq!((&object["bytes"][0]["digest"], &object["bytes"][0]["rules"]), (&digest.clone().into(), &json!([])));
+    assert!(object["fresh_seconds"].as_i64() > Some(0) && object["age_seconds"].is_u64(), "{object}");
+
+    edge.block(&digest, "N-1");
+    // What stays though its bytes are forbidden, and what went: its bytes are known for a while.
+    let freed = why(&edge, "https://photos.example/free");
+    let bytes = &freed["content"]["objects"][0]["bytes"][0];
+    assert_eq!((&freed["blocked"], &bytes["blocked"]), (&false.into(), &false.into()), "{freed}");
+    assert_eq!((&bytes["rules"][0]["rule"], &bytes["rules"][0]["notice"]), (&digest.clone().into(), &"N-1".into()));
+    let gone = why(&edge, "https://photos.example/a");
+    assert_eq!((&gone["blocked"], &gone["rule"]["rule"]), (&true.into(), &digest.clone().into()), "{gone}");
+    assert_eq!((&gone["content"]["known"]["digest"], &gone["refusal"]["status"]), (&digest.into(), &451.into()));
+    assert_eq!((edge.get("/a").status, edge.get("/free").status), (451, 200));
+
+    let text = edge.seawall(&["why", "https://photos.example/a", "--live"]);
+    assert_eq!(text.code, 10, "{}", text.all());
+    assert!(text.stdout.contains("known bytes") && text.stdout.contains("2 answers"), "{}", text.stdout);
+    let text = edge.seawall(&["why", "https://photos.example/free", "--live"]);
+    assert!(text.code == 0 && text.stdout.contains("not blocked though there is"), "{}", text.all());
+}
+
 #[test]
 fn status_says_how_the_edge_is() {
     let origin = page();

@@ -175,6 +175,11 @@ impl Blocks {
         self.known.remember(url, digest, now);
     }
 
+    /// What is known of the bytes behind a URL that a digest rule stopped.
+    pub fn known(&self, url: &Url, now: Timestamp) -> Option<Digest> {
+        self.known.digest(url, now)
+    }
+
     /// A lane for what a connection or a fill carries.
     pub fn lane(&self, load: Load) -> Arc<Lane> {
         self.register.open(load)

@@ -13,7 +13,7 @@ pub mod sources;
 
 pub use edits::{Edits, EditsError};
 pub use guard::{Audience, Blocks, Clearance, Entered, Places};
-pub use index::{Case, Cited, Explanation, Index, Kind, Probed, Source, Table, patterns_at_large};
+pub use index::{Case, Cited, Explanation, Index, Kind, Probed, Source, Table, Without, patterns_at_large};
 pub use kin::Kin;
 pub use list::{BadLine, Foreign};
 pub use pattern::{BadPattern, Pattern, Share};

@@ -35,6 +35,7 @@ mod purge;
 mod rules;
 mod settings;
 mod slices;
+mod stored;
 mod tags;
 #[cfg(test)]
 mod testing;
@@ -57,6 +58,7 @@ pub use policy::{Forward, Unstorable};
 pub use purge::{Aim, Force, Purged};
 pub use rules::{Bypass, KeyRules, Lifetimes, Negative, Rules};
 pub use settings::*;
+pub use stored::{Form, Stored};
 pub use tags::Tag;
 pub use writer::{Filled, Stop, Writer};
 

@@ -8,12 +8,12 @@ use block::{Case, Edits, Index, Kin};
 use terms::{Clock, Country, Url};
 
 use crate::sites::ByHost;
-use crate::why::{Named, Probe, Why as Found, residence};
+use crate::why::{Bytes, Content, Named, Object, Probe, Why as Found, residence};
 
 use super::check::{lists_unusable, read_lists};
 use super::client::encoded;
 use super::exit::{Exit, Failure};
-use super::output::{Format, FormatArg, Output, Paint};
+use super::output::{Format, FormatArg, Output, Paint, bytes, count};
 use super::reach::Reach;
 
 /// Say whether a URL is blocked, by which rule, and where that rule stands
@@ -93,6 +93,26 @@ fn print(output: &mut Output, found: &Found) -> anyhow::Result<()> {
         (Some(_), None) => output.paint(Paint::Good, "allowed"),
     };
     output.line(verdict)?;
+    output.pairs(&pairs(found))?;
+    if !found.without.is_empty() {
+        output.line("\nwhat would hold with rules gone")?;
+        output.pairs(&without(found))?;
+    }
+    found.content.as_ref().map_or(Ok(()), |content| print_content(output, content))?;
+    print_steps(output, found)?;
+    if !found.others.is_empty() {
+        output.line("\nother rules that cover it, in the order in which they would decide")?;
+        let rows: Vec<Vec<String>> = found.others.iter().map(row).collect();
+        output.table(&["rule", "from", "notice", "now", "only in", "does not decide, for"], &rows)?;
+    }
+    match found.left_out {
+        0 => Ok(()),
+        more => output.line(format!("and {more} more")),
+    }
+}
+
+/// What is asked, and what decides.
+fn pairs(found: &Found) -> Vec<(&'static str, String)> {
     let mut pairs = vec![("url", found.url.clone()), ("site", found.site.clone().unwrap_or_else(|| "none".to_owned()))];
     if let Some(place) = asked_place(found) {
         pairs.push(("for", place));
@@ -117,16 +137,64 @@ fn print(output: &mut Output, found: &Found) -> anyhow::Result<()> {
     let version =
         found.list.map_or_else(|| "none: read from the disk, as it is now".to_owned(), |list| list.to_string());
     pairs.push(("list version", version));
+    pairs
+}
+
+/// Each rule that decides taken away after the one before.
+fn without(found: &Found) -> Vec<(String, String)> {
+    let rows = found.without.iter().enumerate();
+    rows.map(|(at, without)| {
+        let gone = &without.removed;
+        let gone = format!("{} {} ({})", if at == 0 { "without" } else { "and" }, gone.rule, place(gone));
+        let then = match (&without.rule, without.blocked) {
+            (Some(rule), true) => format!("blocked by {} ({})", rule.rule, place(rule)),
+            (Some(rule), false) => format!("allowed, by {} ({})", rule.rule, place(rule)),
+            (None, _) => "allowed".to_owned(),
+        };
+        (gone, then)
+    })
+    .collect()
+}
+
+fn print_content(output: &mut Output, content: &Content) -> anyhow::Result<()> {
+    output.line("\nwhat is stored, and was served of late")?;
+    let since = content.recent_since.map_or_else(String::new, |since| format!(", since {since}"));
+    let last = content.last_served.map_or_else(String::new, |last| format!(", the last at {last}"));
+    let mut pairs = vec![("served", format!("{}{last}{since}", count(content.answers as u64, "answer")))];
+    let stored = content.objects.len() + content.left_out;
+    pairs.push(("stored", count(stored as u64, "object")));
+    pairs.extend(content.known.as_ref().map(|known| ("known bytes", said_of(known))));
     output.pairs(&pairs)?;
-    print_steps(output, found)?;
-    if !found.others.is_empty() {
-        output.line("\nother rules that cover it, in the order in which they would decide")?;
-        let rows: Vec<Vec<String>> = found.others.iter().map(row).collect();
-        output.table(&["rule", "from", "notice", "now", "only in", "does not decide, for"], &rows)?;
+    if content.objects.is_empty() {
+        return Ok(());
     }
-    match found.left_out {
+    let row = |object: &Object| {
+        let fresh = match object.fresh_seconds {
+            _ if object.to_be_validated => "to be validated".to_owned(),
+            left @ 0.. => format!("fresh for {left} s"),
+            _ => "stale".to_owned(),
+        };
+        let length = object.length.map_or_else(|| "-".to_owned(), bytes);
+        let digests: Vec<String> = object.bytes.iter().map(said_of).collect();
+        let digests = if digests.is_empty() { "-".to_owned() } else { digests.join("; made of ") };
+        let (form, status, age) = (object.form.clone(), object.status.to_string(), format!("{} s", object.age_seconds));
+        vec![object.url.clone(), form, status, length, age, fresh, digests]
+    };
+    let rows: Vec<Vec<String>> = content.objects.iter().map(row).collect();
+    output.table(&["stored as", "form", "status", "length", "age", "", "digest"], &rows)?;
+    match content.left_out {
         0 => Ok(()),
         more => output.line(format!("and {more} more")),
+    }
+}
+
+/// A digest, and what rules say of it.
+fn said_of(bytes: &Bytes) -> String {
+    let rules: Vec<String> = bytes.rules.iter().map(|rule| format!("{} ({})", rule.rule, place(rule))).collect();
+    match (bytes.blocked, rules.is_empty()) {
+        (_, true) => format!("{}, no digest rule", bytes.digest),
+        (true, _) => format!("{}, blocked by {}", bytes.digest, rules.join(", ")),
+        (false, _) => format!("{}, not blocked though there is {}", bytes.digest, rules.join(", ")),
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) async fn route(admin: &Arc<Admin>, asker: Asker, head: &Parts, body: 
         (("blocks", ""), &Method::POST) => blocks::add(admin, asker, head.uri.query(), &body).await,
         (("blocks", id), &Method::DELETE) if !id.is_empty() => blocks::lift(admin, asker, id, head.uri.query()).await,
         (("content", ""), &Method::GET) => content::show(admin, head.uri.query()).await,
-        (("why", ""), &Method::GET) => why::explain(admin, head.uri.query()),
+        (("why", ""), &Method::GET) => why::explain(admin, head.uri.query()).await,
         (("purge", ""), &Method::POST) => purge::purge(admin, &body).await,
         (("reload", ""), &Method::POST) => reload::reload(admin, &body).await,
         (("status" | "why" | "content", ""), _) => Err(Problem::method_not_allowed("GET")),

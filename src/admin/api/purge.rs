@@ -5,7 +5,6 @@ use std::sync::Arc;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
-use terms::url::Scheme;
 
 use super::super::problem::Problem;
 use super::super::{Admin, Page, json};
@@ -58,11 +57,7 @@ fn named(target: Result<Target, BadTarget>) -> Result<Target, Problem> {
 /// By the name under which its site stores it.
 fn url(admin: &Admin, text: &str) -> Result<Target, Problem> {
     match named(Target::url(text))? {
-        Target::Url(url) => {
-            let sites = admin.gateway.sites();
-            let site = sites.of_host(url.host());
-            Ok(Target::Url(site.map_or_else(|| url.clone(), |site| site.caching.rules.key.named(Scheme::Https, &url))))
-        }
+        Target::Url(url) => Ok(Target::Url(admin.gateway.sites().name_of(&url))),
         other => Ok(other),
     }
 }

@@ -1,5 +1,7 @@
 //! `GET /api/v1/why?url=&country=`: what holds for a URL now, and which rule decides.
 
+use std::sync::Arc;
+
 use http::StatusCode;
 use terms::{Country, Url};
 
@@ -8,7 +10,7 @@ use super::super::{Admin, Page, json};
 use super::parameter;
 use crate::why::{Why, residence};
 
-pub(super) fn explain(admin: &Admin, query: Option<&str>) -> Result<Page, Problem> {
+pub(super) async fn explain(admin: &Arc<Admin>, query: Option<&str>) -> Result<Page, Problem> {
     let text = parameter(query, "url").ok_or_else(|| Problem::bad_request("name a URL: /api/v1/why?url=https://…"))?;
     let url = Url::parse(&text).map_err(|error| Problem::unprocessable(format!("the URL can't be named: {error}")))?;
     let country = match parameter(query, "country") {
@@ -17,7 +19,14 @@ pub(super) fn explain(admin: &Admin, query: Option<&str>) -> Result<Page, Proble
             Problem::bad_request("country is the two letters of ISO 3166-1, such as DE; leave it out for elsewhere")
         })?),
     };
+    let work = move |admin: &Admin| why(admin, &text, &Arc::new(url), country);
+    Ok(json(StatusCode::OK, &admin.off_the_loop(work).await?))
+}
+
+fn why(admin: &Admin, text: &str, url: &Arc<Url>, country: Option<Country>) -> Why {
     let sites = admin.gateway.sites();
     let site = sites.of_host(url.host()).map(|site| &*site.name);
-    Ok(json(StatusCode::OK, &Why::of(&text, &url, country, site, &admin.takedown.explain(&url, residence(country)))))
+    let residence = residence(country);
+    let explanation = admin.takedown.explain(url, residence);
+    Why::of(text, url, country, site, &explanation).with_content(admin.takedown.content(url, residence, &sites))
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use terms::ruling::RuleOrigin;
 use terms::{Folded, Ruling, Timestamp, Url};
 
-use super::{Case, Index, Kind, Match, Probed};
+use super::{Case, Index, Kind, Match, Probed, Without};
 use crate::rule::{Attributes, Standing};
 
 /// Rules beside the deciding one that are told.
@@ -29,6 +29,8 @@ pub struct Explanation {
     pub others: Vec<Cited>,
     /// How many more there are.
     pub left_out: usize,
+    /// What would hold without the rule that decides, and then without the next.
+    pub without: Vec<Without>,
     /// What was looked up.
     pub probes: Vec<Probed>,
 }
@@ -84,6 +86,7 @@ impl Index {
                 .map(|one| Cited { because: because(one), ..self.cite(one, case.now) })
                 .collect(),
             left_out: all.len().saturating_sub(MAX_OTHERS),
+            without: self.without(url, case),
             probes: self.probes(url),
         }
     }

@@ -27,6 +27,7 @@ mod memory;
 mod patterns;
 mod probe;
 mod probed;
+mod removed;
 mod sections;
 mod slots;
 mod supposed;
@@ -48,6 +49,7 @@ pub(crate) use image::adopt_key;
 pub use kindred::patterns_at_large;
 pub use probe::Kind;
 pub use probed::Probed;
+pub use removed::Without;
 pub use table::{Source, Table};
 
 use crate::kin::Kin;

@@ -331,6 +331,16 @@ proptest! {
                     prop_assert_eq!(decides.as_deref(), Some(notice.as_str()));
                 }
             }
+            // With each rule gone that decided, what is left decides as if it had never been.
+            let mut left = rules.clone();
+            for without in explanation.without {
+                let gone: usize = without.removed.attributes.notice.unwrap()[2..].parse().unwrap();
+                left[gone].until = Some(-1);
+                let expected = naive_judge(&left, &url, when, has_kin).map(|one| one.2);
+                prop_assert_eq!(without.blocked, expected.is_some(), "{:?} without {}", url, rules[gone].line(gone));
+                let deciding = without.decides.filter(|_| without.blocked).and_then(|cited| cited.attributes.notice);
+                prop_assert_eq!(deciding.map(|notice| notice.to_string()), expected.map(notice));
+            }
             for exceptions in covered.iter().flatten() {
                 for asked in url.readings().map(Pieces::of) {
                     let covers = |rule: &Naive| rule.strength_by_kin(&asked, has_kin).is_some();
