@@ -23,17 +23,29 @@ pub struct Allowed {
     pub geo: bool,
 }
 
-/// What is named as a list.
+/// What is named as a list, or lies in a folder that is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {
     /// Absolute: a list file, or a folder of them.
     pub path: PathBuf,
+    /// What people are shown in place of the path, where the file is only the copy of a feed.
+    pub name: Option<Arc<str>>,
     /// For a file that is in a format of others.
     pub foreign: Option<Arc<Foreign>>,
 }
 
 impl From<PathBuf> for Listed {
     fn from(path: PathBuf) -> Listed {
-        Listed { path, foreign: None }
+        Listed { path, name: None, foreign: None }
+    }
+}
+
+impl Listed {
+    pub(crate) fn shown(&self) -> PathBuf {
+        self.name.as_deref().map_or_else(|| self.path.clone(), PathBuf::from)
+    }
+
+    pub(crate) fn foreign(&self) -> Option<&Foreign> {
+        self.foreign.as_deref()
     }
 }

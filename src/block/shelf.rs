@@ -56,8 +56,9 @@ impl Shelf {
 
     fn place(&self, list: Option<&str>, name: &str) -> PathBuf {
         let folder = match list {
-            Some(list) => Path::new(list).parent().unwrap_or(Path::new("/")),
-            None => &self.beside_config,
+            Some(list) if Path::new(list).is_absolute() => Path::new(list).parent().unwrap_or(Path::new("/")),
+            // A feed has no folder.
+            Some(_) | None => &self.beside_config,
         };
         folder.join(name)
     }

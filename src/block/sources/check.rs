@@ -1,14 +1,13 @@
 //! Reading all lists as they are, for `seawall check`.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::PathBuf;
 
 use super::Rank;
 use super::compile::{Compiled, compile};
-use super::error::{Problem, SourceError};
+use super::error::SourceError;
 use super::shown::{Shown, read};
 use super::survey::{Survey, survey_listed};
-use crate::list::Foreign;
 use crate::settings::{Allowed, Listed};
 
 /// Reads the lists that are asked for, in the order in which they decide. The state folder is
@@ -28,7 +27,7 @@ pub fn check(
                 files
             }
             Survey::Absent => {
-                errors.push(SourceError::new(path, Problem::Missing));
+                errors.push(listed.missing());
                 continue;
             }
             Survey::Unreadable(error) => {
@@ -38,7 +37,7 @@ pub fn check(
         };
         for file in files {
             let share = tables.values().map(|one| one.table.share()).sum();
-            match compile_file(&file, foreign_of(lists, &file), Allowed { share, geo }) {
+            match compile_file(&listed_of(lists, file.clone()), Allowed { share, geo }) {
                 Ok(compiled) => drop(tables.insert(Rank::of(&file), compiled)),
                 Err(bad) => errors.extend(bad),
             }
@@ -47,15 +46,15 @@ pub fn check(
     if errors.is_empty() { Ok(tables.into_values().collect()) } else { Err(errors) }
 }
 
-/// How a file is read that is named itself, as one in a format of others has to be.
-fn foreign_of<'l>(lists: &'l [Listed], file: &Path) -> Option<&'l Foreign> {
-    lists.iter().find(|listed| listed.path == file)?.foreign.as_deref()
+/// What is said of a file that is named itself, as one in a format of others has to be.
+fn listed_of(lists: &[Listed], file: PathBuf) -> Listed {
+    lists.iter().find(|listed| listed.path == file).cloned().unwrap_or_else(|| file.into())
 }
 
-fn compile_file(file: &Path, foreign: Option<&Foreign>, allowed: Allowed) -> Result<Compiled, Vec<SourceError>> {
-    match read(file) {
-        Shown::Content(content) => compile(file, foreign, &content.bytes, content.hash, allowed),
-        Shown::Absent => Err(vec![SourceError::new(file, Problem::Missing)]),
+fn compile_file(listed: &Listed, allowed: Allowed) -> Result<Compiled, Vec<SourceError>> {
+    match read(&listed.path) {
+        Shown::Content(content) => compile(listed, &content.bytes, content.hash, allowed),
+        Shown::Absent => Err(vec![listed.missing()]),
         Shown::Unreadable(error) => Err(vec![error]),
     }
 }

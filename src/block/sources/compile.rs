@@ -1,7 +1,6 @@
 //! From a list's bytes to its table, on as many threads as are worth it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -14,7 +13,7 @@ use super::error::{Problem, SourceError};
 use crate::index::{Compiler, Part, Source, Table};
 use crate::list::{self, BadLine, Foreign, MAX_REPORTED, Unread};
 use crate::pattern::Share;
-use crate::settings::Allowed;
+use crate::settings::{Allowed, Listed};
 
 /// Bytes that a thread reads at once: some 15,000 lines, a few milliseconds.
 const PIECE: usize = 1 << 20;
@@ -33,24 +32,23 @@ pub struct Compiled {
 /// Reads a list in the format that is named for it, or in ours, whatever of them its name says, and compiles it.
 /// `hash` is that of its bytes.
 pub(super) fn compile(
-    file: &Path,
-    foreign: Option<&Foreign>,
+    listed: &Listed,
     bytes: &[u8],
     hash: Digest,
     allowed: Allowed,
 ) -> Result<Compiled, Vec<SourceError>> {
     let share = allowed.share;
     let of_ours = |compiler| (compiler, Unread::default());
-    let read = match (foreign, file.extension()) {
+    let read = match (listed.foreign(), listed.path.extension()) {
         (Some(foreign), _) => read_foreign(bytes, foreign),
         (None, Some(extension)) if extension == "toml" => read_tables(bytes, share).map(of_ours),
         (None, _) => read_text(bytes, PIECE, share).map(of_ours),
     };
-    let bad_line = |bad| SourceError::new(file, Problem::BadLine(bad));
+    let bad_line = |bad| SourceError::new(listed.shown(), Problem::BadLine(bad));
     let (compiler, unread) = read.map_err(|bad| bad.into_iter().map(bad_line).collect::<Vec<_>>())?;
-    let table = compiler.finish(Source::File(Arc::from(file.to_string_lossy())), hash);
+    let table = compiler.finish(Source::File(Arc::from(listed.shown().to_string_lossy())), hash);
     if let (false, Some(RuleOrigin::File { line, .. })) = (allowed.geo, table.first_of_countries()) {
-        let is_toml = file.extension().is_some_and(|extension| extension == "toml");
+        let is_toml = listed.foreign.is_none() && listed.path.extension().is_some_and(|extension| extension == "toml");
         return Err(vec![bad_line(list::unserved(bytes, line, is_toml))]);
     }
     Ok(Compiled { table: Arc::new(table), unread: Arc::new(unread) })

@@ -164,7 +164,7 @@ mod tests {
             taken_at: Timestamp::from_secs(1),
         };
         let table = Table::compile(Source::File("/lists/a.txt".into()), Vec::new(), former.hash);
-        Errand::Keep(Copy::new(Path::new("/lists/a.txt"), &former), bytes.to_vec(), Arc::new(table))
+        Errand::Keep(Copy::new(&PathBuf::from("/lists/a.txt").into(), &former), bytes.to_vec(), Arc::new(table))
     }
 
     fn kept(errands: &Errands) -> Vec<Vec<u8>> {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::list::BadLine;
+use crate::settings::Listed;
 
 /// One thing wrong with one file or folder. Displayed as `file:line:column: what`; control bytes in it
 /// are for whoever prints it to escape.
@@ -20,6 +21,8 @@ pub enum Problem {
     /// Carries the line itself, to be shown under the message.
     BadLine(BadLine),
     Missing,
+    /// The same of a feed.
+    Unfetched,
     Unreadable(Arc<io::Error>),
     /// Neither a file nor a folder.
     Odd,
@@ -43,12 +46,21 @@ impl SourceError {
     }
 }
 
+impl Listed {
+    /// What is wrong where there is no file.
+    pub(super) fn missing(&self) -> SourceError {
+        let problem = if self.name.is_some() { Problem::Unfetched } else { Problem::Missing };
+        SourceError::new(self.shown(), problem)
+    }
+}
+
 impl fmt::Display for SourceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.file.display())?;
         match &self.problem {
             Problem::BadLine(bad) => write!(f, ":{}:{}: {}", bad.line, bad.column, bad.what),
             Problem::Missing => f.write_str(": there is no such file or folder: create it, or take it out of `lists`"),
+            Problem::Unfetched => f.write_str(": nothing of this feed is in the state folder yet"),
             Problem::Unreadable(error) => write!(f, ": can't be read: {error}"),
             Problem::Odd => f.write_str(": is neither a file nor a folder"),
             Problem::Folder => f.write_str(": is a folder: `format` is for a file, so name each file with its own"),

@@ -22,6 +22,7 @@ use terms::{Digest, Timestamp};
 use super::error::{Problem, SourceError};
 use super::verdict::Former;
 use crate::index::{self, Source, Table};
+use crate::settings::Listed;
 
 /// Bytes of a list from which on its table is kept: less is compiled in no time.
 const WORTH_AN_IMAGE: u64 = 1 << 20;
@@ -34,6 +35,9 @@ pub(super) struct Kept {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Copy {
     pub file: PathBuf,
+    /// What people are shown in place of the path.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     pub hash: Digest,
     /// Of how it was read, where that is in a format of others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -44,14 +48,26 @@ pub(super) struct Copy {
 }
 
 impl Copy {
-    pub fn new(file: &Path, former: &Former) -> Copy {
+    pub fn new(listed: &Listed, former: &Former) -> Copy {
         let Former { hash, read_as, rules, size, taken_at } = *former;
-        Copy { file: file.to_owned(), hash, read_as, rules, size, taken_at }
+        Copy {
+            file: listed.path.clone(),
+            name: listed.name.as_deref().map(str::to_owned),
+            hash,
+            read_as,
+            rules,
+            size,
+            taken_at,
+        }
     }
 
     pub fn former(&self) -> Former {
         let Copy { hash, read_as, rules, size, taken_at, .. } = *self;
         Former { hash, read_as, rules, size, taken_at }
+    }
+
+    pub fn shown(&self) -> PathBuf {
+        self.name.as_deref().map_or_else(|| self.file.clone(), PathBuf::from)
     }
 
     /// Whether its table is kept. What of a list in a format of others no rule holds is in no table, so that is
@@ -126,7 +142,7 @@ impl Kept {
         if !copy.is_worth_an_image() {
             return None;
         }
-        let source = Source::File(Arc::from(copy.file.to_string_lossy()));
+        let source = Source::File(Arc::from(copy.shown().to_string_lossy()));
         match Table::open(&self.image_path(copy), source, copy.hash) {
             Ok(table) => Some(Arc::new(table)),
             Err(error) => {
@@ -214,7 +230,7 @@ mod tests {
     fn copy(bytes: &[u8]) -> Copy {
         let (hash, size) = (Digest::of(bytes), bytes.len() as u64);
         let former = Former { hash, read_as: None, rules: 1, size, taken_at: Timestamp::from_secs(1) };
-        Copy::new(Path::new("/lists/a.txt"), &former)
+        Copy::new(&PathBuf::from("/lists/a.txt").into(), &former)
     }
 
     #[test]

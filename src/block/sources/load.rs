@@ -35,7 +35,7 @@ impl Sources {
         kept.adopt_key(copies.values());
         let mut sources = Sources {
             roots: settings.lists.iter().cloned().map(Root::new).collect(),
-            foreign: foreign_by_file(&settings.lists),
+            listed: by_path(&settings.lists),
             sources: BTreeMap::new(),
             leaving: BTreeSet::new(),
             errands: Arc::new(Errands::new(kept)),
@@ -57,8 +57,8 @@ impl Sources {
         }
         // What is left are copies of files that `lists` no longer names.
         for (file, copy) in copies {
-            sources.errands.add(file.clone(), Errand::Remove);
-            changes.push(Change::Lifted { file, rules: copy.rules });
+            sources.errands.add(file, Errand::Remove);
+            changes.push(Change::Lifted { file: copy.shown(), rules: copy.rules });
         }
         sources.publish();
         if errors.is_empty() { Ok((sources, changes)) } else { Err(errors) }
@@ -75,9 +75,9 @@ impl Sources {
                 Survey::Absent if self.has_file_of(root.path()) => {}
                 Survey::Absent if has_copies => {
                     root.state = RootState::Vanished;
-                    changes.push(Change::Vanished { file: root.path().to_owned() });
+                    changes.push(Change::Vanished { file: root.listed.shown() });
                 }
-                Survey::Absent => errors.push(SourceError::new(root.path(), Problem::Missing)),
+                Survey::Absent => errors.push(root.listed.missing()),
                 Survey::Unreadable(error) if has_copies => changes.extend(root.refuse(vec![error])),
                 Survey::Unreadable(error) => errors.push(error),
             }
@@ -93,7 +93,7 @@ impl Sources {
             Started::Not(image) => image,
         };
         let Some(source) = self.sources.get_mut(rank) else { return Ok(None) };
-        let shown = read_settled(&source.file, wall);
+        let shown = read_settled(&source.listed.path, wall);
         source.note(&shown, wall);
         let trouble = match shown {
             Shown::Content(content) => match self.start_with(rank, content, copy.as_ref(), wall) {
@@ -101,7 +101,7 @@ impl Sources {
                 Err(trouble) => trouble,
             },
             Shown::Unreadable(error) => Trouble::Refused(vec![error]),
-            Shown::Absent => Trouble::Vanished,
+            Shown::Absent => source.listed.gone(),
         };
         self.start_with_copy(rank, copy, image, trouble).map(Some)
     }
@@ -116,10 +116,10 @@ impl Sources {
         }
         let (image, seen) = std::thread::scope(|scope| {
             let image = std::thread::Builder::new().spawn_scoped(scope, || self.errands.kept.image(copy));
-            let seen = hash(&source.file);
+            let seen = hash(&source.listed.path);
             (image.ok().and_then(|image| image.join().ok()).flatten(), seen)
         });
-        let is_read_alike = copy.read_as == source.foreign.as_deref().map(Foreign::mark);
+        let is_read_alike = copy.read_as == source.listed.foreign().map(Foreign::mark);
         let is_allowed = |table: &Table| {
             let says_more = !allowed.geo && table.first_of_countries().is_some();
             !says_more && allowed.share.plus(table.share()).excess().is_none()
@@ -144,19 +144,17 @@ impl Sources {
     ) -> Result<Option<Change>, Trouble> {
         let allowed = self.allowed_beside(rank);
         let Some(source) = self.sources.get_mut(rank) else { return Ok(None) };
-        let file = source.file.clone();
+        let listed = source.listed.clone();
         let before = copy.map(Copy::former);
         // Whether an empty file was emptied in place is not known; it is the safe assumption.
-        let foreign = source.foreign.clone();
-        let foreign = foreign.as_deref();
-        let (compiled, former) = match judge(&file, foreign, before.as_ref(), &content, Word::InPlace, allowed) {
+        let foreign = listed.foreign();
+        let (compiled, former) = match judge(&listed, before.as_ref(), &content, Word::InPlace, allowed) {
             Verdict::Take(compiled) => {
                 let former = content.former(foreign, compiled.table.len(), wall);
                 (compiled, former)
             }
             Verdict::Same => {
-                let compiled =
-                    compile(&file, foreign, &content.bytes, content.hash, allowed).map_err(Trouble::Refused)?;
+                let compiled = compile(&listed, &content.bytes, content.hash, allowed).map_err(Trouble::Refused)?;
                 let taken_at = before.map_or(wall, |before| before.taken_at);
                 let former = content.former(foreign, compiled.table.len(), taken_at);
                 (compiled, former)
@@ -166,13 +164,13 @@ impl Sources {
         let Compiled { table, unread } = compiled.clone();
         source.put_in_force(compiled, former);
         let is_new = before.is_none_or(|before| (before.hash, before.read_as) != (former.hash, former.read_as));
-        let copy_now = Copy::new(&file, &former);
+        let copy_now = Copy::new(&listed, &former);
         let errand = match copy {
             Some(copy) if !is_new && self.errands.kept.has_bytes(copy) => Errand::KeepTable(copy_now, table),
             _ => Errand::Keep(copy_now, content.bytes, table),
         };
-        self.errands.add(file.clone(), errand);
-        let before = before.map_or(0, |before| before.rules);
+        self.errands.add(listed.path.clone(), errand);
+        let (file, before) = (listed.shown(), before.map_or(0, |before| before.rules));
         Ok(is_new.then_some(Change::Applied { file, hash: former.hash, rules: former.rules, before, unread }))
     }
 
@@ -201,7 +199,7 @@ impl Sources {
                 return Err(errors);
             }
         };
-        let compiled = compile(&copy.file, source.foreign.as_deref(), &bytes, copy.hash, allowed)?;
+        let compiled = compile(&source.listed, &bytes, copy.hash, allowed)?;
         source.put_in_force(compiled, copy.former());
         Ok(source.hold(trouble))
     }
@@ -212,8 +210,8 @@ fn of_image(table: Arc<Table>) -> Compiled {
     Compiled { table, unread: Arc::default() }
 }
 
-pub(super) fn foreign_by_file(lists: &[Listed]) -> BTreeMap<PathBuf, Arc<Foreign>> {
-    lists.iter().filter_map(|listed| Some((listed.path.clone(), listed.foreign.clone()?))).collect()
+pub(super) fn by_path(lists: &[Listed]) -> BTreeMap<PathBuf, Listed> {
+    lists.iter().map(|listed| (listed.path.clone(), listed.clone())).collect()
 }
 
 /// What came of a kept table.

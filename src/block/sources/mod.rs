@@ -41,8 +41,7 @@ pub use reload::Naming;
 pub use thread::{Watching, watch};
 
 use crate::index::Table;
-use crate::list::Foreign;
-use crate::settings::Allowed;
+use crate::settings::{Allowed, Listed};
 use errands::{Errand, Errands};
 use kept::Copy;
 use root::{Root, RootState};
@@ -57,8 +56,8 @@ const SECOND_LOOK: Duration = Duration::from_secs(2);
 /// All list files that `lists` stands for.
 pub struct Sources {
     roots: Vec<Root>,
-    /// How those files are read that are in a format of others.
-    foreign: BTreeMap<PathBuf, Arc<Foreign>>,
+    /// What is said of those that are named themselves.
+    listed: BTreeMap<PathBuf, Listed>,
     /// In the order in which they decide.
     sources: BTreeMap<Rank, Source>,
     /// Of them, those that are in force until [`Sources::let_go`].
@@ -108,7 +107,7 @@ impl Sources {
             if self.leaving.contains(&rank) {
                 continue;
             }
-            source.trail = Trail::of(&source.file);
+            source.trail = Trail::of(&source.listed.path);
             match source.look(hints, occasion) {
                 Seen::Nothing => {}
                 Seen::Unsettled(left) => look.again_in(left),
@@ -150,8 +149,8 @@ impl Sources {
     }
 
     fn add_file(&mut self, file: PathBuf) {
-        let foreign = self.foreign.get(&file).cloned();
-        self.sources.entry(Rank::of(&file)).or_insert_with(|| Source::new(file, foreign));
+        let listed = self.listed.get(&file).cloned();
+        self.sources.entry(Rank::of(&file)).or_insert_with(|| Source::new(listed.unwrap_or_else(|| file.into())));
     }
 
     /// Adds what a folder holds; returns what is wrong with it, but for files that were known before
@@ -175,9 +174,9 @@ impl Sources {
         match shown {
             Shown::Absent if source.in_force.is_none() => {
                 let source = self.sources.remove(rank)?;
-                source.trouble.map(|_| Change::Restored { file: source.file })
+                source.trouble.map(|_| Change::Restored { file: source.listed.shown() })
             }
-            Shown::Absent => Some(source.hold(Trouble::Vanished)),
+            Shown::Absent => Some(source.hold(source.listed.gone())),
             Shown::Unreadable(error) => Some(source.hold(Trouble::Refused(vec![error]))),
             Shown::Content(content) => {
                 let word = Word::of_disk(before, content.stamp, evidence == Evidence::Renamed);
@@ -197,17 +196,17 @@ impl Sources {
     fn take(&mut self, rank: &Rank, content: Content, word: Word, wall: Timestamp) -> Option<Change> {
         let allowed = self.allowed_beside(rank);
         let source = self.sources.get_mut(rank)?;
-        let file = source.file.clone();
-        match verdict::judge(&file, source.foreign.as_deref(), source.former(), &content, word, allowed) {
-            Verdict::Same => source.trouble.take().map(|_| Change::Restored { file }),
+        match verdict::judge(&source.listed, source.former(), &content, word, allowed) {
+            Verdict::Same => source.trouble.take().map(|_| Change::Restored { file: source.listed.shown() }),
             Verdict::Hold(trouble) => Some(source.hold(trouble)),
             Verdict::Take(compiled) => {
                 let before = source.former().map_or(0, |former| former.rules);
                 let Compiled { table, unread } = compiled.clone();
-                let former = content.former(source.foreign.as_deref(), table.len(), wall);
+                let former = content.former(source.listed.foreign(), table.len(), wall);
                 source.put_in_force(compiled, former);
                 source.trouble = None;
-                self.errands.add(file.clone(), Errand::Keep(Copy::new(&file, &former), content.bytes, table));
+                let (path, file) = (source.listed.path.clone(), source.listed.shown());
+                self.errands.add(path, Errand::Keep(Copy::new(&source.listed, &former), content.bytes, table));
                 Some(Change::Applied { file, hash: former.hash, rules: former.rules, before, unread })
             }
         }
@@ -215,9 +214,9 @@ impl Sources {
 
     fn lift(&mut self, rank: &Rank) -> Option<Change> {
         let source = self.sources.remove(rank)?;
-        self.errands.add(source.file.clone(), Errand::Remove);
+        self.errands.add(source.listed.path.clone(), Errand::Remove);
         let rules = source.former().map_or(0, |former| former.rules);
-        Some(Change::Lifted { file: source.file, rules })
+        Some(Change::Lifted { file: source.listed.shown(), rules })
     }
 
     fn publish(&self) {
@@ -235,7 +234,7 @@ impl Source {
 
     /// Leaves in force what is, and says why.
     fn hold(&mut self, trouble: Trouble) -> Change {
-        let file = self.file.clone();
+        let file = self.listed.shown();
         self.trouble = Some(trouble.clone());
         match trouble {
             Trouble::Vanished => Change::Vanished { file },
@@ -248,8 +247,8 @@ impl Source {
     fn status(&self) -> SourceStatus {
         let former = self.former();
         SourceStatus {
-            file: self.file.clone(),
-            format: self.foreign.as_ref().map(|foreign| foreign.format),
+            file: self.listed.shown(),
+            format: self.listed.foreign().map(|foreign| foreign.format),
             rules: former.map_or(0, |former| former.rules),
             loaded_at: former.map(|former| former.taken_at),
             hash: former.map(|former| former.hash),

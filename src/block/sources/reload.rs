@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use terms::{Clock, Timestamp};
 
-use super::load::foreign_by_file;
+use super::load::by_path;
 use super::shown::Shown;
 use super::source::{Occasion, Seen, Trouble};
 use super::survey::{Survey, survey_listed};
 use super::verdict::Word;
-use super::{Change, Problem, Rank, Root, RootState, SourceError, Sources};
+use super::{Change, Rank, Root, RootState, Sources};
 use crate::settings::Listed;
 
 /// How often a list that is being written is looked at before it is left to the looks that follow.
@@ -103,14 +103,14 @@ impl Sources {
             .collect();
         let is_named = |rank: &Rank| self.roots.iter().any(|root| root.covers(&rank.1));
         self.leaving = self.sources.keys().filter(|rank| !is_named(rank)).cloned().collect();
-        self.foreign = foreign_by_file(lists);
+        self.listed = by_path(lists);
         let says_more = self.board.set_geo(geo);
         let mut read_anew = BTreeSet::new();
         for (rank, source) in &mut self.sources {
-            let foreign = self.foreign.get(&source.file);
+            let foreign = self.listed.get(&source.listed.path).and_then(|listed| listed.foreign.as_ref());
             // What was refused for its countries may be good now.
-            if source.foreign.as_ref() != foreign || (says_more && source.trouble.is_some()) {
-                source.foreign = foreign.cloned();
+            if source.listed.foreign.as_ref() != foreign || (says_more && source.trouble.is_some()) {
+                source.listed.foreign = foreign.cloned();
                 read_anew.insert(rank.clone());
             }
         }
@@ -132,6 +132,8 @@ impl Sources {
         let source = self.sources.get_mut(rank)?;
         source.note(&shown, wall);
         match shown {
+            // A feed is lifted by taking it out of `lists` alone.
+            Shown::Absent if source.listed.name.is_some() => Some(source.hold(source.listed.gone())),
             Shown::Absent => {
                 self.leaving.insert(rank.clone());
                 None
@@ -160,8 +162,8 @@ impl Sources {
                 Survey::Absent if self.has_file_of(root.path()) => {}
                 Survey::Absent => match root.state {
                     RootState::Missing => {
-                        let errors = vec![SourceError::new(root.path(), Problem::Missing)];
-                        changes.push(Change::Refused { file: root.path().to_owned(), errors });
+                        let errors = vec![root.listed.missing()];
+                        changes.push(Change::Refused { file: root.listed.shown(), errors });
                     }
                     _ => root.state = RootState::Lifted,
                 },

@@ -8,7 +8,7 @@ use disk::{SETTLING, seen_by};
 
 use super::board::SourceStatus;
 use super::change::Change;
-use super::error::{Problem, SourceError};
+use super::error::SourceError;
 use super::source::Trouble;
 use super::survey::{Survey, survey_listed};
 use super::{Look, Sources};
@@ -58,7 +58,7 @@ impl Sources {
                         match SETTLING.checked_sub(now.duration_since(since)) {
                             None | Some(Duration::ZERO) => {
                                 root.state = RootState::Vanished;
-                                look.changes.push(Change::Vanished { file: root.path().to_owned() });
+                                look.changes.push(Change::Vanished { file: root.listed.shown() });
                             }
                             Some(left) => look.again_in(left),
                         }
@@ -85,21 +85,21 @@ impl Root {
         if errors.is_empty() {
             let was_troubled = !matches!(self.state, RootState::Present | RootState::Lifted);
             self.state = RootState::Present;
-            return was_troubled.then(|| Change::Restored { file: self.path().to_owned() });
+            return was_troubled.then(|| Change::Restored { file: self.listed.shown() });
         }
         self.state = RootState::Refused(errors.clone());
-        (!was_refused).then(|| Change::Refused { file: self.path().to_owned(), errors })
+        (!was_refused).then(|| Change::Refused { file: self.listed.shown(), errors })
     }
 
     pub fn status(&self) -> Option<SourceStatus> {
         let trouble = match &self.state {
             RootState::Present | RootState::Lifted => return None,
             RootState::Vanished => Trouble::Vanished,
-            RootState::Missing => Trouble::Refused(vec![SourceError::new(self.path(), Problem::Missing)]),
+            RootState::Missing => Trouble::Refused(vec![self.listed.missing()]),
             RootState::Refused(errors) => Trouble::Refused(errors.clone()),
         };
         let trouble = Some(trouble.to_string());
-        let (file, format) = (self.path().to_owned(), self.listed.foreign.as_ref().map(|foreign| foreign.format));
+        let (file, format) = (self.listed.shown(), self.listed.foreign.as_ref().map(|foreign| foreign.format));
         let unread = Arc::default();
         Some(SourceStatus { file, format, rules: 0, loaded_at: None, hash: None, trouble, unread })
     }

@@ -1,8 +1,6 @@
 //! One list file: what is in force of it, what it shows, and whether that has settled.
 
 use std::fmt;
-use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use disk::watch::Hint;
@@ -13,15 +11,13 @@ use super::compile::Compiled;
 use super::error::SourceError;
 use super::shown::{Content, Mark, Shown, Stamp, read, stamp};
 use super::verdict::Former;
-use crate::list::Foreign;
+use crate::settings::Listed;
 
 /// Up to this size, files are read again at every full look, whatever their stamps say.
 const SMALL: u64 = 1 << 20;
 
 pub(super) struct Source {
-    pub file: PathBuf,
-    /// How it is read, if it is in a format of others.
-    pub foreign: Option<Arc<Foreign>>,
+    pub listed: Listed,
     pub in_force: Option<InForce>,
     pub trouble: Option<Trouble>,
     /// The last state of the file that something was made of.
@@ -43,6 +39,13 @@ pub(super) enum Trouble {
     Emptied,
     Refused(Vec<SourceError>),
     Shrunk { from: usize, to: usize },
+}
+
+impl Listed {
+    /// Why what was in force of a file stays so once that is gone.
+    pub(super) fn gone(&self) -> Trouble {
+        if self.name.is_some() { Trouble::Refused(vec![self.missing()]) } else { Trouble::Vanished }
+    }
 }
 
 impl fmt::Display for Trouble {
@@ -90,9 +93,9 @@ pub(super) struct Occasion {
 }
 
 impl Source {
-    pub fn new(file: PathBuf, foreign: Option<Arc<Foreign>>) -> Source {
-        let trail = Trail::of(&file);
-        Source { file, foreign, in_force: None, trouble: None, judged: None, waiting: None, trail }
+    pub fn new(listed: Listed) -> Source {
+        let trail = Trail::of(&listed.path);
+        Source { listed, in_force: None, trouble: None, judged: None, waiting: None, trail }
     }
 
     pub fn look(&mut self, hints: &[Hint], occasion: Occasion) -> Seen {
@@ -100,7 +103,7 @@ impl Source {
         if !is_hinted && self.waiting.is_none() && self.is_as_judged(occasion.is_full) {
             return Seen::Nothing;
         }
-        let shown = read(&self.file);
+        let shown = read(&self.listed.path);
         self.weigh(shown, self.trail.evidence(hints), occasion)
     }
 
@@ -109,7 +112,7 @@ impl Source {
         let Some(judged) = &self.judged else { return false };
         let (Mark::Content(_), Some(before)) = (judged.mark, judged.stamp) else { return false };
         let is_doubtful = judged.is_fresh || (is_full && before.size <= SMALL);
-        !is_doubtful && stamp(&self.file) == Some(before)
+        !is_doubtful && stamp(&self.listed.path) == Some(before)
     }
 
     /// A save is never taken half: what is shown has settled if it came in one step, if its writer
@@ -151,7 +154,7 @@ impl Source {
     /// As [`Source::look`], but what is already judged is shown again, for the operator's word to be
     /// heard on it, and what the clock says was left alone for long enough counts as settled.
     pub fn look_for_operator(&mut self, occasion: Occasion) -> Seen {
-        let shown = read(&self.file);
+        let shown = read(&self.listed.path);
         let is_judged = self.judged.is_some_and(|judged| judged.mark == shown.mark());
         let is_old = |content: &Content| content.steady && !content.stamp.is_within(SETTLING, occasion.wall);
         if is_judged || matches!(&shown, Shown::Content(content) if is_old(content)) {
@@ -200,7 +203,7 @@ mod tests {
         // By this clock the file is old, so that its stamp is believed.
         let wall = Timestamp::from_secs(0);
         std::fs::write(&file, "one.example\n").unwrap();
-        let mut source = Source::new(file.clone(), None);
+        let mut source = Source::new(file.clone().into());
         source.note(&read(&file), wall);
         std::fs::write(&file, "two.example\n").unwrap();
         if let Some(judged) = &mut source.judged {

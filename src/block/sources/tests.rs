@@ -5,7 +5,7 @@ use parking_lot::Mutex;
 use terms::Clock;
 
 use super::*;
-use crate::list::Format;
+use crate::list::{Foreign, Format};
 use crate::settings::{Listed, Settings};
 
 /// A folder with lists, a state folder, and the sources of it; time moves by hand.
@@ -429,7 +429,7 @@ fn a_config_that_names_others_leaves_the_rest_as_it_is() {
 
 /// What is named as a list of hosts, which lies in the folder of the others.
 fn hosts_file(bench: &Bench, name: &str) -> Listed {
-    Listed { path: bench.path(name), foreign: Some(Arc::new(Foreign::new(Format::Hosts))) }
+    Listed { path: bench.path(name), name: None, foreign: Some(Arc::new(Foreign::new(Format::Hosts))) }
 }
 
 #[test]
@@ -461,7 +461,7 @@ fn another_format_is_another_list_however_many_rules_it_has() {
     let mut bench = Bench::new();
     let text: String = (0..40).map(|number| format!("h{number}.example\n")).collect();
     bench.write("a.txt", &format!("{text}0.0.0.0 one.example\n"));
-    let plain = Listed { path: bench.path("a.txt"), foreign: Some(Arc::new(Foreign::new(Format::Plain))) };
+    let plain = Listed { path: bench.path("a.txt"), name: None, foreign: Some(Arc::new(Foreign::new(Format::Plain))) };
     bench.settings.lists = vec![plain];
     let mut sources = bench.load();
     assert_eq!(rules(&sources), [40]);

@@ -1,14 +1,12 @@
 //! What becomes of a list's new content: a pure decision.
 
-use std::path::Path;
-
 use terms::{Digest, Timestamp};
 
 use super::compile::{Compiled, compile};
 use super::shown::{Content, Stamp};
 use super::source::Trouble;
 use crate::list::Foreign;
-use crate::settings::Allowed;
+use crate::settings::{Allowed, Listed};
 
 /// Losing no more rules than this never needs a second word.
 const SHRINKS_FREELY: usize = 10;
@@ -63,8 +61,7 @@ pub(super) enum Verdict {
 }
 
 pub(super) fn judge(
-    file: &Path,
-    foreign: Option<&Foreign>,
+    listed: &Listed,
     former: Option<&Former>,
     content: &Content,
     word: Word,
@@ -72,7 +69,7 @@ pub(super) fn judge(
 ) -> Verdict {
     let had_rules = former.is_some_and(|former| former.rules > 0);
     // What is read otherwise is another list: how many rules there were before says nothing of it.
-    let former = former.filter(|former| former.read_as == foreign.map(Foreign::mark));
+    let former = former.filter(|former| former.read_as == listed.foreign().map(Foreign::mark));
     if former.is_some_and(|former| former.hash == content.hash) {
         return Verdict::Same;
     }
@@ -80,7 +77,7 @@ pub(super) fn judge(
     if content.bytes.is_empty() && word == Word::InPlace && had_rules {
         return Verdict::Hold(Trouble::Emptied);
     }
-    let compiled = match compile(file, foreign, &content.bytes, content.hash, allowed) {
+    let compiled = match compile(listed, &content.bytes, content.hash, allowed) {
         Ok(compiled) => compiled,
         Err(errors) => return Verdict::Hold(Trouble::Refused(errors)),
     };
@@ -94,6 +91,8 @@ pub(super) fn judge(
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     fn hosts(count: usize) -> Content {
@@ -118,7 +117,7 @@ mod tests {
             size: of.bytes.len() as u64,
             taken_at: Timestamp::from_secs(0),
         };
-        judge(Path::new("list.txt"), None, Some(&former), to, word, Allowed::default())
+        judge(&PathBuf::from("list.txt").into(), Some(&former), to, word, Allowed::default())
     }
 
     #[test]
@@ -154,7 +153,7 @@ mod tests {
         let Verdict::Hold(Trouble::Refused(errors)) = verdict else { panic!("{verdict:?}") };
         assert!(errors[0].to_string().starts_with("list.txt:3:13: "), "{}", errors[0]);
         let toml = content(b"[[rule]]\nhost = \"good.example\"\n");
-        let verdict = |name: &str| judge(Path::new(name), None, None, &toml, Word::Replaced, Allowed::default());
+        let verdict = |name: &str| judge(&PathBuf::from(name).into(), None, &toml, Word::Replaced, Allowed::default());
         assert!(matches!(verdict("list.toml"), Verdict::Take(list) if list.table.len() == 1));
         assert!(matches!(verdict("list.txt"), Verdict::Hold(Trouble::Refused(_))));
     }
