@@ -1,5 +1,6 @@
 //! The roof: from a config to running parts, the one reload, the one drain.
 
+mod feeds;
 mod house;
 mod https;
 mod keep;
@@ -104,7 +105,8 @@ pub async fn start(meant: Meant, written: Option<Written>) -> anyhow::Result<Run
         Some(written) => written.folder(),
         None => std::env::current_dir().context("the current folder is lost")?,
     };
-    let mut house = House::open(&meant, &state, pages, shown.clone(), https)?;
+    let opened = feeds::open(&meant).await?;
+    let mut house = House::open((&meant, &state), opened, pages, shown.clone(), https)?;
     let lists = house.begin().await?;
     let mut lookouts = vec![certificates::watch(shown).context("the certificates can't be watched")?];
     let saves = match &written {
@@ -198,6 +200,7 @@ impl Running {
             _ = self.signals.interrupt.recv() => None,
         };
         self.closing.trigger();
+        self.parts.house.feeds.close();
         let (lists, takedown) = (self.lists, self.parts.house.takedown.clone());
         let settle = move || {
             drop(lists);

@@ -71,7 +71,7 @@ impl Gateway {
         let site = site.map_err(Clone::clone)?; // 421, or 400: a URL that can't be named
         let url = ask.url.as_ref().map_err(|error| Refusal::BadUrl(*error))?;
         let place = site.admit(ask, self.witness.via())?; // 403, 429, 501, 508, 417
-        let clearance = judged?; // 451
+        let clearance = judged?; // 451; 503: the rules that let it through may be out of date
         self.witness.room().await?; // 503: no answer without evidence
         let (name, caching) = (self.named(site, ask, url)?, self.fetcher.caching(site));
         // What waits is boxed: a hit's future stays small, and is moved for little.
@@ -118,7 +118,8 @@ impl Gateway {
 
     fn judge(&self, ask: &Ask) -> Result<Clearance, Refusal> {
         let url = ask.url.as_ref().map_err(|error| Refusal::BadUrl(*error))?;
-        self.blocks.judge(url, (&ask.client).into(), ask.began.wall).map_err(Refusal::Blocked)
+        let clearance = self.blocks.judge(url, (&ask.client).into(), ask.began.wall).map_err(Refusal::Blocked)?;
+        if self.blocks.are_good(ask.began.wall) { Ok(clearance) } else { Err(Refusal::ListsStale) }
     }
 
     /// The one exit: judges what only the answer tells, and registers the answer, so that a rule that

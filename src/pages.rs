@@ -73,7 +73,7 @@ impl Pages {
                     fields.append(header::LINK, authority);
                 }
             }
-            Refusal::Pressure | Refusal::OriginBusy | Refusal::Draining => {
+            Refusal::ListsStale | Refusal::Pressure | Refusal::OriginBusy | Refusal::Draining => {
                 fields.insert(header::RETRY_AFTER, RETRY_AFTER);
             }
             // RFC 9110 sections 15.5.6 and 11.6.1.

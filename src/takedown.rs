@@ -7,6 +7,7 @@
 mod affected;
 mod content;
 mod dry_run;
+mod freshness;
 mod tell;
 mod teller;
 mod time;
@@ -20,6 +21,7 @@ use block::edits::{AddError, Added, Draft, Event, Who};
 use block::sources::Board;
 use block::{Blocks, Case, Change, Edits, Index, Naming, Sources};
 use cache::{Aim, Cache, Force};
+use feeds::Feeds;
 use hooks::Hooks;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
@@ -34,11 +36,18 @@ pub use dry_run::DryRun;
 use teller::Teller;
 pub use view::Lists;
 
+/// Where rules come from, but for live edits.
+pub struct Supply {
+    pub sources: Arc<Mutex<Sources>>,
+    /// What keeps some of the files that those are read from.
+    pub feeds: Arc<Feeds>,
+}
+
 pub struct Takedown {
     blocks: Arc<Blocks>,
     /// The store of live edits, from which their part of the index is derived.
     edits: Edits,
-    sources: Arc<Mutex<Sources>>,
+    supply: Supply,
     board: Board,
     cache: Cache,
     log: Log,
@@ -86,13 +95,13 @@ impl Takedown {
     pub fn new(
         blocks: Arc<Blocks>,
         edits: Edits,
-        sources: Arc<Mutex<Sources>>,
+        supply: Supply,
         cache: Cache,
         log: Log,
         hooks: Arc<Hooks>,
         clock: Clock,
     ) -> std::io::Result<Takedown> {
-        let board = sources.lock().board();
+        let board = supply.sources.lock().board();
         Ok(Takedown {
             board,
             teller: Teller::start(log.clone(), hooks.clone())?,
@@ -103,7 +112,7 @@ impl Takedown {
             boundaries: Notify::new(),
             blocks,
             edits,
-            sources,
+            supply,
             cache,
             log,
             hooks,
@@ -189,8 +198,9 @@ impl Takedown {
     /// Lists changed on disk, or could not be taken.
     pub fn lists_changed(&self, changes: &[Change]) {
         let turn = self.turn.lock();
-        let altered = changes.iter().any(Change::alters_rules);
-        let taken = if altered { self.put_in_force(&turn) } else { Ok(self.unchanged()) };
+        // Another look may have come between: whoever comes first puts in force what both saw.
+        let is_in_force = self.blocks.index().is_of(&self.board.tables());
+        let taken = if is_in_force { Ok(self.unchanged()) } else { self.put_in_force(&turn) };
         drop(turn);
         match taken {
             Ok(taken) => changes.iter().for_each(|change| self.tell_of_list(change, taken)),
@@ -199,6 +209,7 @@ impl Takedown {
                 tracing::error!("changed lists are not in force yet; this is tried again: {error}");
             }
         }
+        self.look_at_feeds();
     }
 
     fn unchanged(&self) -> Taken {
@@ -209,7 +220,7 @@ impl Takedown {
     /// taken, what was in force stays; so does what is to be lifted, until [`Takedown::let_go`]. `geo`: their rules may
     /// hold in some countries alone.
     pub fn name_lists(&self, lists: &[block::Listed], geo: bool, naming: Naming) -> Named {
-        let changes = self.sources.lock().reload(lists, geo, naming, &self.clock);
+        let changes = self.supply.sources.lock().reload(lists, geo, naming, &self.clock);
         self.lists_changed(&changes);
         let is_taken = |change: &&Change| change.alters_rules() || matches!(change, Change::Restored { .. });
         let (taken, refused): (Vec<&Change>, Vec<&Change>) = changes.iter().partition(is_taken);
@@ -219,7 +230,7 @@ impl Takedown {
 
     /// Lifts what is no longer named: to be done once no site serves it that would not be served by name.
     pub fn let_go(&self) -> Vec<String> {
-        let changes = self.sources.lock().let_go();
+        let changes = self.supply.sources.lock().let_go();
         self.lists_changed(&changes);
         changes.iter().map(ToString::to_string).collect()
     }

@@ -22,6 +22,7 @@ mod crash;
 mod cut;
 mod dry_run;
 mod faults;
+mod feeds;
 mod formats;
 mod hooks;
 mod http2;

@@ -27,7 +27,7 @@ impl File {
 }
 
 /// Rooms, and whom each may know.
-const ROOMS: [(&str, &[&str]); 8] = [
+const ROOMS: [(&str, &[&str]); 9] = [
     ("terms", &[]),
     ("disk", &["terms"]),
     ("net", &["terms"]),
@@ -36,6 +36,7 @@ const ROOMS: [(&str, &[&str]); 8] = [
     ("origin", &["terms", "disk", "net"]),
     ("audit", &["terms", "disk"]),
     ("hooks", &["terms", "disk", "net"]),
+    ("feeds", &["terms", "disk", "net"]),
 ];
 
 fn top() -> PathBuf {

@@ -6,14 +6,17 @@ use std::time::Instant;
 
 use anyhow::Context;
 use audit::Log;
+use block::sources::Problem;
 use block::{Blocks, Change, Edits, Shelf, Sources, Watching};
 use cache::Cache;
+use feeds::Feeds;
 use hooks::Hooks;
 use net::Draining;
 use parking_lot::Mutex;
 use terms::Clock;
 use tokio::sync::mpsc;
 
+use super::feeds::Opened;
 use super::state::State;
 use super::{ListsUnusable, reload, tell};
 use crate::access_log::AccessLog;
@@ -26,7 +29,7 @@ use crate::pages::Pages;
 use crate::purge::Purger;
 use crate::quota::Quota;
 use crate::sites::Sites;
-use crate::takedown::Takedown;
+use crate::takedown::{Supply, Takedown};
 use crate::telemetry::{Metrics, Process, Telemetry};
 use crate::witness::Witness;
 
@@ -45,6 +48,7 @@ pub(super) struct House {
     pub(super) blocks: Arc<Blocks>,
     purger: Arc<Purger>,
     sources: Arc<Mutex<Sources>>,
+    pub(super) feeds: Arc<Feeds>,
     pub(super) shelf: Arc<Shelf>,
     pub(super) clock: Clock,
     /// What changed in the lists since the run before, until it is told of.
@@ -56,14 +60,14 @@ impl House {
     /// the folder of the pages that live edits name, `https` the port to which sites that are for https alone
     /// send clients.
     pub(super) fn open(
-        meant: &Meant,
-        state: &State,
+        (meant, state): (&Meant, &State),
+        feeds: Opened,
         pages: PathBuf,
         certificates: Arc<Certificates>,
         https: Option<u16>,
     ) -> anyhow::Result<House> {
         let clock = Clock::system();
-        let (sources, changes) = open_lists(meant, &clock)?;
+        let (sources, changes) = open_lists(meant, &feeds, &clock)?;
         let edits = Edits::open(&meant.state.join("blocks")).context("the live blocks can't be read")?;
         let log = Log::open(state.audit_settings(meant)?, clock.clone()).context("the evidence log can't be opened")?;
         let hooks = Arc::new(Hooks::open(&meant.state.join("hooks"), meant.hooks.clone(), clock.clone())?);
@@ -85,16 +89,13 @@ impl House {
         let gateway =
             Gateway::new(sites, blocks.clone(), cache.clone(), purger.clone(), witness.clone(), clock.clone());
         let sources = Arc::new(Mutex::new(sources));
-        let takedown = Takedown::new(
-            blocks.clone(),
-            edits,
-            sources.clone(),
-            cache.clone(),
-            log.clone(),
-            hooks.clone(),
-            clock.clone(),
-        );
+        let feeds = feeds.feeds;
+        feeds.follow(&meant.takedown.feeds);
+        let supply = Supply { sources: sources.clone(), feeds: feeds.clone() };
+        let takedown =
+            Takedown::new(blocks.clone(), edits, supply, cache.clone(), log.clone(), hooks.clone(), clock.clone());
         let takedown = takedown.context("no thread can be started")?;
+        takedown.look_at_feeds();
         Ok(House {
             gateway: Arc::new(gateway),
             takedown: Arc::new(takedown),
@@ -109,6 +110,7 @@ impl House {
             blocks,
             purger,
             sources,
+            feeds,
             shelf,
             clock,
             changes,
@@ -128,6 +130,7 @@ impl House {
         let watching = block::watch(self.sources.clone(), self.clock.clone(), on_change, told, allocator::give_back);
         tokio::spawn(self.takedown.clone().keep_time());
         tokio::spawn(self.takedown.clone().keep_pages());
+        tokio::spawn(self.takedown.clone().keep_feeds());
         watching.context("the lists can't be watched")
     }
 
@@ -190,10 +193,12 @@ fn open_access_log(meant: &Meant, log: &Log) -> anyhow::Result<Arc<AccessLog>> {
     Ok(Arc::new(access))
 }
 
-fn open_lists(meant: &Meant, clock: &Clock) -> anyhow::Result<(Sources, Vec<Change>)> {
+fn open_lists(meant: &Meant, feeds: &Opened, clock: &Clock) -> anyhow::Result<(Sources, Vec<Change>)> {
     let settings = block::Settings { lists: meant.takedown.lists.clone(), state: meant.state.clone(), geo: false };
     Sources::load(&settings, clock.wall()).map_err(|errors| {
-        let lines: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        // Why there is nothing of a feed says more than that there is nothing.
+        let told = errors.iter().filter(|error| !matches!(error.problem, Problem::Unfetched));
+        let lines: Vec<String> = feeds.missing.iter().cloned().chain(told.map(ToString::to_string)).collect();
         anyhow::Error::new(ListsUnusable(lines.join("\n")))
     })
 }

@@ -7,6 +7,7 @@ use cache::{Caching, Lease};
 use origin::Origins;
 use terms::{Networks, Trusted};
 
+use super::feeds::fetch_missing;
 use super::house::pages_of;
 use super::https;
 use super::listeners::{ListenersError, Prepared};
@@ -237,6 +238,10 @@ impl Parts {
         let load = |tls| self.house.certificates.load(tls, &names, &admin::PROTOCOLS);
         let admin = meant.admin.tls.as_ref().map(load).transpose()?;
         let listeners = self.listeners.prepare(&meant.edge.listeners, names)?;
+        let missing = fetch_missing(&self.house.feeds, &meant.takedown.feeds).await;
+        if !missing.is_empty() {
+            return Err(Refused::NewLists(missing));
+        }
         let (all, before) = (meant.takedown.lists.clone(), self.meant.takedown.lists.clone());
         let check = move || block::sources::check(&all, false, |list| !before.contains(list));
         let checked = tokio::task::spawn_blocking(check).await?;
@@ -257,11 +262,15 @@ impl Parts {
             Word::Operator { accept_shrink } => Naming::Reload { accept_shrink },
             Word::Save => Naming::Config,
         };
+        let asked = self.follow_feeds(&meant, matches!(word, Word::Operator { .. })).await;
         let (takedown, lists) = (self.house.takedown.clone(), meant.takedown.lists.clone());
-        let named = tokio::task::spawn_blocking(move || takedown.name_lists(&lists, false, naming)).await?;
-        let mut did = named.taken;
+        let mut named = tokio::task::spawn_blocking(move || takedown.name_lists(&lists, false, naming)).await?;
+        named.refused.extend(asked.failed);
+        let mut did = asked.fetched;
+        did.extend(named.taken);
         let sites = self.sites(&meant, https::port(&meant, &listeners.addresses()));
         did.extend(self.move_to(sites).await?);
+        self.sweep_feeds().await;
         self.house.access.carry_out(access);
         self.house.cache.set_max_object(meant.cache.max_object);
         self.house.quota.set(everywhere_of(&meant));

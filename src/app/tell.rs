@@ -51,7 +51,25 @@ impl Rooms {
         names.gauge("seawall_list_rules", "Rules in force", lists.rules)?;
         names.counter("seawall_list_errors", "Lists that could not be taken", lists.errors)?;
         names.gauge("seawall_list_degraded", "Lists that show something else than is in force", lists.troubles)?;
-        self.name_sources(names, lists.age.as_secs_f64())
+        self.name_sources(names, lists.age.as_secs_f64())?;
+        self.name_feeds(names)
+    }
+
+    fn name_feeds(&self, names: &mut Names<'_>) -> fmt::Result {
+        let (now, feeds) = (self.takedown.now(), self.takedown.feeds());
+        let ages = feeds.iter().filter_map(|feed| Some(([("source", &*feed.name)], now.since(feed.confirmed_at?))));
+        names.durations(
+            "seawall_feed_age_seconds",
+            "Since what is in force of a feed was confirmed by it",
+            ages.map(|(labels, age)| (labels, age.as_secs_f64())),
+        )?;
+        let stale = feeds.iter().map(|feed| ([("source", &*feed.name)], u64::from(now > feed.good_until())));
+        names.gauges("seawall_feed_stale", "1 if that is longer ago than max_age", stale)?;
+        let checks = feeds.iter().flat_map(|feed| {
+            let outcomes = [("unchanged", feed.unchanged), ("fetched", feed.fetched), ("failed", feed.failed)];
+            outcomes.map(|(outcome, count)| ([("source", &*feed.name), ("outcome", outcome)], count))
+        });
+        names.counters("seawall_feed_checks", "Times that a feed was asked", checks)
     }
 
     /// Each list file, and `all` for everything that blocks, the live edits too.

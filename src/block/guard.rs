@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -88,6 +89,8 @@ pub struct Blocks {
     kin: Mutex<Arc<Kin>>,
     shelf: Arc<Shelf>,
     places: Box<Places>,
+    /// In microseconds since 1970.
+    good_until: AtomicI64,
     versions: Mutex<Versions>,
 }
 
@@ -111,6 +114,7 @@ impl Blocks {
             kin: Mutex::new(kin),
             shelf: Arc::new(shelf),
             places: Box::new(|_, told| told.map_or(Residence::Unknown(Doubt::default()), Residence::In)),
+            good_until: AtomicI64::new(i64::MAX),
             versions: Mutex::new(versions),
         })
     }
@@ -178,6 +182,17 @@ impl Blocks {
     /// What is known of the bytes behind a URL that a digest rule stopped.
     pub fn known(&self, url: &Url, now: Timestamp) -> Option<Digest> {
         self.known.digest(url, now)
+    }
+
+    /// Says until when the rules in force may be gone by; for ever unless this is said.
+    pub fn set_good_until(&self, at: Timestamp) {
+        self.good_until.store(at.micros(), Relaxed);
+    }
+
+    /// Whether the rules in force may be gone by still: past that, what they let through may be forbidden.
+    #[inline]
+    pub fn are_good(&self, now: Timestamp) -> bool {
+        now.micros() <= self.good_until.load(Relaxed)
     }
 
     /// A lane for what a connection or a fill carries.

@@ -8,6 +8,7 @@ use anyhow::anyhow;
 use block::list::Held;
 use block::sources::{self, Compiled, Problem, SourceError};
 use block::{Kin, Shelf, Table};
+use feeds::Feed;
 use net::tls::PairFiles;
 use serde_json::{Value, json};
 use terms::Clock;
@@ -79,6 +80,8 @@ enum Wrong {
 struct Good {
     meant: Meant,
     lists: Vec<Compiled>,
+    /// Feeds of which nothing can be read here, and what that means.
+    unread_feeds: Vec<(String, String)>,
     /// Each with its listener.
     certificates: Vec<(SocketAddr, Checked)>,
 }
@@ -86,8 +89,28 @@ struct Good {
 fn check(path: &Path) -> Result<Good, Wrong> {
     let meant = config::load(path).map_err(Wrong::Config)?;
     let certificates = read_certificates(&meant).map_err(Wrong::Certificates)?;
-    let lists = read_lists(&meant).map_err(Wrong::Lists)?;
-    Ok(Good { meant, lists, certificates })
+    let mut lists =
+        sources::check(&meant.takedown.lists, false, |listed| listed.name.is_none()).map_err(Wrong::Lists)?;
+    let mut unread_feeds = Vec::new();
+    for feed in &meant.takedown.feeds {
+        match read_feed(&meant, feed) {
+            Ok(read) => lists.extend(read),
+            Err(why) => unread_feeds.push((feed.name.to_string(), why)),
+        }
+    }
+    Ok(Good { meant, lists, unread_feeds, certificates })
+}
+
+/// A feed as it was fetched last. Nobody is asked for it here, and what it serves is no fault of the config.
+fn read_feed(meant: &Meant, feed: &Feed) -> Result<Vec<Compiled>, String> {
+    if !feed.file.exists() {
+        return Err("not fetched yet: a start asks for it once, and ends with 78 if it gets nothing".to_owned());
+    }
+    let read = sources::check(&meant.takedown.lists, false, |listed| listed.path == feed.file);
+    read.map_err(|errors| {
+        let what = errors.first().map(ToString::to_string).unwrap_or_default();
+        format!("refused as it is, so its last good version is what a start takes, or there is none: 78 ({what})")
+    })
 }
 
 fn read_certificates(meant: &Meant) -> Result<Vec<(SocketAddr, Checked)>, Vec<net::TlsError>> {
@@ -110,9 +133,9 @@ fn certificates_unusable(errors: &[net::TlsError]) -> anyhow::Error {
     anyhow!("the certificates can't be used:\n{}", shown.join("\n"))
 }
 
-/// Every list that the config names, as it stands on the disk.
+/// Every list that the config names, as it stands on the disk. Feeds are what was fetched of them last, if anything.
 pub fn read_lists(meant: &Meant) -> Result<Vec<Compiled>, Vec<SourceError>> {
-    sources::check(&meant.takedown.lists, false, |_| true)
+    sources::check(&meant.takedown.lists, false, |listed| listed.name.is_none() || listed.path.exists())
 }
 
 /// All that is wrong, each with its source line under it.
@@ -158,7 +181,7 @@ impl Good {
 }
 
 fn print(output: &mut Output, path: &Path, good: &Good) -> anyhow::Result<()> {
-    let Good { meant, lists, certificates } = good;
+    let Good { meant, lists, unread_feeds, certificates } = good;
     output.raw(config::describe(meant, &good.surprises()).as_bytes())?;
     if !certificates.is_empty() {
         output.line("\ncertificates")?;
@@ -166,7 +189,8 @@ fn print(output: &mut Output, path: &Path, good: &Good) -> anyhow::Result<()> {
     }
     output.line("\nblock lists")?;
     let rules = |list: &Compiled| (format!("  {}", list.table.name()), count(list.table.len() as u64, "rule"));
-    output.pairs(&lists.iter().map(rules).collect::<Vec<_>>())?;
+    let unread = unread_feeds.iter().map(|(name, why)| (format!("  {name}"), printable(why).into_owned()));
+    output.pairs(&lists.iter().map(rules).chain(unread).collect::<Vec<_>>())?;
     for list in lists.iter().filter(|list| !list.unread.is_empty()) {
         print_unread(output, list)?;
     }
@@ -231,6 +255,8 @@ fn told_good(path: &Path, good: &Good) -> Value {
     let certificates: Vec<Value> = certificates.collect();
     let list = |list: &Compiled| json!({"file": list.table.name(), "rules": list.table.len(), "unread": *list.unread});
     let lists: Vec<Value> = good.lists.iter().map(list).collect();
+    let unread_feeds = good.unread_feeds.iter().map(|(name, why)| json!({"file": name, "what": why}));
+    let unread_feeds: Vec<Value> = unread_feeds.collect();
     json!({
         "good": true,
         "config": path,
@@ -238,6 +264,7 @@ fn told_good(path: &Path, good: &Good) -> Value {
         "in_force": config::in_force(&good.meant),
         "certificates": certificates,
         "lists": lists,
+        "unread_feeds": unread_feeds,
         "pages": *page_troubles(&good.tables()),
     })
 }

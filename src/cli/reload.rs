@@ -6,11 +6,12 @@ use super::exit::{Exit, Failure};
 use super::output::{Format, FormatArg, Output, Paint, printable};
 use super::reach::Reach;
 
-/// Have the running one read its config and its lists again
+/// Have the running one read its config and its lists again, and ask its feeds
 ///
 /// Sites, limits, lists, hooks and listeners change without a dropped request. What needs a restart is
 /// refused by name, and the old config stays whole. The same as the signal HUP. A saved config is taken
-/// without it; lists that vanished, were emptied or shrank are only let go by it.
+/// without it; lists that vanished, were emptied or shrank are only let go by it. Feeds have 10 s to answer; a
+/// slower one is taken when it comes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

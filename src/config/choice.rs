@@ -2,6 +2,7 @@
 
 use audit::{ClientForm, QueryForm, Sync};
 use cache::coding::Coding;
+use feeds::OnStale;
 
 use super::errors::{Wrong, nearest, quoted};
 use super::meant::Audit;
@@ -13,6 +14,8 @@ pub(super) type Choices<T> = &'static [(&'static str, T)];
 
 pub(super) const DISCLOSE: Choices<Disclose> =
     &[("full", Disclose::Full), ("id", Disclose::Id), ("none", Disclose::None)];
+
+pub(super) const ON_STALE: Choices<OnStale> = &[("keep", OnStale::Keep), ("fail-closed", OnStale::FailClosed)];
 
 pub(super) const SYNC: Choices<Sync> =
     &[("interval", Audit::SYNC_INTERVAL), ("segment", Sync::Segment), ("line", Sync::Line)];

@@ -115,7 +115,7 @@ fn webhook(
 
 /// The path of a file that can be read as what it is to hold. What is wrong with it is shown here, not
 /// when an event comes.
-fn opened<T, E: Display>(
+pub(super) fn opened<T, E: Display>(
     file: &At<String>,
     help: &str,
     read: impl Fn(&Path) -> Result<T, E>,

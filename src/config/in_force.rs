@@ -153,7 +153,7 @@ fn cache(cache: &cache::Settings) -> Vec<Row> {
 fn takedown(takedown: &Takedown) -> Vec<Row> {
     let own = if takedown.operator_url.is_none() { "urn:uuid: and this node's id" } else { "" };
     vec![
-        row("lists", takedown.lists.iter().map(|list| lists::shown(list, path(&list.path))).collect::<Vec<_>>()),
+        row("lists", takedown.lists.iter().map(|list| lists::shown(list, &takedown.feeds)).collect::<Vec<_>>()),
         row("operator_url", takedown.operator_url.clone()).remark(own),
         row("disclose", word(&takedown.disclose, choice::DISCLOSE)),
     ]

@@ -38,13 +38,14 @@ impl<'t, 'b> Judge<'t, 'b> {
         let edge = self.edge(file.edge);
         let sites = self.sites(file.sites, &edge);
         let audit = self.audit(file.audit);
+        let state = file.state.and_then(|dir| self.path(&dir)).unwrap_or_else(|| meant::state_beside(self.base));
         Meant {
             admin: self.admin(file.admin, &edge),
             edge,
             limits: self.quota(file.limits),
             cache: self.cache(file.cache),
-            takedown: self.takedown(file.takedown),
-            state: file.state.and_then(|dir| self.path(&dir)).unwrap_or_else(|| meant::state_beside(self.base)),
+            takedown: self.takedown(file.takedown, &state),
+            state,
             log: self.log(file.log, &audit),
             audit,
             sites,
@@ -63,9 +64,11 @@ impl<'t, 'b> Judge<'t, 'b> {
         }
     }
 
-    fn takedown(&mut self, takedown: typed::Takedown) -> Takedown {
+    fn takedown(&mut self, takedown: typed::Takedown, state: &Path) -> Takedown {
+        let (lists, feeds) = self.lists(takedown.lists, state);
         Takedown {
-            lists: self.lists(takedown.lists),
+            lists,
+            feeds,
             operator_url: takedown.operator_url.and_then(|url| self.checked(url, operator_url)),
             disclose: chosen(takedown.disclose, Disclose::default()),
         }

@@ -1,5 +1,6 @@
 //! Judges what `takedown.lists` names, and says what of it is in force.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use block::list::Format;
@@ -8,26 +9,48 @@ use serde_json::{Value, json};
 use terms::BlockStatus;
 
 use super::errors::{Span, Wrong, quoted};
+use super::feed::Feeding;
 use super::judge::Judge;
 use super::reader::At;
-use super::typed;
+use super::{feed, typed};
 
 /// Bytes of a notice's id or of a reason: they stand in every record of a block.
 const MAX_TEXT: usize = 1024;
 
 impl Judge<'_, '_> {
-    pub(super) fn lists(&mut self, written: Option<At<Vec<typed::Listed>>>) -> Vec<Listed> {
-        let mut lists: Vec<Listed> = Vec::new();
-        for one in written.map(|written| written.value).unwrap_or_default() {
-            let Some(path) = self.path(&one.path) else { continue };
-            if lists.iter().any(|list| list.path == path) {
-                let what = format!("{} is named twice", quoted(&one.path.value));
-                self.faults.add(&one.path.at, Wrong::new(what, "remove one of the two"));
+    /// All lists, and those of them that are feeds. These are kept in the folder `state`.
+    pub(super) fn lists(
+        &mut self,
+        written: Option<At<Vec<typed::Listed>>>,
+        state: &Path,
+    ) -> (Vec<Listed>, Vec<feeds::Feed>) {
+        let (mut lists, mut feeds): (Vec<Listed>, Vec<feeds::Feed>) = Default::default();
+        for mut one in written.map(|written| written.value).unwrap_or_default() {
+            let feed = self.feed(&mut one, state);
+            let written = one.path.as_ref().map(|path| quoted(&path.value)).unwrap_or_default();
+            let (path, name) = match (feed, &one.path) {
+                (Feeding::Feed(feed), _) => {
+                    let place = (feed.file.clone(), Some(feed.name.clone()));
+                    if feeds.iter().any(|other| other.name == feed.name) {
+                        self.faults.add(&one.at, feed::named_alike(&feed.name));
+                    }
+                    feeds.push(*feed);
+                    place
+                }
+                (Feeding::None, Some(path)) => match self.path(path) {
+                    Some(path) => (path, None),
+                    None => continue,
+                },
+                (Feeding::Wrong, _) | (Feeding::None, None) => continue,
+            };
+            if name.is_none() && lists.iter().any(|list| list.path == path) {
+                let what = format!("{written} is named twice");
+                self.faults.add(&one.at, Wrong::new(what, "remove one of the two"));
             }
             let foreign = self.foreign(one).map(Arc::new);
-            lists.push(Listed { path, foreign });
+            lists.push(Listed { path, name, foreign });
         }
-        lists
+        (lists, feeds)
     }
 
     fn foreign(&mut self, one: typed::Listed) -> Option<Foreign> {
@@ -116,10 +139,16 @@ fn of_ours(key: &str) -> Wrong {
 }
 
 /// A text where nothing but the path is to be said.
-pub(super) fn shown(listed: &Listed, path: String) -> Value {
-    let Some(foreign) = &listed.foreign else { return json!(path) };
-    let format = Format::name(foreign.format);
-    let mut shown = json!({"path": path, "format": format});
+pub(super) fn shown(listed: &Listed, feeds: &[feeds::Feed]) -> Value {
+    let path = listed.path.display().to_string();
+    let feed = feeds.iter().find(|feed| feed.file == listed.path);
+    let mut shown = match (feed, &listed.foreign) {
+        (None, None) => return json!(path),
+        (None, Some(_)) => json!({"path": path}),
+        (Some(feed), _) => feed::shown(feed),
+    };
+    let Some(foreign) = &listed.foreign else { return shown };
+    shown["format"] = json!(Format::name(foreign.format));
     for (key, value) in [("notice", &foreign.notice), ("reason", &foreign.reason)] {
         if let Some(value) = value {
             shown[key] = json!(**value);

@@ -84,6 +84,8 @@ pub struct Admin {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Takedown {
     pub lists: Vec<block::Listed>,
+    /// Those of the lists that are feeds: each has its file among them.
+    pub feeds: Vec<feeds::Feed>,
     /// Who answers for the blocks: the target of `Link: …; rel="blocked-by"` (RFC 7725 section 4),
     /// fit to stand between `<` and `>`. The node's own URN where it is `None`.
     pub operator_url: Option<String>,

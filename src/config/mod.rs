@@ -8,6 +8,7 @@ mod choice;
 mod compression;
 mod describe;
 mod errors;
+mod feed;
 mod header;
 mod hook;
 mod hosts;

@@ -1,6 +1,7 @@
 //! What a config comes to that its reader may not expect.
 
 use audit::OnPressure;
+use feeds::{Feed, OnStale};
 use hooks::{Call, Hook, Secrets};
 use serde::Serialize;
 
@@ -22,6 +23,7 @@ pub fn surprises(meant: &Meant) -> Vec<Surprise> {
     all.extend(of_admin(meant));
     all.extend(of_keeping(meant));
     all.extend(meant.hooks.iter().flat_map(of_hook));
+    all.extend(meant.takedown.feeds.iter().flat_map(of_feed));
     for network in meant.edge.trusted_proxies.iter().filter(|network| network.is_everything()) {
         let what = format!("edge.trusted_proxies holds {network}: whoever asks can say that it is somebody else");
         all.push(surprise("believing everybody", what));
@@ -136,6 +138,21 @@ fn of_hook(hook: &Hook) -> Vec<Surprise> {
     let short =
         || surprise("a short secret", format!("{file} holds less than the 24 bytes that receivers may ask for"));
     secrets.is_open.then(open).into_iter().chain(secrets.is_short.then(short)).collect()
+}
+
+fn of_feed(feed: &Feed) -> Vec<Surprise> {
+    let name = &feed.name;
+    let fails_closed = || {
+        let age = show_duration(feed.max_age);
+        surprise("failing closed", format!("all requests are 503 once {name} was not confirmed for {age}"))
+    };
+    let fails_closed = (feed.on_stale == OnStale::FailClosed).then(fails_closed);
+    let files = [&feed.key_file, &feed.headers_file].into_iter().flatten().filter(|file| feeds::is_open(file));
+    let open = files.map(|file| {
+        let what = format!("others can read {}, which holds what {name} is asked with: chmod 600", file.display());
+        surprise("an open secret", what)
+    });
+    fails_closed.into_iter().chain(open).collect()
 }
 
 fn of_admin(meant: &Meant) -> Option<Surprise> {

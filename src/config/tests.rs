@@ -48,6 +48,7 @@ lists = [
   "one.txt",
   "/lists/",
   { path = "./two", format = "ipfs-deny", notice = "N-1", reason = "because", status = 410, hosts = ["GW.example"] },
+  { url = "https://10.0.0.1/{key}/list.csv?x=1", name = "feed", format = "urlhaus", every = "1s", timeout = "2s", max_size = "1MiB", max_age = "3s", on_stale = "fail-closed", allow_private = ["10.0.0.0/8"], key_file = "feed.key", headers_file = "feed.headers", ca_file = "ca.pem" },
 ]
 operator_url = "https://operator.example/notices"
 disclose = "id"
@@ -127,9 +128,15 @@ secret_file = "desk.secret"
 fn folder_of_every_key() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     let authority = rcgen::generate_simple_self_signed(["desk.example".to_owned()]).unwrap().cert.pem();
-    for (name, text) in
-        [("a.pem", ""), ("a.key", ""), ("desk.secret", SECRET), ("ca.pem", &authority), ("purge.tokens", TOKEN)]
-    {
+    for (name, text) in [
+        ("a.pem", ""),
+        ("a.key", ""),
+        ("desk.secret", SECRET),
+        ("ca.pem", &authority),
+        ("purge.tokens", TOKEN),
+        ("feed.key", "k3y\n"),
+        ("feed.headers", "Auth-Key: s3cret\n"),
+    ] {
         std::fs::write(folder.path().join(name), text).unwrap();
     }
     folder
@@ -276,12 +283,33 @@ fn reads_every_key() {
         gateways: vec!["gw.example".into()],
         ..Foreign::new(Format::IpfsDeny)
     };
+    let url = "https://10.0.0.1/{key}/list.csv?x=1";
+    let feed = feeds::Feed {
+        name: "feed".into(),
+        url: url.to_owned(),
+        file: feeds::place(Path::new("/var/lib/seawall"), "feed", url),
+        key_file: Some(folder.path().join("feed.key")),
+        headers_file: Some(folder.path().join("feed.headers")),
+        ca_file: Some(folder.path().join("ca.pem")),
+        every: Duration::from_secs(1),
+        timeout: Duration::from_secs(2),
+        max_size: 1 << 20,
+        allow_private: vec!["10.0.0.0/8".parse().unwrap()],
+        max_age: Duration::from_secs(3),
+        on_stale: feeds::OnStale::FailClosed,
+    };
     let takedown = Takedown {
         lists: vec![
             folder.path().join("one.txt").into(),
             PathBuf::from("/lists").into(),
-            Listed { path: folder.path().join("two"), foreign: Some(Arc::new(foreign)) },
+            Listed { path: folder.path().join("two"), name: None, foreign: Some(Arc::new(foreign)) },
+            Listed {
+                path: feed.file.clone(),
+                name: Some("feed".into()),
+                foreign: Some(Arc::new(Foreign::new(Format::UrlHaus))),
+            },
         ],
+        feeds: vec![feed],
         operator_url: Some("https://operator.example/notices".to_owned()),
         disclose: terms::ruling::Disclose::Id,
     };
@@ -466,7 +494,33 @@ fn names_the_place_of_each_fault() {
         ("[takedown]\nlists = [\"a\", \"./a\"]", 2, 15, "named twice"),
         ("[takedown]\nlists = [\"\"]", 2, 10, "is not a path"),
         ("[takedown]\nlists = [{ path = \"a\", format = \"host\" }]", 2, 33, "did you mean \"hosts\"?"),
-        ("[takedown]\nlists = [{ format = \"hosts\" }]", 2, 10, "path"),
+        ("[takedown]\nlists = [{ format = \"hosts\" }]", 2, 10, "neither `path` nor `url`"),
+        ("[takedown]\nlists = [\"https://f.example/l\"]", 2, 10, "is a URL, not a path"),
+        ("[takedown]\nlists = [{ path = \"a\", url = \"https://f.example/\" }]", 2, 19, "has a `url` already"),
+        ("[takedown]\nlists = [{ path = \"a\", every = \"1m\" }]", 2, 32, "`every` stands beside `url` alone"),
+        ("[takedown]\nlists = [{ url = \"f.example\" }]", 2, 18, "is not an https:// URL"),
+        ("[takedown]\nlists = [{ url = \"http://f.example/l\" }]", 2, 18, "http:// is for 127.0.0.1"),
+        ("[takedown]\nlists = [{ url = \"https://u:p@f.example/l\" }]", 2, 18, "this URL has a user or a password"),
+        ("[takedown]\nlists = [{ url = \"https://169.254.169.254/l\" }]", 2, 18, "is no address of the internet"),
+        ("[takedown]\nlists = [{ url = \"http://[::1]:7/l\" }]", 2, 18, "allow_private = [\"::1\"]"),
+        ("[takedown]\nlists = [{ url = \"https://f.example/{key}\" }]", 2, 18, "there is no `key_file`"),
+        ("[takedown]\nlists = [{ url = \"https://f.example/\", key_file = \"k\" }]", 2, 18, "has no place in this URL"),
+        ("[takedown]\nlists = [{ url = \"https://f.example/{key}\", key_file = \"k\" }]", 2, 56, "can't be read"),
+        ("[takedown]\nlists = [{ url = \"https://f.example/\", every = \"10ms\" }]", 2, 48, "is too little"),
+        (
+            "[takedown]\nlists = [{ url = \"https://f.example/\", max_age = \"1m\" }]",
+            2,
+            50,
+            "it is asked every 5m alone",
+        ),
+        ("[takedown]\nlists = [{ url = \"https://f.example/\", on_stale = \"closed\" }]", 2, 51, "fail-closed"),
+        ("[takedown]\nlists = [{ url = \"https://f.example/\", name = \"\" }]", 2, 47, "is no name of a feed"),
+        (
+            "[takedown]\nlists = [{ url = \"https://f.example/l?a\" }, { url = \"https://f.example/l?b\" }]",
+            2,
+            45,
+            "another feed is shown as `https://f.example/l?…`",
+        ),
         ("[takedown]\nlists = [{ path = \"a\", notice = \"N\" }]", 2, 33, "for a list that is read with `format`"),
         ("[takedown]\nlists = [{ path = \"a\", format = \"hosts\", notice = \"\" }]", 2, 51, "this is empty"),
         ("[takedown]\nlists = [{ path = \"a\", format = \"hosts\", status = 500 }]", 2, 51, "write 451, 410"),

@@ -23,7 +23,7 @@ pub(super) use compress::Compress;
 pub(super) use hook::Hook;
 pub(super) use rules::{Bypass, Negative, Rules};
 pub(super) use site::{Check, Eject, Header, ORIGIN_HELP, Origin, Purging, Redirect, Route};
-pub(super) use takedown::{Listed, Takedown};
+pub(super) use takedown::{Feed, Listed, Takedown};
 
 pub(super) const SITE_HELP: &str =
     "add [[site]] with hosts = [\"photos.example\"] and origin = \"http://127.0.0.1:3000\"";

@@ -199,14 +199,40 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ("takedown.disclose", "What a blocked client is told of the notice: its id and reason, its id, or nothing."),
     (
         "takedown.lists",
-        "Block lists: files, or folders of them, relative to the config's folder; watched. Tables for files in formats of others.",
+        "Block lists: files, or folders of them, relative to the config's folder; watched. Tables for feeds, and for files in formats of others.",
     ),
+    (
+        "takedown.lists.allow_private",
+        "Networks in which a feed may be though they are none of the internet's, such as \"10.0.0.0/8\".",
+    ),
+    (
+        "takedown.lists.ca_file",
+        "PEM file with the authorities that vouch for the feed's server; the system's unless it is set.",
+    ),
+    ("takedown.lists.every", "How often a feed is asked whether it serves something else."),
     ("takedown.lists.format", "The format of a file that is none of Seawall's own lists."),
+    (
+        "takedown.lists.headers_file",
+        "File with fields that the feed is asked with, a line each, such as \"Authorization: Bearer TOKEN\".",
+    ),
     ("takedown.lists.hosts", "Hosts that serve IPFS, for which a list of its paths holds."),
+    ("takedown.lists.key_file", "File with what stands for `{key}` in the feed's URL."),
+    ("takedown.lists.max_age", "How long a feed may go unconfirmed before it counts as stale."),
+    ("takedown.lists.max_size", "Bytes of a feed, decoded; a larger one is refused."),
+    (
+        "takedown.lists.name",
+        "What the feed is called in status, logs, metrics and evidence; its URL without the query unless it is set.",
+    ),
     ("takedown.lists.notice", "The notice of every rule of the list."),
+    (
+        "takedown.lists.on_stale",
+        "Whether the rules of a stale feed hold on, or all requests are 503 until it is confirmed again.",
+    ),
     ("takedown.lists.path", "The file, relative to the config's folder."),
     ("takedown.lists.reason", "The reason of every rule of the list."),
     ("takedown.lists.status", "What is answered by every rule of the list: 451, 410, 404 or 403."),
+    ("takedown.lists.timeout", "How long asking a feed may take, from the look-up of its name to the last byte."),
+    ("takedown.lists.url", "Where a feed is, instead of `path`: https://, or http:// to this machine."),
     ("takedown.operator_url", "Who answers for the blocks: the target of `Link` with rel=\"blocked-by\"."),
 ];
 

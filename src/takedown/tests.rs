@@ -41,7 +41,8 @@ fn takedown(state: &Path, memory: u64, clock: &Clock) -> Takedown {
     let log = Log::open(log, clock.clone()).unwrap();
     let hooks = Hooks::open(&state.join("hooks"), Vec::new(), clock.clone()).unwrap();
     let (blocks, sources, hooks) = (Arc::new(blocks), Arc::new(Mutex::new(sources)), Arc::new(hooks));
-    Takedown::new(blocks, edits, sources, cache, log, hooks, clock.clone()).unwrap()
+    let supply = Supply { sources, feeds: Arc::new(Feeds::open(state, clock.clone()).unwrap()) };
+    Takedown::new(blocks, edits, supply, cache, log, hooks, clock.clone()).unwrap()
 }
 
 #[tokio::test]
@@ -54,7 +55,7 @@ async fn what_is_shown_waits_for_no_publication() {
     assert!(matches!(takedown.block(draft), Ok(Done::Now(_))));
     clock.advance(Duration::from_secs(7));
 
-    let (_turn, _look) = (takedown.turn.lock(), takedown.sources.lock());
+    let (_turn, _look) = (takedown.turn.lock(), takedown.supply.sources.lock());
     let (tell, told) = mpsc::channel();
     let shown = takedown.clone();
     std::thread::spawn(move || tell.send((shown.lists(), shown.list_troubles(), shown.sources())));

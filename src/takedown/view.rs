@@ -42,6 +42,7 @@ impl Takedown {
     pub fn list_troubles(&self) -> Vec<String> {
         let told = |source: &SourceStatus| Some(format!("{}: {}", source.file.display(), source.trouble.as_ref()?));
         let mut troubles: Vec<String> = self.sources().iter().filter_map(told).collect();
+        troubles.extend(self.feed_troubles());
         troubles.extend(self.blocks.shelf().troubles().iter().cloned());
         if self.unpublished.load(Relaxed) {
             troubles.push("changed lists can't be put in force: the state folder can't be written".to_owned());

@@ -49,6 +49,8 @@ pub enum Refusal {
     Loop,
     #[error("only a stored answer was asked for, and none can be used")]
     OnlyIfCached,
+    #[error("the block lists of this edge may be out of date, and nothing is answered until they are known not to be")]
+    ListsStale,
     #[error("the evidence log is behind, and an answer without evidence is not given")]
     Pressure,
     #[error("the origin has no connection free, and the queue for one is full")]
@@ -84,7 +86,9 @@ impl Refusal {
             Refusal::UnknownExpectation => StatusCode::EXPECTATION_FAILED,
             Refusal::Loop => StatusCode::LOOP_DETECTED,
             Refusal::OnlyIfCached | Refusal::OriginTimeout => StatusCode::GATEWAY_TIMEOUT,
-            Refusal::Pressure | Refusal::OriginBusy | Refusal::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            Refusal::ListsStale | Refusal::Pressure | Refusal::OriginBusy | Refusal::Draining => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Refusal::OriginUnreachable(_) | Refusal::OriginBroken(_) => StatusCode::BAD_GATEWAY,
             Refusal::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -111,6 +115,7 @@ impl Refusal {
             Refusal::UnknownExpectation => "unknown-expectation",
             Refusal::Loop => "loop",
             Refusal::OnlyIfCached => "only-if-cached",
+            Refusal::ListsStale => "lists-stale",
             Refusal::Pressure => "pressure",
             Refusal::OriginBusy => "origin-busy",
             Refusal::OriginUnreachable(_) => "origin-unreachable",

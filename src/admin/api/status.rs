@@ -24,20 +24,26 @@ pub(super) fn show(admin: &Admin) -> Page {
 }
 
 fn list(admin: &Admin) -> Value {
-    let lists = admin.takedown.lists();
+    let (lists, feeds) = (admin.takedown.lists(), admin.takedown.feeds());
     let sources: Vec<Value> = admin
         .takedown
         .sources()
         .iter()
         .map(|source| {
-            json!({
+            let feed = feeds.iter().find(|feed| source.file.to_str() == Some(&*feed.name));
+            let mut row = json!({
                 "file": source.file.display().to_string(),
                 "rules": source.rules,
                 "age_seconds": source.loaded_at.map(|at| admin.takedown.now().since(at).as_secs()),
-                "error": source.trouble,
+                "error": source.trouble.clone().or_else(|| admin.takedown.trouble_with(feed?)),
                 "format": source.format.map_or("seawall", Format::name),
                 "unread": *source.unread,
-            })
+            });
+            if let Some(feed) = feed {
+                let confirmed = feed.confirmed_at.map(|at| admin.takedown.now().since(at).as_secs());
+                row["confirmed_seconds"] = json!(confirmed);
+            }
+            row
         })
         .collect();
     json!({

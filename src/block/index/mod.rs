@@ -133,6 +133,12 @@ impl Index {
         Index { version, hash: hasher.finish(), tables, with_keys, with_patterns, reach, related }
     }
 
+    /// Whether these very tables of files are the ones it judges by.
+    pub fn is_of(&self, files: &[Arc<Table>]) -> bool {
+        let own = self.tables.iter().skip(1);
+        own.len() == files.len() && own.zip(files).all(|(own, file)| Arc::ptr_eq(own, file))
+    }
+
     pub fn kin(&self) -> &Kin {
         self.related.kin()
     }

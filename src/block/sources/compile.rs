@@ -38,6 +38,9 @@ pub(super) fn compile(
     allowed: Allowed,
 ) -> Result<Compiled, Vec<SourceError>> {
     let share = allowed.share;
+    if let Some(bad) = list::html(bytes) {
+        return Err(vec![SourceError::new(listed.shown(), Problem::BadLine(bad))]);
+    }
     let of_ours = |compiler| (compiler, Unread::default());
     let read = match (listed.foreign(), listed.path.extension()) {
         (Some(foreign), _) => read_foreign(bytes, foreign),
@@ -180,11 +183,34 @@ impl Joined {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use proptest::prelude::*;
     use terms::{Timestamp, Url};
 
     use super::*;
     use crate::index::{Case, Index};
+    use crate::list::Format;
+
+    #[test]
+    fn a_page_of_html_is_a_list_in_no_format() {
+        let pages = [
+            "<!DOCTYPE html>\n<html><body>Please log in</body></html>\n",
+            "\u{feff}\r\n  <HTML>\n<head>\n",
+            "<!doctype html><style>#id ## .x{}</style>\n||ads.example^\n0.0.0.0 ads.example\n",
+        ];
+        for page in pages {
+            let formats = Format::ALL.iter().map(|(_, format)| Some(Arc::new(Foreign::new(*format))));
+            for foreign in formats.chain([None]) {
+                let listed = Listed { foreign, ..PathBuf::from("/lists/a.txt").into() };
+                let refused = compile(&listed, page.as_bytes(), Digest::ZERO, Allowed::default()).unwrap_err();
+                let line = if page.starts_with('<') { 1 } else { 2 };
+                let place = format!("/lists/a.txt:{line}:1: a page of HTML begins here");
+                assert!(refused[0].to_string().starts_with(&place), "{listed:?}: {}", refused[0]);
+            }
+        }
+        assert_eq!(list::html(b"# <html\nads.example\n"), None);
+    }
 
     fn line() -> impl Strategy<Value = String> {
         let rule = prop::sample::select(vec![

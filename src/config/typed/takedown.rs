@@ -1,8 +1,12 @@
 //! `[takedown]`: what is blocked, and what a blocked client is told.
 
+use std::time::Duration;
+
+use feeds::OnStale;
 use terms::ruling::Disclose;
 
 use crate::config::choice;
+use crate::config::errors::Span;
 use crate::config::reader::{At, Section};
 
 #[derive(Debug)]
@@ -15,12 +19,31 @@ pub(in super::super) struct Takedown {
 /// A list: its path, or a table that says more of it.
 #[derive(Debug)]
 pub(in super::super) struct Listed {
-    pub(in super::super) path: At<String>,
+    /// Of the whole table.
+    pub(in super::super) at: Span,
+    pub(in super::super) path: Option<At<String>>,
     pub(in super::super) format: Option<At<block::list::Format>>,
     pub(in super::super) notice: Option<At<String>>,
     pub(in super::super) reason: Option<At<String>>,
     pub(in super::super) status: Option<At<u64>>,
     pub(in super::super) hosts: Option<At<Vec<At<String>>>>,
+    pub(in super::super) feed: Feed,
+}
+
+/// What of a list is said where it is a feed.
+#[derive(Debug, Default)]
+pub(in super::super) struct Feed {
+    pub(in super::super) url: Option<At<String>>,
+    pub(in super::super) name: Option<At<String>>,
+    pub(in super::super) every: Option<At<Duration>>,
+    pub(in super::super) timeout: Option<At<Duration>>,
+    pub(in super::super) max_size: Option<At<u64>>,
+    pub(in super::super) max_age: Option<At<Duration>>,
+    pub(in super::super) on_stale: Option<At<OnStale>>,
+    pub(in super::super) allow_private: Option<At<Vec<At<String>>>>,
+    pub(in super::super) key_file: Option<At<String>>,
+    pub(in super::super) headers_file: Option<At<String>>,
+    pub(in super::super) ca_file: Option<At<String>>,
 }
 
 impl Takedown {
@@ -37,15 +60,35 @@ impl Takedown {
 
 impl Listed {
     fn of_path(path: At<String>) -> Listed {
-        Listed { path, format: None, notice: None, reason: None, status: None, hosts: None }
+        let (at, path) = (path.at.clone(), Some(path));
+        Listed { at, path, format: None, notice: None, reason: None, status: None, hosts: None, feed: Feed::default() }
     }
 
     fn read(mut listed: Section<'_, '_, '_>) -> Option<Listed> {
-        listed.require("path", "write { path = \"urlhaus.csv\", format = \"urlhaus\" }");
+        let at = listed.at.clone();
         let (path, format) = (listed.text("path"), listed.choice("format", block::list::Format::ALL));
         let (notice, reason) = (listed.text("notice"), listed.text("reason"));
         let (status, hosts) = (listed.number("status"), listed.texts("hosts"));
+        let feed = Feed::read(&mut listed);
         listed.end();
-        Some(Listed { path: path?, format, notice, reason, status, hosts })
+        Some(Listed { at, path, format, notice, reason, status, hosts, feed })
+    }
+}
+
+impl Feed {
+    fn read(listed: &mut Section<'_, '_, '_>) -> Feed {
+        Feed {
+            url: listed.text("url"),
+            name: listed.text("name"),
+            every: listed.duration("every"),
+            timeout: listed.duration("timeout"),
+            max_size: listed.size("max_size"),
+            max_age: listed.duration("max_age"),
+            on_stale: listed.choice("on_stale", choice::ON_STALE),
+            allow_private: listed.texts("allow_private"),
+            key_file: listed.text("key_file"),
+            headers_file: listed.text("headers_file"),
+            ca_file: listed.text("ca_file"),
+        }
     }
 }

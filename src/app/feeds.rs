@@ -1,0 +1,76 @@
+//! Feeds, at a start and at a reload.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use feeds::{Feed, Feeds, Heard};
+use terms::{Clock, causes};
+
+use super::Parts;
+use crate::config::Meant;
+
+/// How long a reload waits for feeds that are asked anew. What is slower is taken when it comes.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The feeds of a start, and why there is nothing of some.
+pub(super) struct Opened {
+    pub(super) feeds: Arc<Feeds>,
+    pub(super) missing: Vec<String>,
+}
+
+/// Asks once for feeds of which nothing is kept: a start needs them. The others are asked once it serves.
+pub(super) async fn open(meant: &Meant) -> anyhow::Result<Opened> {
+    let feeds = Feeds::open(&meant.state, Clock::system()).context("state/feeds can't be used")?;
+    let missing = fetch_missing(&feeds, &meant.takedown.feeds).await;
+    Ok(Opened { feeds: Arc::new(feeds), missing })
+}
+
+/// A sentence for each that is still missing.
+pub(super) async fn fetch_missing(feeds: &Feeds, wanted: &[Feed]) -> Vec<String> {
+    let failed = feeds.fetch_missing(wanted).await;
+    failed.iter().map(|(name, error)| format!("{name}: can't be fetched: {}", causes(error))).collect()
+}
+
+/// What asking feeds came to: a sentence for each that served something else, and for each that gave no answer.
+#[derive(Default)]
+pub(super) struct Asked {
+    pub(super) fetched: Vec<String>,
+    pub(super) failed: Vec<String>,
+}
+
+impl Parts {
+    /// Makes the feeds that are meant the ones in use. With `asks`, those of before are asked at once.
+    pub(super) async fn follow_feeds(&self, meant: &Meant, asks: bool) -> Asked {
+        let (feeds, wanted) = (self.house.feeds.clone(), meant.takedown.feeds.clone());
+        let stay: Vec<Arc<str>> =
+            wanted.iter().filter(|feed| feeds.is_in_use(feed)).map(|feed| feed.name.clone()).collect();
+        let followed = feeds.clone();
+        if tokio::task::spawn_blocking(move || followed.follow(&wanted)).await.is_err() {
+            tracing::error!("feeds are not followed");
+        }
+        let mut asked = Asked::default();
+        for (name, outcome) in if asks { feeds.poll(&stay, PATIENCE).await } else { Vec::new() } {
+            match outcome {
+                Ok(Heard::Unchanged) => {}
+                Ok(Heard::New) => asked.fetched.push(format!("{name}: fetched")),
+                Err(error) => asked.failed.push(format!("{name}: can't be fetched: {error}")),
+            }
+        }
+        asked
+    }
+
+    /// Removes what is kept of feeds that no list is any more.
+    pub(super) async fn sweep_feeds(&self) {
+        let (feeds, takedown) = (self.house.feeds.clone(), self.house.takedown.clone());
+        let sweep = move || {
+            takedown.look_at_feeds();
+            feeds.sweep()
+        };
+        match tokio::task::spawn_blocking(sweep).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!("files of feeds that are no longer named stay in state/feeds: {error}"),
+            Err(_) => tracing::error!("files of feeds that are no longer named stay in state/feeds"),
+        }
+    }
+}
