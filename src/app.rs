@@ -29,6 +29,7 @@ use tokio_rustls::TlsAcceptor;
 use crate::admin::{self, Reload, Token};
 use crate::certificates::{self, CertificateError, Certificates};
 use crate::config::{self, Meant, Written};
+use crate::geo;
 use crate::server::{Edge, Greeting, Limits, Listener};
 use house::House;
 use keep::Keep;
@@ -108,7 +109,10 @@ pub async fn start(meant: Meant, written: Option<Written>) -> anyhow::Result<Run
     let opened = feeds::open(&meant).await?;
     let mut house = House::open((&meant, &state), opened, pages, shown.clone(), https)?;
     let lists = house.begin().await?;
-    let mut lookouts = vec![certificates::watch(shown).context("the certificates can't be watched")?];
+    let mut lookouts = vec![
+        certificates::watch(shown).context("the certificates can't be watched")?,
+        house.follow_places().context("the database of places can't be watched")?,
+    ];
     let saves = match &written {
         Some(written) => {
             let (lookout, saves) = saves::follow(written).context("the config can't be watched")?;
@@ -264,6 +268,7 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
     let configured = error.chain().any(|cause| {
         cause.is::<ListsUnusable>()
             || cause.is::<net::TlsError>()
+            || cause.is::<geo::DatabaseError>()
             || matches!(cause.downcast_ref(), Some(CertificateError::Tls(_)))
             || matches!(cause.downcast_ref(), Some(ListenersError::Certificate(CertificateError::Tls(_))))
             || cause.is::<config::Errors>()

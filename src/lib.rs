@@ -5,7 +5,7 @@
 //!
 //! - the rooms, crates of their own: `terms` (the vocabulary, and the one canonicaliser), `disk`, `net`;
 //!   `block` (rules, index, guard), `cache`, `origin`, `audit` (the evidence), `hooks`;
-//! - [`telemetry`], [`quota`], [`access_log`], [`sites`], [`forward`], [`pages`]: what the pages lean on;
+//! - [`telemetry`], [`quota`], [`access_log`], [`geo`], [`sites`], [`forward`], [`pages`]: what the pages lean on;
 //! - [`witness`] (from an outcome to its record), [`fetch`] (from a miss to an entry), [`passage`] (past the
 //!   cache), [`compress`] (in a coding), [`herald`], [`purge`], [`receipt`], [`why`];
 //! - the two pages;
@@ -26,6 +26,7 @@ pub mod config;
 pub mod fetch;
 pub mod forward;
 pub mod gateway;
+pub mod geo;
 pub mod herald;
 pub mod pages;
 pub mod passage;

@@ -24,6 +24,7 @@ mod dry_run;
 mod faults;
 mod feeds;
 mod formats;
+mod geo;
 mod hooks;
 mod http2;
 mod interim;

@@ -20,6 +20,7 @@ pub(super) fn ready(admin: &Admin) -> Page {
 fn degradations(admin: &Admin) -> Vec<String> {
     let mut reasons = admin.takedown.list_troubles();
     reasons.extend(admin.certificates.troubles());
+    reasons.extend(admin.geo.trouble());
     if admin.log.is_behind() {
         let what = if admin.log.has_room() { "answers are given without record" } else { "new answers wait" };
         reasons.push(format!("the evidence log is behind: {what}"));

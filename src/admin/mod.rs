@@ -32,6 +32,7 @@ use problem::Problem;
 
 use crate::certificates::Certificates;
 use crate::gateway::Gateway;
+use crate::geo::Geo;
 use crate::purge::Purger;
 use crate::takedown::Takedown;
 use crate::telemetry::{Metrics, Telemetry};
@@ -47,6 +48,7 @@ pub struct Admin {
     pub log: Log,
     pub hooks: Arc<Hooks>,
     pub certificates: Arc<Certificates>,
+    pub geo: Arc<Geo>,
     pub telemetry: Arc<Telemetry>,
     pub metrics: Metrics,
     pub reloads: mpsc::Sender<Reload>,

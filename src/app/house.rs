@@ -9,6 +9,7 @@ use audit::Log;
 use block::sources::Problem;
 use block::{Blocks, Change, Edits, Shelf, Sources, Watching};
 use cache::Cache;
+use disk::Lookout;
 use feeds::Feeds;
 use hooks::Hooks;
 use net::Draining;
@@ -25,6 +26,7 @@ use crate::allocator;
 use crate::certificates::Certificates;
 use crate::config::Meant;
 use crate::gateway::Gateway;
+use crate::geo::{self, Geo};
 use crate::pages::Pages;
 use crate::purge::Purger;
 use crate::quota::Quota;
@@ -50,6 +52,7 @@ pub(super) struct House {
     sources: Arc<Mutex<Sources>>,
     pub(super) feeds: Arc<Feeds>,
     pub(super) shelf: Arc<Shelf>,
+    pub(super) geo: Arc<Geo>,
     pub(super) clock: Clock,
     /// What changed in the lists since the run before, until it is told of.
     changes: Vec<Change>,
@@ -67,6 +70,8 @@ impl House {
         https: Option<u16>,
     ) -> anyhow::Result<House> {
         let clock = Clock::system();
+        let geo = Arc::new(Geo::default());
+        geo.carry_out(geo.prepare(&meant.geo)?);
         let (sources, changes) = open_lists(meant, &feeds, &clock)?;
         let edits = Edits::open(&meant.state.join("blocks")).context("the live blocks can't be read")?;
         let log = Log::open(state.audit_settings(meant)?, clock.clone()).context("the evidence log can't be opened")?;
@@ -76,7 +81,7 @@ impl House {
         let access = open_access_log(meant, &log)?;
         let shelf = Shelf::new(pages);
         let blocks = Blocks::new(&meant.state, edits.table(), sources.tables(), sites.kin(), shelf);
-        let blocks = Arc::new(blocks.context("the list version is lost")?);
+        let blocks = Arc::new(blocks.context("the list version is lost")?.with_places(geo.places()));
         let cache = Cache::new(meant.cache.clone());
         let shelf = blocks.shelf().clone();
         shelf.look(blocks.index().tables(), clock.wall());
@@ -112,6 +117,7 @@ impl House {
             sources,
             feeds,
             shelf,
+            geo,
             clock,
             changes,
         })
@@ -134,6 +140,12 @@ impl House {
         watching.context("the lists can't be watched")
     }
 
+    /// Has what is under way judged again where clients turn out to be elsewhere.
+    pub(super) fn follow_places(&self) -> std::io::Result<Lookout> {
+        let takedown = self.takedown.clone();
+        geo::watch(self.geo.clone(), move || takedown.places_changed())
+    }
+
     /// The operators' door to all of it.
     pub(super) fn admin(
         &self,
@@ -148,6 +160,7 @@ impl House {
             access: self.access.clone(),
             hooks: self.hooks.clone(),
             certificates: self.certificates.clone(),
+            geo: self.geo.clone(),
             takedown: self.takedown.clone(),
             gateway: self.gateway.clone(),
         };
@@ -167,6 +180,7 @@ impl House {
             log: self.log.clone(),
             hooks: self.hooks.clone(),
             certificates: self.certificates.clone(),
+            geo: self.geo.clone(),
             telemetry: self.telemetry.clone(),
             metrics: Metrics::of([self.telemetry.clone() as _, Arc::new(rooms) as _, Arc::new(process) as _]),
             reloads,
@@ -194,7 +208,8 @@ fn open_access_log(meant: &Meant, log: &Log) -> anyhow::Result<Arc<AccessLog>> {
 }
 
 fn open_lists(meant: &Meant, feeds: &Opened, clock: &Clock) -> anyhow::Result<(Sources, Vec<Change>)> {
-    let settings = block::Settings { lists: meant.takedown.lists.clone(), state: meant.state.clone(), geo: false };
+    let settings =
+        block::Settings { lists: meant.takedown.lists.clone(), state: meant.state.clone(), geo: meant.geo.tells() };
     Sources::load(&settings, clock.wall()).map_err(|errors| {
         // Why there is nothing of a feed says more than that there is nothing.
         let told = errors.iter().filter(|error| !matches!(error.problem, Problem::Unfetched));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use block::Naming;
 use cache::{Caching, Lease};
 use origin::Origins;
+use terms::ruling::RuleOrigin;
 use terms::{Networks, Trusted};
 
 use super::feeds::fetch_missing;
@@ -17,6 +18,7 @@ use crate::access_log::{self, AccessLogError};
 use crate::admin::{self, Reload};
 use crate::certificates::{CertificateError, Loaded};
 use crate::config::{self, Meant, Written};
+use crate::geo::{self, DatabaseError};
 use crate::quota::{self, Quota};
 use crate::sites::{Admission, ByPath, Purging, Site, Sites};
 use crate::telemetry::Telemetry;
@@ -116,6 +118,13 @@ enum Refused {
     #[error(transparent)]
     AccessLog(#[from] AccessLogError),
     #[error(transparent)]
+    Geo(#[from] DatabaseError),
+    #[error(
+        "the rule at {0} holds in some countries alone, and nothing under [geo] would tell where clients are: lift such \
+         rules first"
+    )]
+    Countries(RuleOrigin),
+    #[error(transparent)]
     Hooks(#[from] hooks::HooksError),
     #[error("the config is in force, but not all lists; what was in force of these stays:\n{}", .0.join("\n"))]
     Lists(Vec<String>),
@@ -138,6 +147,7 @@ struct Ready {
     /// What the admin listener is to show.
     admin: Option<Loaded>,
     access: access_log::Prepared,
+    geo: geo::Prepared,
 }
 
 impl Source {
@@ -243,33 +253,50 @@ impl Parts {
             return Err(Refused::NewLists(missing));
         }
         let (all, before) = (meant.takedown.lists.clone(), self.meant.takedown.lists.clone());
-        let check = move || block::sources::check(&all, false, |list| !before.contains(list));
+        let tells = meant.geo.tells();
+        let check = move || block::sources::check(&all, tells, |list| !before.contains(list));
         let checked = tokio::task::spawn_blocking(check).await?;
         checked.map_err(|errors| Refused::NewLists(errors.iter().map(ToString::to_string).collect()))?;
+        let geo = self.prepare_geo(meant.geo.clone()).await?;
         let (access, wanted) = (self.house.access.clone(), meant.log.clone());
         let access = tokio::task::spawn_blocking(move || access.prepare(&wanted)).await??;
         let (hooks, wanted) = (self.house.hooks.clone(), meant.hooks.clone());
         tokio::task::spawn_blocking(move || hooks.reconfigure(wanted)).await??;
-        Ok(Ready { meant, listeners, admin, access })
+        Ok(Ready { meant, listeners, admin, access, geo })
+    }
+
+    async fn prepare_geo(&self, wanted: geo::Settings) -> Result<geo::Prepared, Refused> {
+        if !wanted.tells()
+            && let Some(rule) = self.house.blocks.index().first_of_countries()
+        {
+            return Err(Refused::Countries(rule));
+        }
+        let geo = self.house.geo.clone();
+        Ok(tokio::task::spawn_blocking(move || geo.prepare(&wanted)).await??)
     }
 
     /// Puts in force what is ready. While the sites of now take the place of those of before, the rules of
     /// both hold: what is blocked is never served from a site that comes, nor from one that goes.
     async fn carry_out(&mut self, ready: Ready, word: Word) -> Result<Done, Refused> {
-        let Ready { meant, listeners, admin, access } = ready;
+        let Ready { meant, listeners, admin, access, geo } = ready;
         let changes = config::changes(&self.meant, &meant);
         let naming = match word {
             Word::Operator { accept_shrink } => Naming::Reload { accept_shrink },
             Word::Save => Naming::Config,
         };
+        let has_moved = self.house.geo.carry_out(geo);
         let asked = self.follow_feeds(&meant, matches!(word, Word::Operator { .. })).await;
-        let (takedown, lists) = (self.house.takedown.clone(), meant.takedown.lists.clone());
-        let mut named = tokio::task::spawn_blocking(move || takedown.name_lists(&lists, false, naming)).await?;
+        let (takedown, lists, tells) = (self.house.takedown.clone(), meant.takedown.lists.clone(), meant.geo.tells());
+        let mut named = tokio::task::spawn_blocking(move || takedown.name_lists(&lists, tells, naming)).await?;
         named.refused.extend(asked.failed);
         let mut did = asked.fetched;
         did.extend(named.taken);
         let sites = self.sites(&meant, https::port(&meant, &listeners.addresses()));
         did.extend(self.move_to(sites).await?);
+        if has_moved {
+            let takedown = self.house.takedown.clone();
+            tokio::task::spawn_blocking(move || takedown.places_changed()).await?;
+        }
         self.sweep_feeds().await;
         self.house.access.carry_out(access);
         self.house.cache.set_max_object(meant.cache.max_object);
@@ -328,7 +355,7 @@ impl Parts {
 
 /// Whose word on clients is believed.
 pub(super) fn trusted_of(meant: &Meant) -> Trusted {
-    Trusted { proxies: Networks::new(&meant.edge.trusted_proxies), country: None }
+    Trusted { proxies: Networks::new(&meant.edge.trusted_proxies), country: meant.geo.header.clone() }
 }
 
 /// Whether a site sends clients to this port of https, if it sends them to any.

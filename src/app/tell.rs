@@ -14,6 +14,7 @@ use terms::Durations;
 use crate::access_log::AccessLog;
 use crate::certificates::Certificates;
 use crate::gateway::Gateway;
+use crate::geo::Geo;
 use crate::takedown::Takedown;
 use crate::telemetry::{Named, Names};
 
@@ -24,6 +25,7 @@ pub(super) struct Rooms {
     pub(super) access: Arc<AccessLog>,
     pub(super) hooks: Arc<Hooks>,
     pub(super) certificates: Arc<Certificates>,
+    pub(super) geo: Arc<Geo>,
     pub(super) takedown: Arc<Takedown>,
     pub(super) gateway: Arc<Gateway>,
 }
@@ -40,6 +42,7 @@ impl Named for Rooms {
         self.name_access_log(names)?;
         self.name_hooks(names)?;
         self.name_certificates(names)?;
+        self.name_geo(names)?;
         self.name_origins(names)
     }
 }
@@ -175,6 +178,18 @@ impl Rooms {
         )?;
         let troubles = self.certificates.troubles().len() as u64;
         names.gauge("seawall_certificates_degraded", "Certificates that clients should not be shown", troubles)
+    }
+
+    fn name_geo(&self, names: &mut Names<'_>) -> fmt::Result {
+        let ages = self.geo.database().map(|database| {
+            let age = self.takedown.now().since(database.built()).as_secs_f64();
+            ([("type", database.kind().to_owned())], age)
+        });
+        let ages = ages.iter().map(|([(name, kind)], age)| ([(*name, &**kind)], *age));
+        names.durations("seawall_geo_database_age_seconds", "Since the database of places was built", ages)?;
+        names.counter("seawall_geo_errors", "Databases of places that could not be taken", self.geo.errors())?;
+        let degraded = u64::from(self.geo.trouble().is_some());
+        names.gauge("seawall_geo_degraded", "1 if the database shows something else than is in force", degraded)
     }
 
     fn name_origins(&self, names: &mut Names<'_>) -> fmt::Result {

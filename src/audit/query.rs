@@ -13,7 +13,7 @@ use crate::read::{Lines, Next, is_damage};
 use crate::settings::QueryForm;
 
 /// The fields of an answer's line in their order.
-pub const COLUMNS: [&str; 24] = [
+pub const COLUMNS: [&str; 25] = [
     "node",
     "run",
     "seq",
@@ -28,6 +28,7 @@ pub const COLUMNS: [&str; 24] = [
     "rule",
     "notice",
     "notices",
+    "country",
     "list",
     "cache",
     "fill",

@@ -53,6 +53,9 @@ pub struct Block {
     /// `exact`: only under the very query that the rule names
     #[arg(long, value_name = "WORD", value_parser = ["exact"])]
     query: Option<String>,
+    /// In these countries alone, by their letters: DE,FR
+    #[arg(long, value_name = "CODES")]
+    geo: Option<String>,
     /// Who ordered it: a URL, or words
     #[arg(long, value_name = "URL|TEXT")]
     authority: Option<String>,
@@ -182,6 +185,7 @@ impl Block {
             ("authority", &self.authority),
             ("page", &self.page),
             ("disclose", &self.disclose),
+            ("geo", &self.geo),
         ];
         let mut body = Map::from_iter([("rules".to_owned(), json!(rules))]);
         body.extend(texts.into_iter().filter_map(|(name, text)| Some((name.to_owned(), json!(text.as_ref()?)))));

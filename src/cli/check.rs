@@ -15,6 +15,7 @@ use terms::Clock;
 
 use crate::certificates::{self, Checked};
 use crate::config::{self, Meant, Surprise};
+use crate::geo::{Database, DatabaseError};
 
 use super::exit::{Exit, Failure};
 use super::output::{Format, FormatArg, Output, Paint, count, printable};
@@ -58,6 +59,7 @@ impl Check {
             Ok(_) => Ok(Exit::Done),
             Err(Wrong::Config(errors)) => Err(Failure::config(errors)),
             Err(Wrong::Certificates(errors)) => Err(Failure::config(certificates_unusable(&errors))),
+            Err(Wrong::Geo(error)) => Err(Failure::config(error)),
             Err(Wrong::Lists(errors)) => Err(Failure::config(lists_unusable(&errors))),
         }
     }
@@ -73,6 +75,7 @@ fn print_schema() -> Result<Exit, Failure> {
 enum Wrong {
     Config(config::Errors),
     Certificates(Vec<net::TlsError>),
+    Geo(DatabaseError),
     Lists(Vec<SourceError>),
 }
 
@@ -84,13 +87,15 @@ struct Good {
     unread_feeds: Vec<(String, String)>,
     /// Each with its listener.
     certificates: Vec<(SocketAddr, Checked)>,
+    places: Option<Database>,
 }
 
 fn check(path: &Path) -> Result<Good, Wrong> {
     let meant = config::load(path).map_err(Wrong::Config)?;
     let certificates = read_certificates(&meant).map_err(Wrong::Certificates)?;
-    let mut lists =
-        sources::check(&meant.takedown.lists, false, |listed| listed.name.is_none()).map_err(Wrong::Lists)?;
+    let places = meant.geo.database.as_deref().map(Database::open).transpose().map_err(Wrong::Geo)?;
+    let mut lists = sources::check(&meant.takedown.lists, meant.geo.tells(), |listed| listed.name.is_none())
+        .map_err(Wrong::Lists)?;
     let mut unread_feeds = Vec::new();
     for feed in &meant.takedown.feeds {
         match read_feed(&meant, feed) {
@@ -98,7 +103,7 @@ fn check(path: &Path) -> Result<Good, Wrong> {
             Err(why) => unread_feeds.push((feed.name.to_string(), why)),
         }
     }
-    Ok(Good { meant, lists, unread_feeds, certificates })
+    Ok(Good { meant, lists, unread_feeds, certificates, places })
 }
 
 /// A feed as it was fetched last. Nobody is asked for it here, and what it serves is no fault of the config.
@@ -106,7 +111,7 @@ fn read_feed(meant: &Meant, feed: &Feed) -> Result<Vec<Compiled>, String> {
     if !feed.file.exists() {
         return Err("not fetched yet: a start asks for it once, and ends with 78 if it gets nothing".to_owned());
     }
-    let read = sources::check(&meant.takedown.lists, false, |listed| listed.path == feed.file);
+    let read = sources::check(&meant.takedown.lists, meant.geo.tells(), |listed| listed.path == feed.file);
     read.map_err(|errors| {
         let what = errors.first().map(ToString::to_string).unwrap_or_default();
         format!("refused as it is, so its last good version is what a start takes, or there is none: 78 ({what})")
@@ -135,7 +140,7 @@ fn certificates_unusable(errors: &[net::TlsError]) -> anyhow::Error {
 
 /// Every list that the config names, as it stands on the disk. Feeds are what was fetched of them last, if anything.
 pub fn read_lists(meant: &Meant) -> Result<Vec<Compiled>, Vec<SourceError>> {
-    sources::check(&meant.takedown.lists, false, |listed| listed.name.is_none() || listed.path.exists())
+    sources::check(&meant.takedown.lists, meant.geo.tells(), |listed| listed.name.is_none() || listed.path.exists())
 }
 
 /// All that is wrong, each with its source line under it.
@@ -181,11 +186,16 @@ impl Good {
 }
 
 fn print(output: &mut Output, path: &Path, good: &Good) -> anyhow::Result<()> {
-    let Good { meant, lists, unread_feeds, certificates } = good;
+    let Good { meant, lists, unread_feeds, certificates, places } = good;
     output.raw(config::describe(meant, &good.surprises()).as_bytes())?;
     if !certificates.is_empty() {
         output.line("\ncertificates")?;
         output.pairs(&certificates.iter().map(|(address, one)| certificate_line(*address, one)).collect::<Vec<_>>())?;
+    }
+    if let Some(places) = places {
+        output.line("\ndatabase of places")?;
+        let (file, kind) = (places.path().display().to_string(), printable(places.kind()));
+        output.pairs(&[(format!("  {file}"), format!("{kind}, built {}", places.built()))])?;
     }
     output.line("\nblock lists")?;
     let rules = |list: &Compiled| (format!("  {}", list.table.name()), count(list.table.len() as u64, "rule"));
@@ -241,6 +251,7 @@ fn told(path: &Path, checked: &Result<Good, Wrong>) -> Value {
             .collect(),
         Err(Wrong::Config(errors)) => vec![json!({"what": errors.to_string()})],
         Err(Wrong::Certificates(errors)) => errors.iter().map(|error| json!({"what": error.to_string()})).collect(),
+        Err(Wrong::Geo(error)) => vec![json!({"what": error.to_string()})],
         Err(Wrong::Lists(errors)) => errors.iter().map(fault_in_list).collect::<Vec<Value>>(),
     };
     json!({"good": false, "config": path, "errors": errors})
@@ -253,6 +264,10 @@ fn told_good(path: &Path, good: &Good) -> Value {
         json!({"listener": address, "cert": cert, "key": key, "names": names, "expires": until, "warning": one.warning})
     });
     let certificates: Vec<Value> = certificates.collect();
+    let places = good
+        .places
+        .as_ref()
+        .map(|places| json!({"file": places.path(), "type": places.kind(), "built": places.built()}));
     let list = |list: &Compiled| json!({"file": list.table.name(), "rules": list.table.len(), "unread": *list.unread});
     let lists: Vec<Value> = good.lists.iter().map(list).collect();
     let unread_feeds = good.unread_feeds.iter().map(|(name, why)| json!({"file": name, "what": why}));
@@ -263,6 +278,7 @@ fn told_good(path: &Path, good: &Good) -> Value {
         "surprises": good.surprises(),
         "in_force": config::in_force(&good.meant),
         "certificates": certificates,
+        "places": places,
         "lists": lists,
         "unread_feeds": unread_feeds,
         "pages": *page_troubles(&good.tables()),

@@ -7,6 +7,7 @@ use feeds::OnStale;
 use super::errors::{Wrong, nearest, quoted};
 use super::meant::Audit;
 use crate::access_log::Format;
+use terms::country::Doubt;
 use terms::ruling::Disclose;
 
 /// Words, each with what it stands for; no two stand for the same.
@@ -16,6 +17,9 @@ pub(super) const DISCLOSE: Choices<Disclose> =
     &[("full", Disclose::Full), ("id", Disclose::Id), ("none", Disclose::None)];
 
 pub(super) const ON_STALE: Choices<OnStale> = &[("keep", OnStale::Keep), ("fail-closed", OnStale::FailClosed)];
+
+/// Whether who is nowhere to be found is blocked or served.
+pub(super) const UNKNOWN: Choices<Doubt> = &[("block", Doubt::Block), ("serve", Doubt::Serve)];
 
 pub(super) const SYNC: Choices<Sync> =
     &[("interval", Audit::SYNC_INTERVAL), ("segment", Sync::Segment), ("line", Sync::Line)];

@@ -11,7 +11,7 @@ use super::listeners::SELF_SIGNED;
 use super::meant::{Admin, Audit, Edge, Listener, Meant, Site, Takedown};
 use super::purging::{self, Purging};
 use super::units::{show_byte_rate, show_duration, show_size};
-use super::{compression, limits, lists, rules, ways};
+use super::{compression, geo, limits, lists, rules, ways};
 use crate::access_log::{self, Destination};
 use crate::certificates::Wanted;
 use crate::quota;
@@ -59,6 +59,7 @@ pub(super) fn tables(meant: &Meant) -> Vec<Table> {
         single("admin", admin(&meant.admin)),
         single("cache", cache(&meant.cache)),
         single("takedown", takedown(&meant.takedown)),
+        single("geo", geo::rows(&meant.geo)),
         single("state", vec![row("dir", path(&meant.state))]),
         single("audit", audit(&meant.audit)),
         single("log", log(&meant.log)),
@@ -86,7 +87,7 @@ impl Row {
     }
 }
 
-fn path(path: &Path) -> String {
+pub(super) fn path(path: &Path) -> String {
     path.display().to_string()
 }
 

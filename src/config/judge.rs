@@ -41,15 +41,16 @@ impl<'t, 'b> Judge<'t, 'b> {
         let state = file.state.and_then(|dir| self.path(&dir)).unwrap_or_else(|| meant::state_beside(self.base));
         Meant {
             admin: self.admin(file.admin, &edge),
-            edge,
             limits: self.quota(file.limits),
             cache: self.cache(file.cache),
             takedown: self.takedown(file.takedown, &state),
+            geo: self.geo(file.geo, &edge),
             state,
             log: self.log(file.log, &audit),
             audit,
             sites,
             hooks: hook::all(file.hooks, self),
+            edge,
         }
     }
 

@@ -13,6 +13,7 @@ use terms::ruling::Disclose;
 use super::purging::Purging;
 use crate::access_log::{self, Destination, Format};
 use crate::certificates::Wanted;
+use crate::geo;
 use crate::quota;
 use crate::sites::{FieldRule, HostPattern, PathPattern, Redirects};
 
@@ -24,6 +25,8 @@ pub struct Meant {
     pub admin: Admin,
     pub cache: cache::Settings,
     pub takedown: Takedown,
+    /// What tells in which country a client is.
+    pub geo: geo::Settings,
     /// The state folder.
     pub state: PathBuf,
     pub audit: Audit,

@@ -9,6 +9,7 @@ mod compression;
 mod describe;
 mod errors;
 mod feed;
+mod geo;
 mod header;
 mod hook;
 mod hosts;
@@ -130,8 +131,8 @@ impl Written {
 
 /// Reads the config in `text`. Faults show it as `path_shown`; relative paths start from `base`.
 ///
-/// On disk nothing is looked at, but the files of `ca` and of webhooks, whether those of `tls` are there, and the
-/// system's trusted certificates.
+/// On disk nothing is looked at, but the files of `ca` and of webhooks, whether those of `tls` and `geo.database` are
+/// there, and the system's trusted certificates.
 pub fn parse(text: &str, path_shown: &Path, base: &Path) -> Result<Meant, Errors> {
     let (file, faults) = typed::read(text).map_err(|faults| faults.errors(path_shown))?;
     let mut judge = judge::Judge::new(faults, base);
@@ -174,6 +175,7 @@ pub fn single(
             lists: lists.into_iter().map(|path| absolute(path).into()).collect(),
             ..Takedown::default()
         },
+        geo: crate::geo::Settings::default(),
         state: absolute(state),
         log: meant::no_access_log(&Audit::default()),
         audit: Audit::default(),

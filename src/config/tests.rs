@@ -52,6 +52,10 @@ lists = [
 ]
 operator_url = "https://operator.example/notices"
 disclose = "id"
+[geo]
+database = "places.mmdb"
+header = "X-Country"
+unknown = "serve"
 [state]
 dir = "/var/lib/seawall"
 [audit]
@@ -131,6 +135,7 @@ fn folder_of_every_key() -> tempfile::TempDir {
     for (name, text) in [
         ("a.pem", ""),
         ("a.key", ""),
+        ("places.mmdb", ""),
         ("desk.secret", SECRET),
         ("ca.pem", &authority),
         ("purge.tokens", TOKEN),
@@ -314,6 +319,12 @@ fn reads_every_key() {
         disclose: terms::ruling::Disclose::Id,
     };
     assert_eq!(meant.takedown, takedown);
+    let geo = crate::geo::Settings {
+        database: Some(folder.path().join("places.mmdb")),
+        header: Some(http::HeaderName::from_static("x-country")),
+        unknown: terms::country::Doubt::Serve,
+    };
+    assert_eq!(meant.geo, geo);
     assert_eq!(meant.state, Path::new("/var/lib/seawall"));
     let audit = Audit {
         segment_size: 1024,
@@ -535,6 +546,10 @@ fn names_the_place_of_each_fault() {
         ("[takedown]\noperator_url = \"operator.example\"", 2, 16, "is not a URL"),
         ("[takedown]\noperator_url = \"https://a/>; rel=x\"", 2, 16, "is not a URL"),
         ("[takedown]\ndisclose = \"ful\"", 2, 12, "did you mean \"full\"?"),
+        ("[geo]\ndatabase = \"nowhere.mmdb\"", 2, 12, "is no file"),
+        ("[geo]\nheader = \"X-Country\"", 2, 10, "name the networks of the proxies"),
+        ("[geo]\nheader = \"X Country\"\n[edge]\ntrusted_proxies = [\"::1\"]", 2, 10, "is no name of a field"),
+        ("[geo]\nunknown = \"blok\"", 2, 11, "did you mean \"block\"?"),
         ("[audit]\nsync = \"always\"", 2, 8, "write \"interval\" or \"segment\" or \"line\""),
         ("[audit]\nurl_query = \"truncated\"", 2, 13, "not a choice"),
         ("[[hook]]\non = [\"block-aded\"]\nexec = [\"a\"]", 2, 7, "did you mean \"block-added\"?"),

@@ -2,6 +2,7 @@
 
 mod cache;
 mod compress;
+mod geo;
 mod hook;
 mod rules;
 mod site;
@@ -20,6 +21,7 @@ use crate::quota::Rate;
 
 pub(super) use cache::Cache;
 pub(super) use compress::Compress;
+pub(super) use geo::Geo;
 pub(super) use hook::Hook;
 pub(super) use rules::{Bypass, Negative, Rules};
 pub(super) use site::{Check, Eject, Header, ORIGIN_HELP, Origin, Purging, Redirect, Route};
@@ -36,6 +38,7 @@ pub(super) struct File {
     pub(super) admin: Admin,
     pub(super) cache: Cache,
     pub(super) takedown: Takedown,
+    pub(super) geo: Geo,
     /// `state.dir`
     pub(super) state: Option<At<String>>,
     pub(super) audit: Audit,
@@ -189,6 +192,7 @@ impl File {
             admin: top.table("admin", Admin::read),
             cache: top.table("cache", Cache::read),
             takedown: top.table("takedown", Takedown::read),
+            geo: top.table("geo", Geo::read),
             state: top.table("state", |mut state| {
                 let dir = state.text("dir");
                 state.end();

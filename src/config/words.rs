@@ -62,6 +62,16 @@ pub(super) const WORDS: &[(&str, &str)] = &[
         "edge.trusted_proxies",
         "Networks of proxies whose `X-Forwarded-For` or `Forwarded`, `X-Forwarded-Proto` and `X-Request-Id` are believed.",
     ),
+    ("geo", "What tells in which country a client is, for rules with `geo`; without it such rules are refused."),
+    (
+        "geo.database",
+        "Database of places in MaxMind's format, such as GeoLite2-Country.mmdb, relative to the config's folder; watched.",
+    ),
+    (
+        "geo.header",
+        "The field in which trusted proxies say a client's country by its two letters; it comes before the database.",
+    ),
+    ("geo.unknown", "Whether a rule with `geo` holds for a client of whom nobody knows where it is."),
     ("hook", "A program or a server that is told of events, at least once and in order."),
     ("hook.ca_file", "PEM file with the authorities that vouch for the server; the system's unless it is set."),
     ("hook.exec", "The program and its arguments, no shell; the event comes as JSON on its standard input."),

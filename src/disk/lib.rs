@@ -9,6 +9,7 @@ mod space;
 mod trail;
 pub mod watch;
 
+pub use face::Face;
 pub use lock::{Lock, LockError};
 pub use lookout::{Bell, FULL_LOOK, Lookout, Next, look_on};
 pub use settling::{SETTLING, Settled, Settling, seen_by};

@@ -59,6 +59,16 @@ impl Takedown {
         }
     }
 
+    /// Clients are elsewhere than was told before, perhaps: judged by where they are now.
+    pub fn places_changed(&self) {
+        let turn = self.turn.lock();
+        if self.blocks.index().first_of_countries().is_some() {
+            let taken = self.put_in_force(&turn);
+            drop(turn);
+            self.tell_applied("what tells where clients are has changed", taken);
+        }
+    }
+
     /// Other hosts have the same content than before, perhaps: judged by what they have now.
     pub fn set_kin(&self, kin: Kin) {
         let turn = self.turn.lock();

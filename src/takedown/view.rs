@@ -44,6 +44,13 @@ impl Takedown {
         let mut troubles: Vec<String> = self.sources().iter().filter_map(told).collect();
         troubles.extend(self.feed_troubles());
         troubles.extend(self.blocks.shelf().troubles().iter().cloned());
+        if !self.board.allowed().geo
+            && let Some(rule) = self.blocks.index().first_of_countries()
+        {
+            troubles.push(format!(
+                "the rule at {rule} is for some countries, and holds everywhere: nothing under [geo] tells where clients are"
+            ));
+        }
         if self.unpublished.load(Relaxed) {
             troubles.push("changed lists can't be put in force: the state folder can't be written".to_owned());
         }

@@ -131,12 +131,12 @@ fn check_verdict(record: &Value, blocked: &[Blocked]) {
     }
 }
 
-/// One list version doesn't both block a URL and serve it.
+/// One list version doesn't both block a URL and serve it, but for those in some countries.
 fn check_one_verdict_a_version(records: &[&Value]) {
     let mut verdicts: HashMap<(String, u64), &Value> = HashMap::new();
     for record in records {
         let (Some(url), Some(list)) = (record["url"].as_str(), record["list"].as_u64()) else { continue };
-        if record["verdict"] != "served" && record["verdict"] != "blocked" {
+        if (record["verdict"] != "served" && record["verdict"] != "blocked") || record["country"].is_string() {
             continue;
         }
         let first = *verdicts.entry((url.to_owned(), list)).or_insert(record);

@@ -12,6 +12,7 @@ pub mod evidence;
 pub mod http2;
 pub mod kernel;
 pub mod list;
+pub mod mmdb;
 pub mod origin;
 pub mod port;
 pub mod process;

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use terms::ruling::RuleOrigin;
 use terms::wire::range::Part;
-use terms::{BlockStatus, Ruling};
+use terms::{BlockStatus, Country, Residence, Ruling};
 
 use super::*;
 use crate::line::{Encoder, Forms, Head, Seal};
@@ -39,14 +39,16 @@ fn ruling(rule: &str, notices: &[&str]) -> Arc<Ruling> {
 #[test]
 fn the_fields_stand_in_the_order_of_the_contract() {
     let mut record = record("http://photos.example:8080/a?b=1");
-    record.ruling = Some(ruling("https://photos.example/a", &["N-1", "N-2"]));
+    let of_countries = Ruling::clone(&ruling("https://photos.example/a", &["N-1", "N-2"]));
+    let residence = Country::from_text("DE").map(Residence::In);
+    record.ruling = Some(Arc::new(Ruling { residence, ..of_countries }));
     record.departures.add(Departures::REPR_DIGEST);
     record.range = Parts { parts: vec![Part { first: 0, last: 99 }], length: Some(1000) };
     let mut out = Vec::new();
     Encoder::new("N", 2, forms(ClientForm::Truncated, QueryForm::Full)).record(&mut out, 5, record.ended, &record);
     let digest = Digest::of(b"body");
     let expected = format!(
-        r#"{{"node":"N","run":2,"seq":5,"began":"{}","time":"{}","site":"photos","id":"{}","method":"GET","url":"https://photos.example/a?b=1","status":200,"verdict":"served","rule":"https://photos.example/a","notice":"N-1","notices":["N-1","N-2"],"list":3,"cache":"hit","fill":9,"origin_digest":"{digest}","digest":"{digest}","departures":["repr-digest"],"range":"0-99/1000","bytes":4,"complete":true,"client":"192.0.2.0/24"}}"#,
+        r#"{{"node":"N","run":2,"seq":5,"began":"{}","time":"{}","site":"photos","id":"{}","method":"GET","url":"https://photos.example/a?b=1","status":200,"verdict":"served","rule":"https://photos.example/a","notice":"N-1","notices":["N-1","N-2"],"country":"DE","list":3,"cache":"hit","fill":9,"origin_digest":"{digest}","digest":"{digest}","departures":["repr-digest"],"range":"0-99/1000","bytes":4,"complete":true,"client":"192.0.2.0/24"}}"#,
         record.began, record.ended, record.id
     );
     assert_eq!(String::from_utf8(out).unwrap(), expected);
@@ -64,9 +66,19 @@ fn what_is_not_known_is_left_out_but_the_url() {
     record.origin_digest = None;
     let line = written(forms(ClientForm::None, QueryForm::Full), &record);
     assert_eq!(line.get("url"), Some(&Value::Null));
-    for absent in
-        ["site", "rule", "notice", "notices", "fill", "digest", "origin_digest", "departures", "range", "client"]
-    {
+    for absent in [
+        "site",
+        "rule",
+        "notice",
+        "notices",
+        "country",
+        "fill",
+        "digest",
+        "origin_digest",
+        "departures",
+        "range",
+        "client",
+    ] {
         assert_eq!(line.get(absent), None, "{absent}");
     }
 }

@@ -215,6 +215,24 @@ fn countries_are_taken_where_clients_can_be_found_and_refused_elsewhere() {
     assert!(Sources::load(&bench.settings, Timestamp::from_secs(0)).is_err());
 }
 
+/// One that is long enough for its table to be kept, and to be used without its list being read.
+#[test]
+fn a_kept_table_with_countries_is_used_where_clients_can_be_found() {
+    let mut bench = Bench::new();
+    bench.settings.geo = true;
+    bench.write("a.txt", &(hosts(80_000) + "a.example geo=DE notice=N-1\n"));
+    let sources = bench.load();
+    let (mut sources, changes) = bench.restart(sources);
+    assert!(changes.is_empty() && sources.tables()[0].rests_on_image());
+    let (_, attributes) = sources.tables()[0].wording().last().unwrap();
+    assert_eq!(attributes.geo.map(|countries| countries.to_string()).as_deref(), Some("DE"));
+    bench.look(&mut sources, 0, &[]);
+    drop(sources);
+    bench.settings.geo = false;
+    let errors = Sources::load(&bench.settings, Timestamp::from_secs(0)).err().unwrap();
+    assert!(errors[0].to_string().contains("a.txt:80001:11: "), "{}", errors[0]);
+}
+
 #[test]
 fn what_was_refused_for_its_countries_is_read_again_once_there_are_some() {
     let bench = Bench::new();
