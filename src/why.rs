@@ -1,6 +1,6 @@
 //! What holds for a URL and why: as the API sends it, and as `seawall why` prints it.
 
-use block::{Cited, Explanation, Kind, Probed, Standing};
+use block::{Attributes, Cited, Explanation, Kind, Line, Probed, Standing};
 use serde::{Deserialize, Serialize};
 use terms::ruling::RuleOrigin;
 use terms::{Country, Residence, Ruling, Timestamp, Url, url};
@@ -218,30 +218,42 @@ impl Probe {
 
 impl Named {
     pub fn of(cited: &Cited) -> Named {
+        Named {
+            same_content: cited.by_kin,
+            because: cited.because.map(str::to_owned),
+            ..Named::at(&cited.rule, cited.exception, &cited.attributes, &cited.origin, cited.standing)
+        }
+    }
+
+    pub fn of_line(line: &Line) -> Named {
+        Named::at(&line.rule, line.exception, &line.attributes, &line.origin, line.standing)
+    }
+
+    fn at(rule: &str, exception: bool, attributes: &Attributes, origin: &RuleOrigin, standing: Standing) -> Named {
         let text = str::to_owned;
-        let (file, line, id) = match &cited.origin {
+        let (file, line, id) = match origin {
             RuleOrigin::File { file, line } => (Some(text(file)), Some(*line), None),
             RuleOrigin::Edit { id } => (None, None, Some(text(id))),
         };
-        let standing = match cited.standing {
+        let standing = match standing {
             Standing::InForce => "in-force",
             Standing::NotYet => "not-yet",
             Standing::Over => "over",
         };
         Named {
-            rule: text(&cited.rule),
-            exception: cited.exception,
-            same_content: cited.by_kin,
+            rule: text(rule),
+            exception,
+            same_content: false,
             file,
             line,
             id,
-            notice: cited.attributes.notice.as_deref().map(text),
-            reason: cited.attributes.reason.as_deref().map(text),
-            geo: cited.attributes.geo.as_ref().map(ToString::to_string),
-            from: cited.attributes.from,
-            until: cited.attributes.until,
+            notice: attributes.notice.as_deref().map(text),
+            reason: attributes.reason.as_deref().map(text),
+            geo: attributes.geo.as_ref().map(ToString::to_string),
+            from: attributes.from,
+            until: attributes.until,
             standing: text(standing),
-            because: cited.because.map(text),
+            because: None,
         }
     }
 }

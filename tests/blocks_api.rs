@@ -195,6 +195,50 @@ fn blocks_are_listed_page_by_page() {
 }
 
 #[test]
+fn rules_are_searched_live_ones_and_those_of_lists() {
+    let origin = page();
+    let list: String = (0..2_500).map(|n| format!("https://photos.example/list/{n} notice=L-{n}\n")).collect();
+    let edge = Edge::before(&origin).rules(&list).start();
+    for n in 0..5 {
+        edge.block(&format!("https://photos.example/live/{n}"), &format!("N-{n}"));
+    }
+    edge.block("*.photos.example", "N-9");
+    let rules = |query: &str, name: &str| {
+        let answer = edge.api("GET", &format!("/api/v1/{name}?{query}"), None);
+        assert_eq!(answer.status, 200, "{query}: {}", answer.text());
+        let all = answer.json()[name].as_array().unwrap().clone();
+        all.iter().map(|rule| rule["rule"].as_str().unwrap().to_owned()).collect::<Vec<String>>()
+    };
+    assert_eq!(rules("query=LIVE/3", "blocks"), ["https://photos.example/live/3"]);
+    assert_eq!(rules("notice=N-9", "blocks"), ["*.photos.example"]);
+    assert_eq!(rules("url=http://photos.example:81/live/./2", "blocks").len(), 2);
+    assert_eq!(rules("by=127.0&host=photos.example", "blocks").len(), 6);
+    assert_eq!((rules("since=2999-01-01", "blocks").len(), rules("by=nobody", "blocks").len()), (0, 0));
+    assert_eq!(rules("notice=L-7", "rules"), ["https://photos.example/list/7"]);
+    assert_eq!(rules("url=https://photos.example/list/99?q", "rules"), ["https://photos.example/list/99"]);
+    assert_eq!(rules("source=list.txt&limit=3", "rules").len(), 3);
+    assert_eq!(rules("source=other.txt", "rules").len(), 0);
+    let line = &edge.api("GET", "/api/v1/rules?notice=L-7", None).json()["rules"][0];
+    assert_eq!((&line["line"], &line["standing"]), (&8.into(), &"in-force".into()), "{line}");
+    assert!(line["file"].as_str().unwrap().ends_with("blocklist.d/list.txt"), "{line}");
+    for bad in
+        ["rules?after=x", "rules?since=2026-01-01", "rules?limit=many", "blocks?since=soon", "blocks?url=https://"]
+    {
+        let answer = edge.api("GET", &format!("/api/v1/{bad}"), None);
+        assert!((400..=422).contains(&answer.status), "{bad}: {}", answer.text());
+    }
+
+    let all = edge.seawall(&["blocks", "--all", "--output", "jsonl"]);
+    assert_eq!((all.code, all.stdout.lines().count()), (0, 2_506), "{}", all.stderr);
+    let text = edge.seawall(&["blocks", "--all", "--search", "/2499"]);
+    assert!(text.stdout.contains("no live block is so") && text.stdout.contains("L-2499"), "{}", text.stdout);
+    let text = edge.seawall(&["blocks", "--all"]);
+    assert_eq!(text.stdout.lines().count(), 2_508, "each once, and two headings");
+    let json = edge.seawall(&["blocks", "--source", "list.txt", "--notice", "L-1", "--output", "json"]).json();
+    assert_eq!(json["rules"].as_array().map(Vec::len), Some(1), "{json}");
+}
+
+#[test]
 fn a_block_is_lifted_by_its_rules_id_or_its_receipts() {
     let origin = page();
     let edge = Edge::plain(&origin);

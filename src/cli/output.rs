@@ -103,6 +103,12 @@ impl Output {
         self.raw(rest.as_bytes())
     }
 
+    /// Rows as those of a table, without its heading.
+    pub fn rows(&mut self, rows: &[Vec<String>]) -> anyhow::Result<()> {
+        let text = table(&[], rows);
+        self.raw(text.trim_start_matches('\n').as_bytes())
+    }
+
     /// One JSON value: readable as `json`, on one line as `jsonl`.
     pub fn json(&mut self, value: &impl Serialize, format: Format) -> anyhow::Result<()> {
         let text = match format {
@@ -181,7 +187,8 @@ fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
     let width_of = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
     };
-    let widths: Vec<usize> = (0..heading.len()).map(width_of).collect();
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width_of).collect();
     let mut text = String::new();
     for row in &rows {
         let cells = row.iter().zip(&widths).map(|(cell, &width)| format!("{cell:width$}"));
@@ -228,6 +235,7 @@ mod tests {
     #[test]
     fn columns_stand_under_each_other() {
         let rows = [vec!["a".to_owned(), "long".to_owned(), String::new()], vec!["bcd".to_owned(), "\x08".to_owned()]];
+        assert_eq!(table(&[], &rows), "\na    long\nbcd  \\u{8}\n");
         assert_eq!(table(&["id", "x", "y"], &rows), "id   x      y\na    long\nbcd  \\u{8}\n");
     }
 

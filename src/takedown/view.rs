@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use block::edits::{BadCursor, Page};
+use block::edits::{BadCursor, Page, WantedEdits};
 use block::sources::SourceStatus;
-use block::{Case, Explanation};
+use block::{Case, Explanation, Lines, Wanted};
 use terms::{Digest, Residence, Timestamp, Url};
 
 use super::Takedown;
@@ -30,8 +30,26 @@ impl Takedown {
         self.blocks.index().explain(url, Case { now: self.clock.wall(), whom: &|| residence })
     }
 
-    pub fn blocks(&self, after: Option<&str>, limit: usize) -> Result<Page, BadCursor> {
-        self.edits.list(after, limit)
+    /// Live rules that are wanted; of those, the ones that cover `url`.
+    pub fn blocks(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+        mut wanted: WantedEdits,
+        url: Option<&Url>,
+    ) -> Result<Page, BadCursor> {
+        wanted.rules.ids = url.map(|url| self.blocks.index().live_about(url).collect());
+        self.edits.list(after, limit, &wanted)
+    }
+
+    /// Rules of list files, as [`block::Index::lines`].
+    pub fn lines(
+        &self,
+        after: Option<&str>,
+        limit: usize,
+        what: (&Wanted, Option<&str>, Option<&Url>),
+    ) -> Result<Lines, BadCursor> {
+        self.blocks.index().lines(after, limit, what, self.clock.wall())
     }
 
     pub fn sources(&self) -> Arc<Vec<SourceStatus>> {

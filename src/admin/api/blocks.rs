@@ -3,18 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use block::edits::{AddError, BadWho, Draft, Who};
+use block::edits::{AddError, BadWho, Draft, WantedEdits, Who};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
+use terms::Timestamp;
 
 use super::super::problem::Problem;
 use super::super::{Admin, Asker, Page, json};
-use super::{parameter, read};
+use super::{PAGE, limit, parameter, read, rules};
 use crate::takedown::{Done, Rows, TakedownError};
-
-/// Rules on a page where no limit is asked for.
-const PAGE: usize = 100;
 
 /// The body of `POST`: rules, an id of the client's, who asks, and attributes that hold for all of them.
 #[derive(Deserialize)]
@@ -111,13 +109,6 @@ fn is_dry(query: Option<&str>) -> Result<bool, Problem> {
     }
 }
 
-fn limit(query: Option<&str>) -> Result<usize, Problem> {
-    match parameter(query, "limit") {
-        None => Ok(PAGE),
-        Some(text) => text.parse().map_err(|_| Problem::bad_request("limit is not a number")),
-    }
-}
-
 /// A path segment as an id: clients may encode the colon of a rule's.
 fn percent_decoded(segment: &str) -> String {
     let pair = format!("id={}", segment.replace('+', "%2B"));
@@ -127,7 +118,17 @@ fn percent_decoded(segment: &str) -> String {
 pub(super) async fn list(admin: &Arc<Admin>, query: Option<&str>) -> Result<Page, Problem> {
     let limit = limit(query)?;
     let after = parameter(query, "after");
-    let page = admin.off_the_loop(move |admin| admin.takedown.blocks(after.as_deref(), limit)).await?;
+    let (rules, about) = (rules::wanted(query)?, rules::about(query)?);
+    let since = match parameter(query, "since") {
+        None => None,
+        Some(text) => Some(
+            Timestamp::parse(&text)
+                .ok_or_else(|| Problem::bad_request("since is a date such as 2027-01-31 (00:00 UTC), or RFC 3339"))?,
+        ),
+    };
+    let wanted = WantedEdits { rules, by: parameter(query, "by"), since };
+    let work = move |admin: &Admin| admin.takedown.blocks(after.as_deref(), limit, wanted, about.as_ref());
+    let page = admin.off_the_loop(work).await?;
     let page = page.map_err(|error| Problem::bad_request(error.to_string()))?;
     let blocks: Vec<Value> = page
         .blocks

@@ -25,7 +25,7 @@ use parking_lot::Mutex;
 use terms::{Digest, Hasher, Timestamp};
 
 pub use edit::{Draft, DraftError, EditRule, Event, EventKind, MAX_RULES};
-pub use page::{BadCursor, Block, Page};
+pub use page::{BadCursor, Block, Page, WantedEdits};
 pub use trial::{Lifting, Trial};
 pub use who::{BadWho, Who};
 
@@ -219,9 +219,9 @@ impl Edits {
     }
 
     /// The rules in force, a page at a time, by the time of their edit; `after` is the `next` of the
-    /// page before. A page holds 1 to 1,000 rules.
-    pub fn list(&self, after: Option<&str>, limit: usize) -> Result<Page, BadCursor> {
-        page::page(&self.state.lock(), after, limit)
+    /// page before. A page holds 1 to 1,000 rules, and of those that are wanted perhaps none: a bounded number is looked at.
+    pub fn list(&self, after: Option<&str>, limit: usize, wanted: &WantedEdits) -> Result<Page, BadCursor> {
+        page::page(&self.state.lock(), after, limit, wanted)
     }
 
     fn store(&self, stored: &Stored) -> io::Result<()> {

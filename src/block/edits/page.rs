@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use terms::{Countries, Timestamp};
 
-use super::{State, Who};
+use super::{Live, State, Who};
+use crate::wanted::Wanted;
 
 const MAX_PAGE: usize = 1000;
 
@@ -44,6 +45,12 @@ struct Cursor {
     number: usize,
 }
 
+impl BadCursor {
+    pub(crate) fn of(text: &str) -> BadCursor {
+        BadCursor(text.to_owned())
+    }
+}
+
 impl Cursor {
     fn read(text: &str) -> Result<Cursor, BadCursor> {
         Cursor::parse(text).ok_or_else(|| BadCursor(text.to_owned()))
@@ -60,29 +67,59 @@ impl Cursor {
     }
 }
 
-pub(super) fn page(state: &State, after: Option<&str>, limit: usize) -> Result<Page, BadCursor> {
+/// Rules that are looked at for one page: edits wait meanwhile.
+const MOST_LOOKS: usize = 20_000;
+
+/// Which live rules are looked for, beside what [`Wanted`] says of any.
+#[derive(Clone, Debug, Default)]
+pub struct WantedEdits {
+    pub rules: Wanted,
+    /// Part of who asked for it, in whatever case of ASCII.
+    pub by: Option<String>,
+    /// Asked for then, or later.
+    pub since: Option<Timestamp>,
+}
+
+impl WantedEdits {
+    fn takes(&self, live: &Live) -> bool {
+        let by = live.stored.draft.by.as_ref().map_or("", AsRef::as_ref).to_ascii_lowercase();
+        self.by.as_ref().is_none_or(|part| by.contains(&part.to_ascii_lowercase()))
+    }
+}
+
+pub(super) fn page(state: &State, after: Option<&str>, limit: usize, wanted: &WantedEdits) -> Result<Page, BadCursor> {
     let limit = limit.clamp(1, MAX_PAGE);
     let after = after.map(Cursor::read).transpose()?;
     let start = match &after {
         Some(cursor) => Bound::Included((cursor.at, cursor.edit.clone())),
-        None => Bound::Unbounded,
+        None => wanted.since.map_or(Bound::Unbounded, |since| Bound::Included((since, String::new()))),
     };
     let mut page = Page { blocks: Vec::new(), next: None };
-    let mut last = None;
+    let (mut last, mut left) = (None, MOST_LOOKS);
     for key in state.order.range((start, Bound::Unbounded)) {
         let Some(live) = state.edits.get(&key.1) else { continue };
         let seen = match &after {
             Some(cursor) if (cursor.at, &cursor.edit) == (key.0, &key.1) => cursor.number,
             _ => 0,
         };
+        if !wanted.takes(live) {
+            continue;
+        }
         for number in live.stored.live().filter(|number| *number > seen) {
-            if page.blocks.len() == limit {
+            if page.blocks.len() == limit || left == 0 {
                 page.next = last.as_ref().map(Cursor::write);
                 return Ok(page);
             }
+            left -= 1;
+            last = Some(Cursor { at: key.0, edit: key.1.clone(), number });
             let Some(rule) = live.rules.get(number - 1) else { continue };
+            let id = super::rule_id(&key.1, number);
+            let is_one = wanted.rules.ids.as_ref().is_none_or(|ids| ids.contains(&id));
+            if !is_one || !wanted.rules.takes(&rule.text, || (*rule.attributes).clone()) {
+                continue;
+            }
             page.blocks.push(Block {
-                id: super::rule_id(&key.1, number),
+                id,
                 rule: rule.text.clone(),
                 receipt: key.1.clone(),
                 notice: rule.attributes.notice.clone(),
@@ -91,7 +128,6 @@ pub(super) fn page(state: &State, after: Option<&str>, limit: usize) -> Result<P
                 at: key.0,
                 by: live.stored.draft.by.clone(),
             });
-            last = Some(Cursor { at: key.0, edit: key.1.clone(), number });
         }
     }
     Ok(page)

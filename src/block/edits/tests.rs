@@ -8,6 +8,7 @@ use terms::Url;
 use super::*;
 use crate::index::{Case, Index};
 use crate::pattern::Share;
+use crate::wanted::Wanted;
 
 const NOW: Timestamp = Timestamp::from_secs(1_790_000_000);
 /// No lists with patterns beside the edits.
@@ -36,7 +37,7 @@ fn at(secs: u64) -> Timestamp {
 }
 
 fn listed(edits: &Edits) -> Vec<String> {
-    edits.list(None, 1000).unwrap().blocks.iter().map(|block| block.id.to_string()).collect()
+    edits.list(None, 1000, &WantedEdits::default()).unwrap().blocks.iter().map(|block| block.id.to_string()).collect()
 }
 
 fn new(added: Added) -> Event {
@@ -210,7 +211,7 @@ fn pages_join_without_gap_or_repetition_even_if_the_last_rule_is_lifted() {
     for limit in 1..6 {
         let (mut seen, mut next) = (Vec::new(), None);
         loop {
-            let page = edits.list(next.as_deref(), limit).unwrap();
+            let page = edits.list(next.as_deref(), limit, &WantedEdits::default()).unwrap();
             seen.extend(page.blocks.iter().map(|block| block.id.to_string()));
             next = page.next;
             if next.is_none() {
@@ -219,12 +220,12 @@ fn pages_join_without_gap_or_repetition_even_if_the_last_rule_is_lifted() {
         }
         assert_eq!(seen, all, "{limit}");
     }
-    let page = edits.list(None, 2).unwrap();
+    let page = edits.list(None, 2, &WantedEdits::default()).unwrap();
     edits.lift("b", None, at(2)).unwrap();
-    let rest = edits.list(page.next.as_deref(), 10).unwrap();
+    let rest = edits.list(page.next.as_deref(), 10, &WantedEdits::default()).unwrap();
     assert_eq!(rest.blocks.iter().map(|block| &*block.id).collect::<Vec<_>>(), ["z:1"]);
     assert_eq!(rest.next, None);
-    assert!(edits.list(Some("nonsense"), 10).is_err());
+    assert!(edits.list(Some("nonsense"), 10, &WantedEdits::default()).is_err());
 }
 
 #[test]
@@ -301,4 +302,45 @@ fn a_hundred_thousand_rules_are_one_edit() {
     edits.add(draft("one", &["a.example"]), ALONE, at(1)).unwrap();
     assert_eq!(edits.table().len(), MAX_RULES + 1);
     assert_eq!(Edits::read(folder.path()).unwrap().hash(), edits.table().hash());
+}
+
+#[test]
+fn live_rules_are_searched() {
+    let folder = tempfile::tempdir().unwrap();
+    let edits = Edits::open(folder.path()).unwrap();
+    let by = |draft: Draft, who: &str| Draft { by: Some(Who::read(who).unwrap()), ..draft };
+    let first = with(draft("a", &["https://a.example/1", "https://b.example/2"]), &[("notice", "N-1")]);
+    edits.add(by(first, "Desk 2"), ALONE, NOW).unwrap();
+    let second = with(draft("b", &["*.b.example notice=N-2"]), &[("reason", "Fraud")]);
+    edits.add(by(second, "appeals"), ALONE, at(10)).unwrap();
+    edits.add(draft("c", &["c.example"]), ALONE, at(20)).unwrap();
+    let found = |wanted: WantedEdits| {
+        let page = edits.list(None, 10, &wanted).unwrap();
+        assert_eq!(page.next, None);
+        page.blocks.iter().map(|block| block.id.to_string()).collect::<Vec<String>>().join(" ")
+    };
+    let of = |rules: Wanted| found(WantedEdits { rules, ..WantedEdits::default() });
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(of(Wanted { text: some("FRAUD"), ..Wanted::default() }), "b:1");
+    assert_eq!(of(Wanted { notice: some("N-1"), ..Wanted::default() }), "a:1 a:2");
+    assert_eq!(of(Wanted { host: Some("b.example".into()), ..Wanted::default() }), "a:2 b:1");
+    assert_eq!(of(Wanted { ids: Some(["c:1".into()].into()), ..Wanted::default() }), "c:1");
+    assert_eq!(found(WantedEdits { by: some("desk"), ..WantedEdits::default() }), "a:1 a:2");
+    assert_eq!(found(WantedEdits { since: Some(at(10)), ..WantedEdits::default() }), "b:1 c:1");
+
+    let many: Vec<String> = (0..50_000).map(|n| format!("h{n}.example")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    edits.add(draft("many", &many), ALONE, at(30)).unwrap();
+    let wanted = Wanted { text: some("h49999."), ..Wanted::default() };
+    let (mut next, mut pages, mut ids) = (None, 0, Vec::new());
+    loop {
+        let wanted = WantedEdits { rules: wanted.clone(), ..WantedEdits::default() };
+        let page = edits.list(next.as_deref(), 10, &wanted).unwrap();
+        ids.extend(page.blocks.iter().map(|block| block.id.to_string()));
+        (next, pages) = (page.next, pages + 1);
+        if next.is_none() {
+            break;
+        }
+    }
+    assert_eq!((ids, pages), (vec!["many:50000".to_owned()], 3), "each looks at some only");
 }

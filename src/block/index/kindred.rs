@@ -129,7 +129,7 @@ impl Kindred {
 
 /// The host of a rule for a URL or a host, where it is written as it is compared, as nearly all are: that
 /// it has no kin is found out without reading the rule.
-fn plain_host(text: &str) -> Option<&str> {
+pub(crate) fn plain_host(text: &str) -> Option<&str> {
     let text = text.strip_prefix('!').unwrap_or(text);
     let text = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or(text);
     let host = &text[..text.bytes().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(text.len())];
