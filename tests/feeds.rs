@@ -301,7 +301,8 @@ fn a_restart_goes_on_with_what_was_good_last() {
     for file in fs::read_dir(edge.path("state/feeds")).unwrap().flatten().filter(|entry| entry.path().is_file()) {
         fs::remove_file(file.path()).unwrap();
     }
-    edge.reload();
+    let reload = edge.reload();
+    assert!(reload.stderr.contains("the config is in force, but not all lists"), "{}", reload.all());
     assert_eq!(edge.status_of("/a"), 451);
     server.on("/list.txt", Page::ok(rule("/b")));
     let reload = edge.reload();

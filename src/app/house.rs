@@ -96,6 +96,7 @@ impl House {
         let sources = Arc::new(Mutex::new(sources));
         let feeds = feeds.feeds;
         feeds.follow(&meant.takedown.feeds);
+        feeds.sweep().context("state/feeds can't be used")?;
         let supply = Supply { sources: sources.clone(), feeds: feeds.clone() };
         let takedown =
             Takedown::new(blocks.clone(), edits, supply, cache.clone(), log.clone(), hooks.clone(), clock.clone());

@@ -55,6 +55,9 @@ fn table(keys: &Keys, name: &'static str, defaults: &Value) -> Map<String, Value
     let mut schema = object(json!({
         "type": "object", "properties": properties, "required": required, "additionalProperties": false,
     }));
+    if name == "takedown.lists" {
+        schema.insert("anyOf".to_owned(), json!([{"required": ["path"]}, {"required": ["url"]}]));
+    }
     if name == "hook" {
         schema.insert("anyOf".to_owned(), json!([{"required": ["exec"]}, {"required": ["url", "secret_file"]}]));
     }

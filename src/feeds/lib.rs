@@ -106,11 +106,14 @@ impl Feeds {
         })
     }
 
-    /// Asks those of which there is nothing, each once within its timeout, all beside one another. Gives those of which
-    /// there still is nothing, and why.
+    /// Asks those that are not in use and of which there is nothing, each once within its timeout, all beside one
+    /// another. Gives those of which there still is nothing, and why.
     pub async fn fetch_missing(&self, feeds: &[Feed]) -> Vec<(Arc<str>, FetchError)> {
+        // What was fetched for feeds that did not come into use is old by now.
+        self.fetched.lock().clear();
         let mut asked = JoinSet::new();
-        for feed in feeds.iter().filter(|feed| !feed.file.exists()).cloned().map(Arc::new) {
+        let is_missing = |feed: &&Feed| !self.is_in_use(feed) && !feed.file.exists();
+        for feed in feeds.iter().filter(is_missing).cloned().map(Arc::new) {
             let (folders, clock) = (self.folders.clone(), self.clock.clone());
             asked.spawn(async move {
                 let keeper = Arc::new(Keeper::open(folders, clock, &feed));
@@ -128,6 +131,10 @@ impl Feeds {
     /// Makes these the feeds in use. One whose settings are the same is left as it is; the rest are asked at once, but
     /// for those that were fetched for this. Reads the files: blocks.
     pub fn follow(&self, feeds: &[Feed]) {
+        // Before the lock, for a file may be large.
+        let new = feeds.iter().filter(|feed| !self.is_in_use(feed));
+        let open = |feed: &Feed| Arc::new(Keeper::open(self.folders.clone(), self.clock.clone(), feed));
+        let mut keepers: BTreeMap<Arc<str>, Arc<Keeper>> = new.map(|feed| (feed.name.clone(), open(feed))).collect();
         let mut running = self.running.lock();
         let mut before = std::mem::take(&mut *running);
         for feed in feeds.iter().cloned().map(Arc::new) {
@@ -141,7 +148,7 @@ impl Feeds {
                     });
                     worker
                 }
-                None => self.start(feed.clone()),
+                None => self.start(feed.clone(), keepers.remove(&feed.name).unwrap_or_else(|| open(&feed))),
             };
             running.insert(feed.name.clone(), worker);
         }
@@ -160,8 +167,7 @@ impl Feeds {
         self.folders.remove_but(&used)
     }
 
-    fn start(&self, feed: Arc<Feed>) -> Worker {
-        let keeper = Arc::new(Keeper::open(self.folders.clone(), self.clock.clone(), &feed));
+    fn start(&self, feed: Arc<Feed>, keeper: Arc<Keeper>) -> Worker {
         let wait = if self.fetched.lock().remove(&feed.file) { feed.every } else { Duration::ZERO };
         let (settings, receiver) = watch::channel(feed);
         let (wishes, asked_for) = mpsc::channel(WISHES);

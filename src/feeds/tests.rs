@@ -146,6 +146,16 @@ async fn feeds_are_told_apart_and_files_of_none_are_swept() {
     assert!(!feeds.is_in_use(&other) && other.file.exists());
     feeds.sweep().unwrap();
     assert!(!other.file.exists() && one.file.exists());
+    // One that is in use is not waited for, whatever became of its file; what was fetched for nobody is asked for again.
+    fs::remove_file(&one.file).unwrap();
+    let asked = server.count();
+    assert!(feeds.fetch_missing(&both).await.is_empty());
+    assert!(other.file.exists() && !one.file.exists());
+    assert!(feeds.fetch_missing(&both).await.is_empty());
+    assert_eq!(server.count(), asked + 1);
+    feeds.follow(std::slice::from_ref(&other));
+    until("it is asked at once", || server.count() == asked + 2).await;
+    feeds.follow(std::slice::from_ref(&one));
     assert_eq!(feeds.poll(std::slice::from_ref(&other.name), Duration::from_secs(10)).await, []);
 }
 

@@ -186,6 +186,8 @@ fn the_schema_refuses_what_is_not() {
         "[cache]\nmemry = \"1GiB\"",
         "[audit]\nsync = \"always\"",
         "[takedown]\nlists = [3]",
+        "[takedown]\nlists = [{ format = \"hosts\" }]",
+        "[takedown]\nlists = [{ url = \"https://f.example/l\", every = \"5\" }]",
         "[[hook]]\non = \"purged\"",
         "[site]\nhosts = \"a\"\norigin = \"http://a\"",
     ] {
