@@ -318,9 +318,12 @@ fn a_stale_feed_is_kept_and_told_of() {
     until("a word on it", || Some(edge.readyz().text()).filter(|text| text.contains("stale: not confirmed for")));
     assert_eq!((edge.status_of("/a"), edge.status_of("/b")), (451, 200));
     assert_eq!(edge.metric("seawall_feed_stale"), 1.0);
+    let reload = edge.reload();
+    assert!(reload.code == 1 && reload.stderr.contains("it answered 500"), "{}", reload.all());
+    // Once it is back, nothing is left to be told of: no reload is needed.
     server.on("/list.txt", Page::ok(rule("/a")));
-    edge.reload();
-    assert_eq!((edge.metric("seawall_feed_stale"), edge.readyz().text().as_str()), (0.0, "ready\n"));
+    until("it is ready", || Some(edge.readyz().text()).filter(|text| text == "ready\n"));
+    assert_eq!((edge.metric("seawall_feed_stale"), edge.metric("seawall_reload_failed")), (0.0, 0.0));
 }
 
 #[test]

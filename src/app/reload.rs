@@ -128,6 +128,8 @@ enum Refused {
     Hooks(#[from] hooks::HooksError),
     #[error("the config is in force, but not all lists; what was in force of these stays:\n{}", .0.join("\n"))]
     Lists(Vec<String>),
+    #[error("the config is in force, but these feeds can't be fetched; what was in force of them stays:\n{}", .0.join("\n"))]
+    Feeds(Vec<String>),
     #[error("a step of the reload failed: {0}")]
     Unfinished(#[from] tokio::task::JoinError),
 }
@@ -212,10 +214,12 @@ impl Parts {
             Err(refused) => {
                 let why = refused.to_string();
                 match refused {
-                    Refused::Lists(_) => tracing::error!("reloaded in part: {why}"),
+                    Refused::Lists(_) | Refused::Feeds(_) => tracing::error!("reloaded in part: {why}"),
                     _ => tracing::error!("not reloaded, the config of before stays in force: {why}"),
                 }
-                self.house.telemetry.set_reload_failed(Some(why.clone()));
+                // A feed tells itself how it is, and is asked again without a reload.
+                let lasts = !matches!(refused, Refused::Feeds(_));
+                self.house.telemetry.set_reload_failed(lasts.then(|| why.clone()));
                 Err(why)
             }
         }
@@ -287,8 +291,7 @@ impl Parts {
         let has_moved = self.house.geo.carry_out(geo);
         let asked = self.follow_feeds(&meant, matches!(word, Word::Operator { .. })).await;
         let (takedown, lists, tells) = (self.house.takedown.clone(), meant.takedown.lists.clone(), meant.geo.tells());
-        let mut named = tokio::task::spawn_blocking(move || takedown.name_lists(&lists, tells, naming)).await?;
-        named.refused.extend(asked.failed);
+        let named = tokio::task::spawn_blocking(move || takedown.name_lists(&lists, tells, naming)).await?;
         let mut did = asked.fetched;
         did.extend(named.taken);
         let sites = self.sites(&meant, https::port(&meant, &listeners.addresses()));
@@ -314,7 +317,7 @@ impl Parts {
         };
         let (takedown, told) = (self.house.takedown.clone(), done.told.clone());
         tokio::task::spawn_blocking(move || takedown.reloaded(&told)).await?;
-        if named.refused.is_empty() { Ok(done) } else { Err(Refused::Lists(named.refused)) }
+        in_part(named.refused, asked.failed).map_or(Ok(done), Err)
     }
 
     /// Puts other sites in force, and lets go of the lists and the copies that were for those of before.
@@ -356,6 +359,15 @@ impl Parts {
 /// Whose word on clients is believed.
 pub(super) fn trusted_of(meant: &Meant) -> Trusted {
     Trusted { proxies: Networks::new(&meant.edge.trusted_proxies), country: meant.geo.header.clone() }
+}
+
+/// What of a reload was not taken: lists, and feeds that can't be fetched.
+fn in_part(lists: Vec<String>, feeds: Vec<String>) -> Option<Refused> {
+    match (lists.is_empty(), feeds.is_empty()) {
+        (true, true) => None,
+        (true, false) => Some(Refused::Feeds(feeds)),
+        (false, _) => Some(Refused::Lists([lists, feeds].concat())),
+    }
 }
 
 /// Whether a site sends clients to this port of https, if it sends them to any.

@@ -82,7 +82,7 @@ pub(crate) struct Coming {
     pub validators: Validators,
 }
 
-/// Asks. `None`: what `have` is of is what it still serves. Nothing is read in `coming` by others.
+/// Asks. `None`: what `have` is of is what it still serves. What comes is written into the folder `coming`.
 pub(crate) async fn fetch(
     feed: Arc<Feed>,
     have: Option<Validators>,
