@@ -25,7 +25,7 @@ use terms::{Answer, Ask, Body, BodyError, CacheUse, Clock, Departures, Moment, P
 use tokio::sync::oneshot;
 
 use crate::compress::{Compressed, Wish};
-use crate::forward;
+use crate::forward::{self, steering};
 use crate::passage::{self, Judge, Passage};
 use crate::sites::Site;
 use crate::witness::Witness;
@@ -71,7 +71,7 @@ impl Fetcher {
     /// Starts the fetch that `fill` asks for. The origin is asked for what is stored, by the name that it is stored
     /// under.
     pub fn start(&self, site: &Arc<Site>, ask: &Ask, fill: Fill, clearance: Clearance) -> Started {
-        let name = &fill.url().clone();
+        let name = &site.called(fill.url().clone());
         let renamed = ask.url.as_ref().is_ok_and(|asked| asked.target() != name.target());
         let mut request = forward::request(ask, name, fill.request_fields(ask), Body::Empty, site, self.witness.via());
         // What GET is answered with is stored, and HEAD is answered from it.
@@ -123,7 +123,7 @@ impl Fetcher {
         if !hit.is_sliced() {
             let (hit, making) = self.cache.represent(hit, ask, caching, now);
             if let Some(making) = making {
-                self.make(making, clearance);
+                self.make(site, making, clearance);
             }
             return self.attend(site, ask, hit.answer(ask, caching, now), clearance);
         }
@@ -149,8 +149,8 @@ impl Fetcher {
     }
 
     /// Has an entry made in a coding. Like a fetch, nobody owns it.
-    fn make(&self, making: Making, clearance: Clearance) {
-        let judge = self.judge(making.writer.entry().url(), clearance);
+    fn make(&self, site: &Site, making: Making, clearance: Clearance) {
+        let judge = self.judge(&site.called(making.writer.entry().url().clone()), clearance);
         let departures = Departures::default();
         let maker = Fetch { witness: self.witness.clone(), to_head: false, judge, departures };
         tokio::spawn(Box::pin(maker.make(making)));
@@ -223,11 +223,12 @@ impl Fetcher {
     /// What an unsafe method changed is taken out: RFC 9111 section 4.4, RFC 9875 section 3.
     /// Says of how many URLs.
     fn invalidate(&self, site: &Site, ask: &Ask, url: &Arc<Url>, status: StatusCode, fields: &HeaderMap) -> u64 {
-        if ask.method.is_safe() {
+        let method = steering::method(&site.pass_fields, ask);
+        if method.is_safe() {
             return 0;
         }
         self.cache.invalidate_groups(url, fields);
-        if !cache::policy::invalidates(&ask.method, status) {
+        if !cache::policy::invalidates(&method, status) {
             return 0;
         }
         let (key, scheme) = (&site.caching.rules.key, ask.client.scheme);

@@ -1,5 +1,7 @@
 //! What is passed on of a message's head, towards origins and towards clients.
 
+pub mod steering;
+
 use std::net::IpAddr;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -14,28 +16,6 @@ pub static X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
-
-/// Fields by which frameworks let a request say that it is another one, or comes from elsewhere. An
-/// origin that believes them answers for a URL that was never judged.
-static STEERING: [&str; 17] = [
-    "forwarded",
-    "front-end-https",
-    "true-client-ip",
-    "x-client-ip",
-    "x-cluster-client-ip",
-    "x-host",
-    "x-http-host-override",
-    "x-http-method",
-    "x-http-method-override",
-    "x-http-path-override",
-    "x-method-override",
-    "x-original-host",
-    "x-original-uri",
-    "x-original-url",
-    "x-real-ip",
-    "x-request-id",
-    "x-rewrite-url",
-];
 
 /// The request that an origin gets: the target as it came, `Host` too unless the site has another one, and
 /// `fields` less what belongs to the client's hop, less what steers, as the site's rules change them.
@@ -97,13 +77,8 @@ fn body_is_absent(body: &Body) -> bool {
 }
 
 fn drop_steering(fields: &mut HeaderMap, let_through: &[HeaderName]) {
-    // CGI and its heirs hand `_` and `-` on as the same.
-    let steers = |name: &HeaderName| {
-        let name = name.as_str().replace('_', "-");
-        name.starts_with("x-forwarded") || STEERING.contains(&name.as_str())
-    };
     let dropped: Vec<HeaderName> =
-        fields.keys().filter(|name| steers(name) && !let_through.contains(name)).cloned().collect();
+        fields.keys().filter(|name| steering::steers(name) && !let_through.contains(name)).cloned().collect();
     for name in dropped {
         fields.remove(name);
     }

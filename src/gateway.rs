@@ -15,6 +15,7 @@ use terms::{Answer, Ask, Body, Clock, Peer, Refusal, Url, Voice};
 
 use crate::aliases;
 use crate::fetch::Fetcher;
+use crate::forward::steering;
 use crate::purge::Purger;
 use crate::sites::{Site, Sites, asks_for_purge};
 use crate::witness::{Cleared, Witness, Witnessed};
@@ -73,7 +74,7 @@ impl Gateway {
         let place = site.admit(ask, self.witness.via())?; // 403, 429, 501, 508, 417
         let clearance = judged?; // 451; 503: the rules that let it through may be out of date
         self.witness.room().await?; // 503: no answer without evidence
-        let (name, caching) = (self.named(site, ask, url)?, self.fetcher.caching(site));
+        let ((name, others), caching) = (self.named(site, ask, url)?, self.fetcher.caching(site)); // 451, too
         // What waits is boxed: a hit's future stays small, and is moved for little.
         let landed = match site.redirect(ask, url) {
             Some(elsewhere) => Landed::Private(elsewhere),
@@ -102,18 +103,21 @@ impl Gateway {
                 (url.clone(), Box::pin(self.fetcher.pass(site, ask, url, clearance, body, pass)).await?)
             }
         };
-        let cleared = self.guard(clearance, url, &name, answer, lane)?;
+        let cleared = self.guard(clearance, url, (&name, others), answer, lane)?;
         Ok(Cleared { place, answer: site.adjust(cleared.answer, &name), ..cleared })
     }
 
-    /// Under which name the answer is stored, and asked for. Rules judge that, too: what one blocks with just its
-    /// query is not to be had by a parameter that is ignored.
-    fn named(&self, site: &Site, ask: &Ask, url: &Arc<Url>) -> Result<Arc<Url>, Refusal> {
+    /// Under which name the answer is stored, and asked for; and what the origin may take the request for beside it, by
+    /// fields that the site lets through. Rules judge all of that: what one blocks with just its query is not to be had
+    /// by a parameter that is ignored.
+    fn named(&self, site: &Site, ask: &Ask, url: &Arc<Url>) -> Result<(Arc<Url>, Vec<Arc<Url>>), Refusal> {
         let name = site.caching.rules.key.name(ask, url);
-        if !Arc::ptr_eq(&name, url) {
-            self.blocks.judge(&name, (&ask.client).into(), ask.began.wall).map_err(Refusal::Blocked)?;
+        let others = steering::other_urls(&site.pass_fields, ask, url)?;
+        let renamed = (!Arc::ptr_eq(&name, url)).then_some(&name);
+        for other in renamed.into_iter().chain(&others) {
+            self.blocks.judge(other, (&ask.client).into(), ask.began.wall).map_err(Refusal::Blocked)?;
         }
-        Ok(name)
+        Ok((name, others))
     }
 
     fn judge(&self, ask: &Ask) -> Result<Clearance, Refusal> {
@@ -128,12 +132,12 @@ impl Gateway {
         &self,
         clearance: Clearance,
         url: Arc<Url>,
-        name: &Arc<Url>,
+        (name, others): (&Arc<Url>, Vec<Arc<Url>>),
         answer: Answer,
         lane: &Lane,
     ) -> Result<Cleared, Refusal> {
         let (now, proof) = (self.clock.wall(), &answer.origin_proof);
-        let aliases = aliases::of(&url, name, &answer.fields);
+        let aliases = aliases::of(&url, name, others, &answer.fields);
         let Entered { ticket, list } =
             self.blocks.enter(lane, clearance, (&url, &aliases), proof, now).map_err(Refusal::Blocked)?;
         Ok(Cleared { answer, url, ticket, list, place: None })

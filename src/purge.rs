@@ -14,6 +14,7 @@ use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::Serialize;
 use serde_json::{Value, json};
+use terms::url::Spelling;
 use terms::{Answer, Ask, Body, Clock, Refusal, Url};
 use tokio::sync::Semaphore;
 
@@ -82,15 +83,18 @@ impl Purger {
 
     fn aimed(&self, target: &Target, act: impl Fn(&Aim<'_>) -> Purged) -> Purged {
         let index = self.blocks.index();
-        let are_one = |one: &str, other: &str| index.kin().are_one(one, other);
-        let all_that = |covers: &dyn Fn(&Url, &Kin) -> bool| act(&Aim::Covered(&|url, _| covers(url, index.kin())));
+        let kin = index.kin();
+        let are_one = |one: &str, other: &str| kin.are_one(one, other);
+        let all_that = |covers: &dyn Fn(&Url, &Kin) -> bool| act(&Aim::Covered(&|url, _| covers(url, kin)));
         match target {
+            // Where more is the same than places tell, all that is stored is looked at.
+            Target::Url(url) if kin.spelling(url.host()).is_some_and(Spelling::merges_more) => {
+                all_that(&|stored, kin| kin.is_same(url, stored))
+            }
             Target::Url(url) => act(&Aim::Same(url, &are_one)),
             Target::Tag(name) => act(&Aim::Tagged(Tag::named(name.as_bytes()))),
             Target::Prefix(prefix) => all_that(&|url, kin| prefix.covers(url, kin)),
-            Target::Pattern(pattern) => {
-                all_that(&|url, kin| url.readings().any(|one| pattern.covers(one) || kin.covers(pattern, one)))
-            }
+            Target::Pattern(pattern) => all_that(&|url, kin| kin.covers(pattern, url)),
             Target::Site(site, sites) => {
                 all_that(&|url, _| sites.of_host(url.host()).is_some_and(|of| Arc::ptr_eq(of, site)))
             }
@@ -101,7 +105,10 @@ impl Purger {
     /// The target as the log names it.
     fn told(&self, target: &Target) -> (&'static str, Value) {
         match target {
-            Target::Url(url) => ("url", self.log.url(url).into()),
+            Target::Url(url) => match self.blocks.index().kin().spelling(url.host()) {
+                Some(spelling) => ("url", self.log.url(&url.called_by(spelling)).into()),
+                None => ("url", self.log.url(url).into()),
+            },
             Target::Prefix(prefix) => ("prefix", prefix.canonical().into()),
             Target::Pattern(pattern) => ("pattern", format!("{pattern:?}").into()),
             Target::Tag(name) => ("tag", name.as_str().into()),

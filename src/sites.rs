@@ -12,7 +12,7 @@ use block::Kin;
 use cache::{Caching, Stamp};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use origin::{Group, Origins};
-use terms::url::Scheme;
+use terms::url::{Scheme, Spelling};
 use terms::wire::fields;
 use terms::{Answer, Ask, CacheUse, Departures, Digest, Refusal, Trusted, Url};
 
@@ -33,6 +33,8 @@ pub struct Site {
     pub caching: Caching,
     /// Its hosts all have the same content: a rule for one of them holds for all.
     pub same_content: bool,
+    /// What its origins take for the same URL, as rules are compared.
+    pub spelling: Spelling,
     pub origins: Origins,
     /// Of these, who is asked for what no route covers.
     pub group: Group,
@@ -83,6 +85,11 @@ impl Site {
     /// Who is asked for a URL: decided by its canonical path, so that no spelling of it leads elsewhere.
     pub fn group(&self, url: &Url) -> &Group {
         self.routes.find(url.folded().path()).map_or(&self.group, |(_, group)| group)
+    }
+
+    /// A URL as people and logs see it.
+    pub fn called(&self, url: Arc<Url>) -> Arc<Url> {
+        if self.spelling.is_usual() { url } else { Arc::new(url.called_by(&self.spelling)) }
     }
 
     /// The answer that sends a client elsewhere, where the site wants that for this URL.
@@ -156,9 +163,9 @@ impl Sites {
         &self.all
     }
 
-    /// Which hosts have the same content.
+    /// Which hosts have the same content, and which spellings are the same.
     pub fn kin(&self) -> Kin {
-        Kin::new(self.all.iter().map(|site| (&site.hosts[..], site.same_content)))
+        Kin::of_sites(self.all.iter().map(|site| (&site.hosts[..], site.same_content, &site.spelling)))
     }
 
     /// The site of a canonical host.

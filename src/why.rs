@@ -142,18 +142,19 @@ impl Why {
     pub fn of(came: &str, url: &Url, country: Option<Country>, site: Option<&str>, explanation: &Explanation) -> Why {
         let text = str::to_owned;
         let reading = &*explanation.reading;
+        let called = url.called_by(&explanation.spelling);
         Why {
-            url: text(url.canonical()),
+            url: text(called.canonical()),
             site: site.map(text),
             blocked: explanation.is_blocked(),
             country: country.map(|country| country.to_string()),
             list: Some(explanation.list),
-            reading: (reading != url.canonical()).then(|| text(reading)),
+            reading: (reading != called.canonical()).then(|| text(reading)),
             refusal: explanation.ruling.as_ref().map(Told::of),
             rule: explanation.decides.as_ref().map(Named::of),
             others: explanation.others.iter().map(Named::of).collect(),
             left_out: explanation.left_out,
-            steps: Url::steps(came).unwrap_or_default().into_iter().map(Step::of).collect(),
+            steps: Url::steps(came, &explanation.spelling).unwrap_or_default().into_iter().map(Step::of).collect(),
             probes: explanation.probes.iter().map(Probe::of).collect(),
             without: explanation.without.iter().map(Without::of).collect(),
             content: None,

@@ -145,6 +145,7 @@ impl Witness {
                 }
             }
         };
+        let url = url.map(|url| called(site, url));
         // Bytes behind a request for a tunnel that doesn't come about were meant for it: none is read as a request.
         answer.close |= ask.present.tunnel && answer.cache != CacheUse::Tunnel;
         let record = Box::new(Record {
@@ -285,6 +286,14 @@ impl Witness {
         }
         // By value: what is allocated here is freed here, while it is warm.
         self.log.push(*record);
+    }
+}
+
+/// A URL as its records name it.
+fn called(site: Option<&Site>, url: Arc<Url>) -> Arc<Url> {
+    match site {
+        Some(site) => site.called(url),
+        None => url,
     }
 }
 

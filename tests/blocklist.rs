@@ -107,6 +107,8 @@ fn a_url_is_one_url_in_every_spelling() {
         ("photos.example", "/a/stolen.jpg;jsessionid=7"),
         ("photos.example", "/a/stolen.jpg%3bx"),
         ("photos.example", "/x/..;/a/stolen.jpg"),
+        ("photos.example", "/a/stolen.jpg;x%2Fy"),
+        ("photos.example", "/a/stolen.jpg;%5c"),
         ("photos.example", "/a/stolen.jpg/"),
         ("photos.example", "/a/stolen.jpg//"),
         ("photos.example", "/a/stolen.jpg?"),

@@ -39,6 +39,7 @@ mod purge;
 mod ranges;
 mod reload;
 mod seen;
+mod site_spelling;
 mod slices;
 mod smuggling;
 mod soak;

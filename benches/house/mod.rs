@@ -83,6 +83,7 @@ pub fn house(clock: Clock) -> House {
         name,
         hosts: vec![HostPattern::Any],
         same_content: false,
+        spelling: Default::default(),
         caching: Caching::default(),
         group: origins.group(&[]),
         origins,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use block::Naming;
-use cache::{Caching, Lease};
+use cache::{Caching, Lease, Rules};
 use origin::Origins;
 use terms::ruling::RuleOrigin;
 use terms::{Networks, Trusted};
@@ -18,6 +18,7 @@ use crate::access_log::{self, AccessLogError};
 use crate::admin::{self, Reload};
 use crate::certificates::{CertificateError, Loaded};
 use crate::config::{self, Meant, Written};
+use crate::forward::steering;
 use crate::geo::{self, DatabaseError};
 use crate::quota::{self, Quota};
 use crate::sites::{Admission, ByPath, Purging, Site, Sites};
@@ -39,10 +40,11 @@ pub(super) fn site_of(
     Arc::new(Site {
         name: meant.name.clone(),
         hosts: meant.hosts.clone(),
-        caching: Caching { lease: Lease::default(), ..meant.caching.clone() },
+        caching: Caching { lease: Lease::default(), rules: rules_of(meant), ..meant.caching.clone() },
         same_content: meant.same_content,
+        spelling: meant.spelling.clone(),
         group: origins.group(&meant.shares),
-        routes: ByPath::new(routes),
+        routes: ByPath::with_case(routes, meant.spelling.case()),
         origins,
         host_header: meant.host_header.clone(),
         redirects: meant.redirects.clone(),
@@ -61,6 +63,18 @@ pub(super) fn site_of(
         purging: Purging { allow: Networks::new(&meant.purging.allow), tokens: meant.purging.tokens.clone() },
         numbers: telemetry.site(&meant.name),
     })
+}
+
+/// What a field makes another request is not what is stored under its URL.
+fn rules_of(meant: &config::Site) -> Arc<Rules> {
+    let (fields, hosts) = steering::of_others(&meant.pass_fields);
+    if fields.is_empty() && hosts.is_empty() {
+        return meant.caching.rules.clone();
+    }
+    let mut rules = Rules::clone(&meant.caching.rules);
+    rules.bypass.fields.extend(fields);
+    rules.bypass.hosts.extend(hosts);
+    Arc::new(rules)
 }
 
 /// What holds for requests to all sites. Connections are counted where they come in.

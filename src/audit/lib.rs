@@ -26,6 +26,7 @@ mod read;
 mod recover;
 mod segment;
 mod settings;
+mod sought;
 pub mod sum;
 mod tail;
 mod text;

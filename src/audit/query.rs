@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use terms::url::Spelling;
 use terms::{Digest, Timestamp, Url, Verdict};
 
 use crate::files::{Folder, SegmentId};
 use crate::read::{Lines, Next, is_damage};
 use crate::settings::QueryForm;
+use crate::sought::Sought;
 
 /// The fields of an answer's line in their order.
 pub const COLUMNS: [&str; 25] = [
@@ -46,6 +48,8 @@ pub const COLUMNS: [&str; 25] = [
 pub struct Filter {
     /// In any spelling. Where the log holds a query as a keyed hash or not at all, that part matches.
     pub url: Option<Url>,
+    /// What the URL's site says of its spelling. Where it is `None`, lines match that may be of the URL.
+    pub spelling: Option<Spelling>,
     /// As served, as it came, or of an event.
     pub digest: Option<Digest>,
     /// Of an answer, or of an event.
@@ -116,6 +120,7 @@ pub fn segments(dir: &Path) -> Result<(Folder, Vec<SegmentId>), QueryError> {
 /// Looks at one line after the other.
 pub struct Search {
     filter: Filter,
+    sought: Option<Sought>,
     /// How each run writes its URLs.
     forms: BTreeMap<u64, QueryForm>,
     /// The segment looked at last whose first line is from before [`Filter::since`].
@@ -126,7 +131,8 @@ pub struct Search {
 
 impl Search {
     pub fn new(filter: Filter) -> Search {
-        Search { filter, forms: BTreeMap::new(), past: None, damaged: None, done: false }
+        let sought = filter.url.as_ref().map(|url| Sought::new(url, filter.spelling.as_ref()));
+        Search { filter, sought, forms: BTreeMap::new(), past: None, damaged: None, done: false }
     }
 
     /// The caller wants no more lines.
@@ -193,7 +199,7 @@ impl Search {
             self.past = Some(id);
         }
         let form = self.forms.get(&subject.run).copied().unwrap_or(QueryForm::Full);
-        self.done = self.filter.matches(&subject, form) && !each(&Line { text });
+        self.done = self.filter.matches(&subject, self.sought.as_ref(), form) && !each(&Line { text });
     }
 
     fn note_damage(&mut self, id: SegmentId, line: u64) {
@@ -247,7 +253,7 @@ impl Subject {
 }
 
 impl Filter {
-    fn matches(&self, line: &Subject, form: QueryForm) -> bool {
+    fn matches(&self, line: &Subject, sought: Option<&Sought>, form: QueryForm) -> bool {
         let within =
             self.since.is_none_or(|since| line.time >= since) && self.until.is_none_or(|until| line.time <= until);
         let site = line.site.as_deref().or_else(|| line.told("site"));
@@ -256,31 +262,9 @@ impl Filter {
             && self.verdict.is_none_or(|verdict| line.verdict.as_deref() == Some(verdict.as_str()))
             && self.digest.is_none_or(|digest| line.has_digest(digest))
             && self.notice.as_deref().is_none_or(|notice| line.has_notice(notice))
-            && self.url.as_ref().is_none_or(|url| {
+            && sought.is_none_or(|sought| {
                 let logged = line.url.as_deref().or_else(|| line.told("url"));
-                logged.is_some_and(|logged| is_same(url, logged, form))
+                logged.is_some_and(|logged| sought.is(logged, form))
             })
-    }
-}
-
-/// Whether the log speaks of this URL: the log's text is canonical already, and any reading of the
-/// URL that is asked for may be the one it holds.
-fn is_same(asked: &Url, logged: &str, form: QueryForm) -> bool {
-    let (logged_base, logged_query) = split_query(logged);
-    asked.readings().any(|reading| {
-        let (base, query) = split_query(reading.as_str());
-        base == logged_base
-            && match form {
-                QueryForm::Full => query == logged_query,
-                QueryForm::Keyed => query.is_some() == logged_query.is_some(),
-                QueryForm::None => true,
-            }
-    })
-}
-
-fn split_query(url: &str) -> (&str, Option<&str>) {
-    match url.split_once('?') {
-        Some((base, query)) => (base, Some(query)),
-        None => (url, None),
     }
 }

@@ -1,30 +1,35 @@
-//! Kin: hosts under which the same content is served, so that a rule for one of them holds for all.
+//! Kin: which URLs are as good as one, as sites say it. Hosts under which the same content is served, so that a rule
+//! for one of them holds for all; and spellings that a site's origins take for the same.
 //!
-//! A family is all hosts of a site that says so, those under its wildcards too. Where a host's site says
-//! nothing, the host stands alone.
+//! A family is all hosts of a site that says something of either, those under its wildcards too. Where a host's site
+//! says nothing, the host stands alone, and every spelling that some server could take for the same is the same.
 
 use terms::hosts::{ByHost, HostPattern};
+use terms::url::{Spelled, Spelling};
+use terms::{Folded, Url};
 
 use crate::pattern::Pattern;
 
-/// Which hosts are of one family.
+/// Which URLs are of one family.
 pub struct Kin {
     /// What this was made from, to tell whether another is the same.
-    sites: Vec<(Vec<HostPattern>, bool)>,
+    sites: Vec<(Vec<HostPattern>, bool, Spelling)>,
     /// Among all sites, for one that stands alone may have a host under another's wildcard.
     by_host: ByHost<Option<u32>>,
     families: Vec<Family>,
 }
 
 struct Family {
-    /// Stands for all its hosts, and can't be a host itself.
-    mark: Box<str>,
+    /// Stands for all its hosts, if they have the same content, and can't be a host itself.
+    mark: Option<Box<str>>,
     hosts: Vec<HostPattern>,
+    /// `None`: nothing is said of it.
+    spelling: Option<Spelling>,
 }
 
 impl Default for Kin {
     fn default() -> Kin {
-        Kin::new([])
+        Kin::of_sites([])
     }
 }
 
@@ -35,17 +40,22 @@ impl PartialEq for Kin {
 }
 
 impl Kin {
-    /// Every site's hosts, and whether they have the same content.
-    pub fn new<'p>(sites: impl IntoIterator<Item = (&'p [HostPattern], bool)>) -> Kin {
-        let sites: Vec<(Vec<HostPattern>, bool)> =
-            sites.into_iter().map(|(hosts, same_content)| (hosts.to_vec(), same_content)).collect();
+    /// Every site's hosts, whether they have the same content, and its spelling.
+    pub fn of_sites<'p>(sites: impl IntoIterator<Item = (&'p [HostPattern], bool, &'p Spelling)>) -> Kin {
+        let owned = |(hosts, same_content, spelling): (&[HostPattern], bool, &Spelling)| {
+            (hosts.to_vec(), same_content, spelling.clone())
+        };
+        let sites: Vec<(Vec<HostPattern>, bool, Spelling)> = sites.into_iter().map(owned).collect();
         let mut families = Vec::new();
         let mut entries = Vec::new();
-        for (hosts, same_content) in &sites {
-            let number = same_content.then_some(families.len() as u32);
+        for (hosts, same_content, spelling) in &sites {
+            let number = (*same_content || !spelling.is_usual()).then_some(families.len() as u32);
             if let Some(number) = number {
-                let hosts = hosts.iter().flat_map(HostPattern::parts).collect();
-                families.push(Family { mark: format!("~{number}").into(), hosts });
+                families.push(Family {
+                    mark: same_content.then(|| format!("~{number}").into()),
+                    hosts: hosts.iter().flat_map(HostPattern::parts).collect(),
+                    spelling: (!spelling.is_usual()).then(|| spelling.clone()),
+                });
             }
             entries.push((&hosts[..], number));
         }
@@ -53,20 +63,59 @@ impl Kin {
         Kin { by_host, families, sites }
     }
 
+    /// Of sites that say nothing of their spelling.
+    #[cfg(test)]
+    pub(crate) fn new<'p>(sites: impl IntoIterator<Item = (&'p [HostPattern], bool)>) -> Kin {
+        let usual = Spelling::default();
+        Kin::of_sites(sites.into_iter().map(|(hosts, same_content)| (hosts, same_content, &usual)))
+    }
+
     /// Nobody has kin.
     pub fn is_empty(&self) -> bool {
         self.families.is_empty()
     }
 
-    /// Whether a family has more hosts than can be told one by one.
+    /// Whether hosts with the same content are more than can be told one by one.
     pub(crate) fn has_wildcard(&self) -> bool {
         let is_exact = |host: &HostPattern| matches!(host, HostPattern::Exact(_));
-        self.families.iter().any(|family| !family.hosts.iter().all(is_exact))
+        let mut alike = self.families.iter().filter(|family| family.mark.is_some());
+        alike.any(|family| !family.hosts.iter().all(is_exact))
     }
 
     /// Whether a rule for one host holds for the other.
     pub fn are_one(&self, one: &str, other: &str) -> bool {
-        one == other || self.family(one).is_some_and(|family| self.family(other) == Some(family))
+        let alike = || self.family(one).filter(|family| self.mark(*family).is_some());
+        one == other || alike().is_some_and(|family| self.family(other) == Some(family))
+    }
+
+    /// What the site of a host says of its spelling; `None` where nothing is said.
+    pub fn spelling(&self, host: &str) -> Option<&Spelling> {
+        self.family(host).and_then(|family| self.spelling_of(family))
+    }
+
+    /// Whether the two are the same resource, in any spelling, under any host with the same content.
+    pub fn is_same(&self, one: &Url, other: &Url) -> bool {
+        if !self.are_one(one.host(), other.host()) {
+            return false;
+        }
+        match self.spelling(one.host()) {
+            None => one.is_same_where(other, |_, _| true),
+            Some(spelling) => {
+                let (one, other) = (one.spelled(spelling), other.spelled(spelling));
+                let is_among = |asked: &Folded, all: &Spelled| {
+                    all.readings.iter().any(|reading| reading.path_and_query() == asked.path_and_query())
+                };
+                one.readings.iter().any(|reading| is_among(reading, &other))
+            }
+        }
+    }
+
+    /// Calls `covers` with every reading of a URL, as its site's spelling has it, until one is covered.
+    pub fn any_reading(&self, url: &Url, covers: impl FnMut(&Folded) -> bool) -> bool {
+        match self.spelling(url.host()) {
+            None => url.readings().any(covers),
+            Some(spelling) => url.spelled(spelling).readings.iter().any(covers),
+        }
     }
 
     pub(crate) fn family(&self, host: &str) -> Option<u32> {
@@ -77,13 +126,30 @@ impl Kin {
         0..self.families.len() as u32
     }
 
-    /// What stands for all hosts of a family.
-    pub(crate) fn mark(&self, family: u32) -> &str {
-        self.families.get(family as usize).map_or("", |family| &family.mark)
+    pub(crate) fn spelling_of(&self, family: u32) -> Option<&Spelling> {
+        self.families.get(family as usize).and_then(|family| family.spelling.as_ref())
     }
 
-    /// Whether a host of the family is `top`, or stands under it.
+    /// Some site ignores case.
+    pub(crate) fn ignores_case(&self) -> bool {
+        self.families.iter().filter_map(|family| family.spelling.as_ref()).any(|spelling| spelling.ignore_case)
+    }
+
+    /// What its family's rules for URLs of a host stand under.
+    pub(crate) fn stand_in<'h>(&'h self, family: u32, host: &'h str) -> &'h str {
+        self.mark(family).unwrap_or(host)
+    }
+
+    /// What stands for all hosts of a family, if they have the same content.
+    pub(crate) fn mark(&self, family: u32) -> Option<&str> {
+        self.families.get(family as usize).and_then(|family| family.mark.as_deref())
+    }
+
+    /// Whether a host of a family with the same content is `top`, or stands under it.
     pub(crate) fn reaches(&self, family: u32, top: &str) -> bool {
+        if self.mark(family).is_none() {
+            return false;
+        }
         let is_in =
             |host: &str| host.strip_suffix(top).is_some_and(|before| before.is_empty() || before.ends_with('.'));
         let named = self.families.get(family as usize).into_iter().flat_map(|family| &family.hosts);
@@ -99,9 +165,12 @@ impl Kin {
         self.families().filter(move |family| self.reaches(*family, top))
     }
 
-    /// Hosts of a family that patterns are tried with: those that it names, one for each wildcard, and
-    /// those that the patterns themselves name whole.
+    /// Hosts of a family that patterns are tried with beside the one that is asked for: those that it names, one for
+    /// each wildcard, and those that the patterns themselves name whole.
     pub(crate) fn hosts_to_try<'p>(&self, family: u32, of_patterns: impl Iterator<Item = &'p str>) -> Vec<Box<str>> {
+        if self.mark(family).is_none() {
+            return Vec::new();
+        }
         let named = self.families.get(family as usize).into_iter().flat_map(|family| &family.hosts);
         let mut hosts: Vec<Box<str>> = named
             .filter_map(|host| match host {
@@ -117,11 +186,24 @@ impl Kin {
         hosts
     }
 
-    /// Whether a pattern is about a host's path under another host of its family.
-    pub fn covers(&self, pattern: &Pattern, asked: &terms::Folded) -> bool {
-        let Some(family) = self.family(asked.host()) else { return false };
+    /// Whether a pattern is about a URL: as its site's spelling has it, and under other hosts of its family.
+    pub fn covers(&self, pattern: &Pattern, url: &Url) -> bool {
+        let Some(family) = self.family(url.host()) else {
+            return url.readings().any(|reading| pattern.covers(reading));
+        };
         let hosts = self.hosts_to_try(family, pattern.starts().iter().filter_map(|start| start.strip_suffix('/')));
-        hosts.iter().any(|host| pattern.covers(&asked.at_host(host)))
+        let tries = |pattern: &Pattern, reading: &Folded| {
+            pattern.covers(reading) || hosts.iter().any(|host| pattern.covers(&reading.at_host(host)))
+        };
+        match self.spelling_of(family) {
+            None => url.readings().any(|reading| tries(pattern, reading)),
+            Some(spelling) => {
+                let cased = spelling.ignore_case.then(|| pattern.in_any_case());
+                let pattern = cased.as_ref().unwrap_or(pattern);
+                let Spelled { readings, whole } = url.spelled(spelling);
+                readings.iter().chain(&whole).any(|reading| tries(pattern, reading))
+            }
+        }
     }
 }
 

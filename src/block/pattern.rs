@@ -76,19 +76,31 @@ impl Pattern {
             let what = "a pattern is tried on canonical text, which is ASCII; write %C3%A9 for é";
             return Err(BadPattern::new(at, what));
         }
-        let mut parser = ParserBuilder::new().unicode(false).utf8(false).nest_limit(MAX_NESTING).build();
-        let hir = parser.parse(source).map_err(|error| unreadable(&error))?;
+        Pattern::compile(source, false, MAX_SIZE)
+    }
+
+    /// The same, whatever the case of letters, for what is asked of a site that ignores case.
+    #[must_use]
+    pub fn in_any_case(&self) -> Pattern {
+        // Where one letter was, there are two: no pattern grows beyond this.
+        Pattern::compile(&self.source, true, 4 * MAX_SIZE).unwrap_or_else(|_| self.clone())
+    }
+
+    fn compile(source: &str, ignore_case: bool, most: usize) -> Result<Pattern, BadPattern> {
+        let mut parser = ParserBuilder::new();
+        let parser = parser.unicode(false).utf8(false).nest_limit(MAX_NESTING).case_insensitive(ignore_case);
+        let hir = parser.build().parse(source).map_err(|error| unreadable(&error))?;
         match hir.properties().minimum_len() {
             None => return Err(BadPattern::new(0, "no text matches this pattern")),
             Some(0) => return Err(BadPattern::new(0, "this pattern matches the empty text, and so every URL")),
             Some(_) => {}
         }
         let starts = starts(&hir)?;
-        let limited = configuration(MAX_SIZE).nfa_size_limit(Some(MAX_SIZE));
+        let limited = configuration(most).nfa_size_limit(Some(most));
         let too_large = |_| {
             let what = format!(
                 "compiled, this pattern takes more than {} KiB; split it, or count less with {{…}}",
-                MAX_SIZE >> 10
+                most >> 10
             );
             BadPattern::new(0, what)
         };

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use terms::ruling::Disclose;
+use terms::url::{Parameters, Spelling};
 use terms::{BlockStatus, Countries, Digest, Folded, Timestamp, Url, UrlError, url};
 
 use crate::kin::Kin;
+use crate::list;
 use crate::pattern::Pattern;
 
 /// One rule, as read; an index holds it in a denser form.
@@ -48,6 +50,11 @@ impl Place {
     /// As [`Url::parse`] reads it.
     pub fn read(text: &str) -> Result<Place, UrlError> {
         url::readings(text).map(|readings| Place { readings })
+    }
+
+    /// The same as a site's spelling has it.
+    pub(crate) fn read_by(text: &str, spelling: &Spelling) -> Result<Place, UrlError> {
+        url::readings_by(text, spelling).map(|readings| Place { readings })
     }
 
     /// The usual reading first. They differ in their paths alone.
@@ -127,42 +134,46 @@ impl Rule {
         format!("{}{text}", if self.exception { "!" } else { "" })
     }
 
-    /// Whether this rule is about `url` in any of its readings, or about its place under a host that is
-    /// of one family, whatever the time. A digest rule is about bytes, never about a URL.
+    /// Whether this rule is about `url` in any of its readings, as its site's spelling has them, or about its place
+    /// under a host that is of one family, whatever the time. A digest rule is about bytes, never about a URL.
     pub fn covers(&self, url: &Url, kin: &Kin) -> bool {
-        url.readings().any(|asked| self.covers_reading(asked, kin))
-    }
-
-    fn covers_reading(&self, asked: &Folded, kin: &Kin) -> bool {
+        let asked = url.host();
         match &self.subject {
-            Subject::Url(place) => {
-                let at = |named: &Folded| kin.are_one(named.host(), asked.host()) && named.path() == asked.path();
-                place.readings().iter().any(at) && self.takes_query(place, asked)
-            }
-            Subject::Prefix(place) => {
-                let at =
-                    |named: &Folded| kin.are_one(named.host(), asked.host()) && lies_in(asked.path(), named.path());
-                place.readings().iter().any(at) && self.takes_query(place, asked)
-            }
-            Subject::Host(host) => kin.are_one(host, asked.host()),
+            Subject::Url(place) => self.covers_place(place, url, kin, |path, named| path == named),
+            Subject::Prefix(place) => self.covers_place(place, url, kin, lies_in),
+            Subject::Host(host) => kin.are_one(host, asked),
             Subject::HostTree(host) => {
-                let before = asked.host().strip_suffix(&**host);
+                let before = asked.strip_suffix(&**host);
                 before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
-                    || kin.family(asked.host()).is_some_and(|family| kin.reaches(family, host))
+                    || kin.family(asked).is_some_and(|family| kin.reaches(family, host))
             }
             Subject::Digest(_) => false,
-            Subject::Pattern(pattern) => pattern.covers(asked) || kin.covers(pattern, asked),
+            Subject::Pattern(pattern) => kin.covers(pattern, url),
         }
     }
 
-    fn takes_query(&self, place: &Place, asked: &Folded) -> bool {
-        query_agrees(place.query(), self.attributes.exact_query, asked)
+    fn covers_place(&self, place: &Place, url: &Url, kin: &Kin, is_at: fn(&str, &str) -> bool) -> bool {
+        if !kin.are_one(place.host(), url.host()) {
+            return false;
+        }
+        let spelled = kin.spelling(url.host()).and_then(|spelling| list::place_by(&self.text, spelling));
+        let place = spelled.as_ref().unwrap_or(place);
+        kin.any_reading(url, |asked| {
+            place.readings().iter().any(|named| is_at(asked.path(), named.path()))
+                && query_agrees(place.query(), self.attributes.exact_query, asked)
+        })
     }
 }
 
 /// Whether `path` is `top` or stands below it; both canonical.
 fn lies_in(path: &str, top: &str) -> bool {
     top == "/" || path.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The same at a site whose origins ignore some parameters, where the rule may name such.
+pub(crate) fn query_agrees_without(ignored: &Parameters, named: Option<&str>, exact: bool, asked: &Folded) -> bool {
+    let left = ignored.left_out_of(named).collect::<Vec<&str>>().join("&");
+    query_agrees((!left.is_empty()).then_some(&*left), exact, asked)
 }
 
 /// Whether a request's pairs are what a rule with the pairs `named` asks for: all of them and perhaps

@@ -15,14 +15,14 @@ impl Cache {
     }
 
     /// The digests of the representations that are stored of `url` in every spelling, each once, with how many bytes
-    /// they have. `are_one` says which hosts are as good as one. What lies in slices has none, nor has an error, nor what is
+    /// they have. `is_same` says of a URL whether it is as good as this one. What lies in slices has none, nor has an error, nor what is
     /// empty, as many answers are; what was compressed here is blocked with what it was made of.
-    pub fn contents(&self, url: &Url, are_one: &dyn Fn(&str, &str) -> bool) -> BTreeMap<Digest, u64> {
+    pub fn contents(&self, url: &Url, is_same: &dyn Fn(&Url) -> bool) -> BTreeMap<Digest, u64> {
         let memory = &self.0.memory;
         let variants: Vec<_> = memory.keys_at(url).into_iter().filter_map(|key| memory.look(key)).collect();
         let entries = variants.iter().flat_map(|variants| variants.entries());
         let came_whole = |entry: &Entry| entry.status() == StatusCode::OK && !entry.is_coded();
-        let of_url = entries.filter(|entry| entry.url().is_same_where(url, are_one) && came_whole(entry));
+        let of_url = entries.filter(|entry| is_same(entry.url()) && came_whole(entry));
         let told = of_url.filter_map(|entry| Some((entry.digest()?, entry.length()?)));
         told.filter(|(_, length)| *length > 0).collect()
     }
@@ -47,7 +47,7 @@ mod tests {
         store("/a", "it", b"");
         fill_with(&cache, "/a?x", &[], &head(404, &[("cache-control", "max-age=60")]), b"not found", moment());
         let (_, url) = ask("GET", "/a", &[]);
-        let found = cache.contents(&url, &|one, other| one == other);
+        let found = cache.contents(&url, &|stored| stored.is_same(&url));
         assert_eq!(found, BTreeMap::from([(Digest::of(b"hallo"), 5), (Digest::of(b"salut"), 5)]));
     }
 }

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{COOKIE, HeaderMap, HeaderName};
-use terms::paths::PathPattern;
+use http::header::{COOKIE, HeaderMap, HeaderName, HeaderValue};
+use terms::paths::{Case, PathPattern};
 use terms::url::Scheme;
 use terms::{Ask, Url};
 
@@ -140,16 +140,22 @@ fn cookies(fields: &HeaderMap) -> impl Iterator<Item = (&[u8], &[u8])> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bypass {
     pub paths: Vec<PathPattern>,
+    /// Of letters in these paths.
+    pub case: Case,
     /// Those that carry one of these cookies.
     pub cookies: Vec<String>,
     /// Those that carry one of these fields.
     pub fields: Vec<HeaderName>,
+    /// Those in which one of these fields says anything but the URL's own authority.
+    pub hosts: Vec<HeaderName>,
 }
 
 impl Bypass {
     pub(crate) fn covers(&self, ask: &Ask, url: &Url) -> bool {
+        let names_other = |value: &HeaderValue| value.as_bytes() != url.authority().as_bytes();
         self.fields.iter().any(|name| ask.fields.contains_key(name))
-            || self.paths.iter().any(|path| url.readings().any(|one| path.covers(one.path())))
+            || self.hosts.iter().any(|name| ask.fields.get_all(name).iter().any(names_other))
+            || self.paths.iter().any(|path| url.readings().any(|one| path.covers_in(one.path(), self.case)))
             || (!self.cookies.is_empty()
                 && cookies(&ask.fields).any(|(name, _)| self.cookies.iter().any(|wanted| wanted.as_bytes() == name)))
     }
@@ -202,8 +208,10 @@ mod tests {
     fn a_bypass_is_by_path_cookie_or_field() {
         let bypass = Bypass {
             paths: vec![PathPattern::Under("/admin".to_owned())],
+            case: Case::Tells,
             cookies: texts(&["session"]),
             fields: vec![HeaderName::from_static("x-preview")],
+            hosts: vec![HeaderName::from_static("x-host")],
         };
         for (target, fields, passes) in [
             ("/a", vec![], false),
@@ -214,6 +222,8 @@ mod tests {
             ("/a", vec![("cookie", "b=1;session=x")], true),
             ("/a", vec![("cookie", "session")], true),
             ("/a", vec![("x-preview", "")], true),
+            ("/a", vec![("x-host", "photos.example")], false),
+            ("/a", vec![("x-host", "photos.example"), ("x-host", "i.example")], true),
         ] {
             let (ask, url) = ask("GET", target, &fields);
             assert_eq!(bypass.covers(&ask, &url), passes, "{target} {fields:?}");

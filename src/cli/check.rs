@@ -174,7 +174,8 @@ impl Good {
             let what = format!("{} {}", one.files.cert.display(), one.warning.as_ref()?);
             Some(Surprise { about: "a certificate", what })
         });
-        let kin = Kin::new(self.meant.sites.iter().map(|site| (&site.hosts[..], site.same_content)));
+        let kin =
+            Kin::of_sites(self.meant.sites.iter().map(|site| (&site.hosts[..], site.same_content, &site.spelling)));
         let patterns = block::patterns_at_large(&self.tables(), &kin);
         let patterns = patterns.map(|what| Surprise { about: "same content", what });
         let unread = self.lists.iter().filter(|list| !list.unread.is_empty()).map(|list| {

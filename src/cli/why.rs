@@ -72,7 +72,7 @@ impl Why {
         let lists = read_lists(&meant).map_err(|errors| Failure::config(lists_unusable(&errors)))?;
         let tables = lists.into_iter().map(|list| list.table).collect();
         let edits = Edits::read(&meant.state.join("blocks")).map_err(Failure::config)?;
-        let kin = Kin::new(meant.sites.iter().map(|site| (&site.hosts[..], site.same_content)));
+        let kin = Kin::of_sites(meant.sites.iter().map(|site| (&site.hosts[..], site.same_content, &site.spelling)));
         let index = Index::with_kin(0, edits, tables, Arc::new(kin), None);
         let case = Case { now: Clock::system().wall(), whom: &|| residence(self.country) };
         let explanation = index.explain(url, case);

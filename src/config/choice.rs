@@ -9,6 +9,7 @@ use super::meant::Audit;
 use crate::access_log::Format;
 use terms::country::Doubt;
 use terms::ruling::Disclose;
+use terms::url::{EncodedSlash, PathParams};
 
 /// Words, each with what it stands for; no two stand for the same.
 pub(super) type Choices<T> = &'static [(&'static str, T)];
@@ -55,6 +56,12 @@ pub(super) enum Towards {
 }
 
 pub(super) const TOWARDS: Choices<Towards> = &[("client", Towards::Client), ("origin", Towards::Origin)];
+
+pub(super) const PATH_PARAMS: Choices<PathParams> =
+    &[("ignored", PathParams::Ignored), ("distinct", PathParams::Distinct)];
+
+pub(super) const ENCODED_SLASH: Choices<EncodedSlash> =
+    &[("slash", EncodedSlash::Slash), ("distinct", EncodedSlash::Distinct)];
 
 /// What a word stands for.
 pub(super) fn choose<T: Copy>(text: &str, choices: Choices<T>) -> Result<T, Wrong> {

@@ -11,7 +11,7 @@ use super::listeners::SELF_SIGNED;
 use super::meant::{Admin, Audit, Edge, Listener, Meant, Site, Takedown};
 use super::purging::{self, Purging};
 use super::units::{show_byte_rate, show_duration, show_size};
-use super::{compression, geo, limits, lists, rules, ways};
+use super::{compression, geo, limits, lists, rules, spelling, ways};
 use crate::access_log::{self, Destination};
 use crate::certificates::Wanted;
 use crate::quota;
@@ -243,6 +243,10 @@ pub(super) fn site(site: &Site) -> Vec<Row> {
                 false => "",
             }),
             row("same_content", site.same_content),
+            row("spelling", spelling::value(&site.spelling)).remark(match site.spelling.is_usual() {
+                true => "what some server could take for the same is the same, but for case",
+                false => "as the operator says of the origins",
+            }),
             row("redirect_to_https", site.redirect_to_https),
         ];
     rows.splice(2..2, ways::rows(site));

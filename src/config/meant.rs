@@ -9,6 +9,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 use terms::Network;
 use terms::ruling::Disclose;
+use terms::url::Spelling;
 
 use super::purging::Purging;
 use crate::access_log::{self, Destination, Format};
@@ -126,6 +127,8 @@ pub struct Site {
     pub caching: cache::Caching,
     /// A rule for one of the hosts holds for all.
     pub same_content: bool,
+    /// What its origins take for the same URL.
+    pub spelling: Spelling,
     /// How long nothing may move in a tunnel.
     pub tunnel_timeout: Duration,
     /// Fields of requests that go to the origin though they are dropped otherwise.
@@ -235,6 +238,7 @@ impl Site {
             to_origin: Vec::new(),
             caching: cache::Caching::default(),
             same_content: false,
+            spelling: Spelling::default(),
             tunnel_timeout: TUNNEL_TIMEOUT,
             pass_fields: Vec::new(),
             redirect_to_https: false,

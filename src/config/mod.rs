@@ -27,6 +27,7 @@ mod reader;
 mod rules;
 mod schema;
 mod site;
+mod spelling;
 mod surprises;
 mod typed;
 pub mod units;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use cache::{Bypass, KeyRules, Lifetimes, Negative, Rules};
 use serde_json::{Value, json};
+use terms::paths::Case;
 
 use super::errors::{Wrong, quoted};
 use super::header::field_name;
@@ -25,7 +26,8 @@ const MOST: usize = 64;
 const ERRORS: [u16; 8] = [404, 405, 410, 414, 500, 502, 503, 504];
 
 impl Judge<'_, '_> {
-    pub(super) fn cache_rules(&mut self, rules: typed::Rules) -> Rules {
+    /// `case` is that of letters in paths.
+    pub(super) fn cache_rules(&mut self, rules: typed::Rules, case: Case) -> Rules {
         let on = |flag: Option<At<bool>>, default| flag.map_or(default, |flag| flag.value);
         Rules {
             lifetimes: Lifetimes {
@@ -39,7 +41,7 @@ impl Judge<'_, '_> {
                 sorted: on(rules.sort_query, false),
                 cookies: self.names(rules.key_cookies, cookie),
             },
-            bypass: rules.bypass.map(|bypass| self.bypass(bypass)).unwrap_or_default(),
+            bypass: rules.bypass.map(|bypass| self.bypass(bypass, case)).unwrap_or_default(),
             no_collapse: !on(rules.collapse, true),
             stale_with_s_maxage: on(rules.stale_with_s_maxage, false),
             show_key: on(rules.show_key, false),
@@ -61,7 +63,7 @@ impl Judge<'_, '_> {
         Negative { ttl, statuses: if statuses.is_empty() { ERRORS.to_vec() } else { statuses } }
     }
 
-    fn bypass(&mut self, bypass: typed::Bypass) -> Bypass {
+    fn bypass(&mut self, bypass: typed::Bypass, case: Case) -> Bypass {
         if bypass.paths.is_none() && bypass.cookies.is_none() && bypass.fields.is_none() {
             let help = "write bypass = { paths = [\"/admin/*\"] }, or `cookies`, or `fields`";
             self.faults.add(&bypass.at, Wrong::new("nothing goes past the cache by this", help));
@@ -70,12 +72,18 @@ impl Judge<'_, '_> {
         let paths = self.few(bypass.paths);
         Bypass {
             paths: paths.into_iter().filter_map(|path| self.path_pattern(path, &mut taken)).collect(),
+            case,
             cookies: self.names(bypass.cookies, cookie),
             fields: self.names(bypass.fields, field_name),
+            hosts: Vec::new(),
         }
     }
 
-    fn names<T>(&mut self, written: Option<At<Vec<At<String>>>>, read: fn(&str) -> Result<T, Wrong>) -> Vec<T> {
+    pub(super) fn names<T>(
+        &mut self,
+        written: Option<At<Vec<At<String>>>>,
+        read: fn(&str) -> Result<T, Wrong>,
+    ) -> Vec<T> {
         self.few(written).into_iter().filter_map(|name| self.checked(name, read)).collect()
     }
 
@@ -90,7 +98,7 @@ impl Judge<'_, '_> {
 }
 
 /// As it stands in a query, before `=`; `*` at its end is whatever stands there.
-fn parameter(text: &str) -> Result<String, Wrong> {
+pub(super) fn parameter(text: &str) -> Result<String, Wrong> {
     let name = text.strip_suffix('*').unwrap_or(text);
     let is_one = !text.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic() && !b"&=;#?*".contains(&byte));
     is_one.then(|| text.to_owned()).ok_or_else(|| {

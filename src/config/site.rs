@@ -152,7 +152,9 @@ impl Judge<'_, '_> {
             slices: site.slices.map(|slices| self.size(Some(slices), SLICES.0, SLICES.0..=SLICES.1)),
             ..cache::Caching::default()
         };
-        meant.caching.rules = site.cache.map(|rules| Arc::new(self.cache_rules(rules))).unwrap_or_default();
+        meant.spelling = site.spelling.map(|spelling| self.spelling(spelling)).unwrap_or_default();
+        let case = meant.spelling.case();
+        meant.caching.rules = site.cache.map(|rules| Arc::new(self.cache_rules(rules, case))).unwrap_or_default();
         meant.caching.compression = site.compress.map(|compress| Arc::new(self.compression(compress)));
         meant.same_content = self.same_content(site.same_content, &meant.hosts);
         meant.redirect_to_https = site.redirect_to_https.is_some_and(|redirect| self.redirect_to_https(redirect, edge));

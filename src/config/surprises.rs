@@ -4,6 +4,7 @@ use audit::OnPressure;
 use feeds::{Feed, OnStale};
 use hooks::{Call, Hook, Secrets};
 use serde::Serialize;
+use terms::url::{EncodedSlash, PathParams};
 
 use super::meant::{Meant, Site};
 use super::units::{show_duration, show_size};
@@ -92,6 +93,7 @@ fn of_site(site: &Site) -> Vec<Surprise> {
         let what = format!("a rule for any host that no other site has blocks its path under all hosts of site {name}");
         all.push(surprise("same content", what));
     }
+    all.extend(of_spelling(site));
     all.extend(of_purging(site));
     if !site.pass_fields.is_empty() {
         let fields = site.pass_fields.iter().map(http::HeaderName::as_str).collect::<Vec<_>>().join(", ");
@@ -99,6 +101,24 @@ fn of_site(site: &Site) -> Vec<Surprise> {
         all.push(surprise("believing clients", what));
     }
     all
+}
+
+fn of_spelling(site: &Site) -> Vec<Surprise> {
+    let (name, spelling) = (&site.name, &site.spelling);
+    let slash =
+        "an origin that takes %2F or %5C for a slash, as nginx and Apache's AllowEncodedSlashes On do, hands out";
+    let params = "an origin that ignores ;params, as Tomcat does, hands out";
+    let loose = [
+        (spelling.encoded_slash == EncodedSlash::Distinct, "encoded slashes", "encoded_slash", slash),
+        (spelling.path_params == PathParams::Distinct, "path parameters", "path_params", params),
+    ];
+    let told = |about, key, who| {
+        surprise(
+            about,
+            format!("site {name} has spelling.{key} = \"distinct\": {who} what is blocked, by that spelling"),
+        )
+    };
+    loose.into_iter().filter(|(is_set, ..)| *is_set).map(|(_, about, key, who)| told(about, key, who)).collect()
 }
 
 fn of_slices(site: &Site, max_object: u64) -> Option<Surprise> {

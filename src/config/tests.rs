@@ -4,6 +4,7 @@ use std::time::Duration;
 use block::list::Format;
 use block::{Foreign, Listed};
 use cache::coding::Coding;
+use terms::url::{EncodedSlash, PathParams};
 
 use super::*;
 use crate::certificates::Wanted;
@@ -97,6 +98,7 @@ limits = { connections_per_address = 1, requests_per_address = "2/s", burst = 3,
 cache = { ttl = "1m", max_ttl = "2m", heuristics = false, negative = { ttl = "3s", statuses = [404] }, ignore_query = ["utm_*"], sort_query = true, key_cookies = ["lang"], bypass = { paths = ["/admin/*"], cookies = ["session"], fields = ["X-Preview"] }, collapse = false, stale_with_s_maxage = true, show_key = true }
 purge = { allow = ["192.0.2.0/24"], token_file = "purge.tokens" }
 same_content = true
+spelling = { ignore_case = true, ignore_query = ["utm_*", "f[%41]"], path_params = "distinct", encoded_slash = "distinct" }
 redirect_to_https = true
 [[site.route]]
 path = "/api/*"
@@ -343,7 +345,10 @@ fn reads_every_key() {
     assert_eq!(times, [1, 2, 3].map(Duration::from_millis));
     assert_eq!(site.tunnel_timeout, Duration::from_millis(4));
     assert_eq!((origin.url(), origin.max_connections), ("http://[::1]:3000".to_owned(), 4));
-    assert!(site.same_content);
+    assert!(site.same_content && site.spelling.ignore_case);
+    assert_eq!(site.spelling.ignored.names(), ["utm_*", "f[%41]"]);
+    let (params, slash) = (site.spelling.path_params, site.spelling.encoded_slash);
+    assert_eq!((params, slash), (PathParams::Distinct, EncodedSlash::Distinct));
     assert_eq!(site.caching.slices, Some(1 << 20));
     let compression = site.caching.compression.as_deref().unwrap();
     assert_eq!(compression.codings, [Coding::Gzip, Coding::Br]);
@@ -622,6 +627,9 @@ fn names_the_place_of_each_fault_of_a_site() {
         (format!("{origin}\nhosts = [\"x.example\"]\npurge = {{ token_file = \"none\" }}"), 4, 24, "can't be read"),
         (format!("{origin}\nhosts = [\"x.example\"]\npass_fields = [\"a b\"]"), 4, 16, "not the name of a field"),
         (format!("{origin}\nhosts = [\"x.example\"]\npass_fields = [\"TE\"]"), 4, 16, "can't be passed"),
+        (format!("{origin}\nhosts = [\"x.example\"]\nspelling.ignore_query = [\"a=b\"]"), 4, 26, "not the name of a"),
+        (format!("{origin}\nhosts = [\"x.example\"]\nspelling.ignore_query = [\"a%zz\"]"), 4, 26, "can't be read"),
+        (format!("{origin}\nhosts = [\"x.example\"]\nspelling.path_params = \"folded\""), 4, 24, "not a choice"),
         (format!("{origin}\nhosts = [\"x.example\"]\nmax_origin_connections = 0"), 4, 26, "too little"),
         ("hosts = [\"x.example\"]\norigin = \"127.0.0.1:3000\"".to_owned(), 3, 10, "no scheme"),
         ("hosts = [\"x.example\"]\norigin = []".to_owned(), 3, 10, "no origin"),

@@ -6,6 +6,7 @@ mod geo;
 mod hook;
 mod rules;
 mod site;
+mod spelling;
 mod takedown;
 
 use std::time::Duration;
@@ -25,6 +26,7 @@ pub(super) use geo::Geo;
 pub(super) use hook::Hook;
 pub(super) use rules::{Bypass, Negative, Rules};
 pub(super) use site::{Check, Eject, Header, ORIGIN_HELP, Origin, Purging, Redirect, Route};
+pub(super) use spelling::Spelling;
 pub(super) use takedown::{Feed, Listed, Takedown};
 
 pub(super) const SITE_HELP: &str =
@@ -146,6 +148,7 @@ pub(super) struct Site {
     pub(super) cache: Option<Rules>,
     pub(super) purge: Option<Purging>,
     pub(super) same_content: Option<At<bool>>,
+    pub(super) spelling: Option<Spelling>,
     pub(super) redirect_to_https: Option<At<bool>>,
 }
 
@@ -343,6 +346,7 @@ impl Site {
             cache: site.inner("cache", "site.cache", Rules::read),
             purge: site.inner("purge", "site.purge", Purging::read),
             same_content: site.flag("same_content"),
+            spelling: site.inner("spelling", "site.spelling", Spelling::read),
             redirect_to_https: site.flag("redirect_to_https"),
         };
         site.end();

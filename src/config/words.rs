@@ -197,6 +197,17 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ("site.route", "Paths that go to other origins; the longest decides."),
     ("site.route.origin", "Where they go, as in `site.origin`."),
     ("site.route.path", "A path, or a path and all below, such as \"/api/*\"."),
+    ("site.spelling", "Which spellings the origins take for the same URL, where that is not what all servers might."),
+    (
+        "site.spelling.encoded_slash",
+        "\"distinct\": %2F and %5C in a path are characters of a name, and separate nothing.",
+    ),
+    ("site.spelling.ignore_case", "Paths that differ in case alone are one: a rule for one covers the others."),
+    (
+        "site.spelling.ignore_query",
+        "Parameters that the origins ignore, such as \"utm_*\": rules are compared without them.",
+    ),
+    ("site.spelling.path_params", "\"distinct\": `;x` behind a segment of a path is a part of its name."),
     (
         "site.slices",
         "Fetch and keep large objects in slices of this size, such as \"1MiB\": what is read of them, and no more.",

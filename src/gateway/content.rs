@@ -52,7 +52,7 @@ impl Gateway {
     /// what it sends, and nothing of it is stored.
     pub async fn contents(&self, url: &Url) -> Result<Found, Unknown> {
         let index = self.blocks.index();
-        let stored = self.cache.contents(url, &|one, other| index.kin().are_one(one, other));
+        let stored = self.cache.contents(url, &|stored| index.kin().is_same(url, stored));
         let content = |(digest, bytes)| Content { digest, bytes };
         let fetched = stored.is_empty();
         let contents = match fetched {

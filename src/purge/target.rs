@@ -68,8 +68,8 @@ impl Prefix {
         let is_under = |top: &str, path: &str| {
             path.strip_prefix(top).is_some_and(|rest| top == "/" || rest.is_empty() || rest.starts_with('/'))
         };
-        kin.are_one(self.0.host(), url.host())
-            && url.readings().any(|one| self.0.readings().any(|top| is_under(top.path(), one.path())))
+        let covers = |path: &str| kin.any_reading(&self.0, |top| is_under(top.path(), path));
+        kin.are_one(self.0.host(), url.host()) && kin.any_reading(url, |one| covers(one.path()))
     }
 
     pub fn canonical(&self) -> String {

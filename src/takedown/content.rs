@@ -16,8 +16,8 @@ impl Takedown {
         let (index, now) = (self.blocks.index(), self.clock.now());
         let case = Case { now: now.wall, whom: &|| residence };
         let name = sites.name_of(url);
-        let is_same = |other: &Url| other.is_same_where(&name, |one, other| index.kin().are_one(one, other));
-        let (stored, left_out) = self.cache.stored(&name, &is_same, now);
+        let is_same_as = |url: &Url, other: &Url| index.kin().is_same(url, other);
+        let (stored, left_out) = self.cache.stored(&name, &|other| is_same_as(&name, other), now);
         let objects = stored.into_iter().map(|one| Object {
             url: one.url.canonical().to_owned(),
             form: one.form.as_str().to_owned(),
@@ -33,7 +33,8 @@ impl Takedown {
                 .collect(),
         });
         let recent = self.log.recent();
-        let served: Vec<_> = recent.iter().filter(|served| served.url.is_same(url)).collect();
+        let served: Vec<_> =
+            recent.iter().filter(|served| served.url.host() == url.host() && is_same_as(url, &served.url)).collect();
         // What is remembered hangs on the scheme, too.
         let known = [Scheme::Https, Scheme::Http].into_iter().find_map(|scheme| {
             let url = url.with_target(scheme, url.target()).ok()?;

@@ -5,7 +5,7 @@ use http::Method;
 use http::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 use http::uri::Uri;
 
-use crate::url::{Scheme, Url};
+use crate::url::{EncodedSlash, Parameters, PathParams, Scheme, Spelling, Url};
 use crate::wire::answer::AnswerWalk;
 use crate::wire::framing::{BodyWalk, Framing};
 use crate::wire::head::{BadHead, Limits, RequestWalk, walk};
@@ -26,6 +26,41 @@ pub fn url(text: &str) {
     let asked = Url::of_request(Scheme::Http, &target, &HeaderMap::from_iter([(HOST, host)]));
     let asked = asked.unwrap_or_else(|error| panic!("{text:?}: what it asks for can't be asked: {error}"));
     assert_eq!(asked.canonical(), url.canonical(), "{text:?}");
+    spellings().iter().for_each(|spelling| spelled(&url, spelling));
+}
+
+/// Every choice of a site's with every other.
+pub fn spellings() -> Vec<Spelling> {
+    let spelling = |bits: u8| Spelling {
+        ignore_case: bits & 1 != 0,
+        ignored: Parameters::read(if bits & 2 != 0 { vec!["x".to_owned(), "utm_*".to_owned()] } else { Vec::new() })
+            .unwrap_or_default(),
+        path_params: if bits & 4 != 0 { PathParams::Distinct } else { PathParams::Ignored },
+        encoded_slash: if bits & 8 != 0 { EncodedSlash::Distinct } else { EncodedSlash::Slash },
+    };
+    (0..16).map(spelling).collect()
+}
+
+/// At a site, too, a URL folds to texts that fold to themselves. What a site tells apart is told by no less than what
+/// nobody else does, and it is the same request whatever it is called.
+fn spelled(url: &Url, spelling: &Spelling) {
+    let spelled = url.spelled(spelling);
+    if spelling.is_usual() {
+        assert!(spelled.readings.iter().eq(url.readings()), "{url:?}");
+    }
+    for reading in spelled.readings.iter().chain(&spelled.whole) {
+        let again = Url::parse(reading.as_str()).unwrap_or_else(|error| panic!("{reading:?} is no URL: {error}"));
+        assert_eq!(again.spelled(spelling).canonical(), reading, "{url:?} {spelling:?}");
+        assert!(again.spelled(spelling).readings.len() == 1, "{url:?} {spelling:?}");
+        if !spelling.merges_more() {
+            assert!(url.is_same(&again), "{url:?} is {reading:?} by {spelling:?} alone");
+        }
+    }
+    let called = url.called_by(spelling);
+    assert_eq!(called.folded(), spelled.canonical());
+    let asks = |url: &Url| (url.key(), url.target().to_owned(), url.authority().to_owned(), url.scheme());
+    assert_eq!(asks(&called), asks(url));
+    assert_eq!(called.spelled(spelling), spelled);
 }
 
 /// A target that passes as a request's is a URL or an error, and the canonical URL of one is its own. What it is made

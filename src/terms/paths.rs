@@ -15,19 +15,27 @@ pub enum PathPattern {
 
 impl PathPattern {
     pub fn covers(&self, path: &str) -> bool {
-        match self {
-            PathPattern::Exact(exact) => path == exact,
-            PathPattern::Under(top) => {
-                path.strip_prefix(&**top).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-            }
-        }
+        self.covers_in(path, Case::Tells)
     }
 
-    /// What stands behind the pattern's own segments, without a `/` at its beginning.
+    pub fn covers_in(&self, path: &str, case: Case) -> bool {
+        let (top, is_under) = match self {
+            PathPattern::Exact(exact) => (exact, false),
+            PathPattern::Under(top) => (top, true),
+        };
+        let Some((start, rest)) = path.split_at_checked(top.len()) else { return false };
+        let is_top = match case {
+            Case::Tells => start == top,
+            Case::Ignored => start.eq_ignore_ascii_case(top),
+        };
+        is_top && (rest.is_empty() || (is_under && rest.starts_with('/')))
+    }
+
+    /// What stands behind the pattern's own segments in a path that it covers, without a `/` at its beginning.
     pub fn rest<'p>(&self, path: &'p str) -> &'p str {
         match self {
             PathPattern::Exact(_) => "",
-            PathPattern::Under(top) => path.strip_prefix(&**top).unwrap_or_default().trim_start_matches('/'),
+            PathPattern::Under(top) => path.get(top.len()..).unwrap_or_default().trim_start_matches('/'),
         }
     }
 
@@ -49,24 +57,39 @@ impl fmt::Display for PathPattern {
     }
 }
 
+/// Whether letters of different case are different ones. Of letters beyond ASCII, which stand escaped, they always are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Case {
+    #[default]
+    Tells,
+    Ignored,
+}
+
 /// What is found by path: by the longest pattern that covers it.
 #[derive(Clone, Debug)]
-pub struct ByPath<T>(Vec<(PathPattern, T)>);
+pub struct ByPath<T> {
+    entries: Vec<(PathPattern, T)>,
+    case: Case,
+}
 
 impl<T> ByPath<T> {
     pub fn new(entries: impl IntoIterator<Item = (PathPattern, T)>) -> ByPath<T> {
+        ByPath::with_case(entries, Case::Tells)
+    }
+
+    pub fn with_case(entries: impl IntoIterator<Item = (PathPattern, T)>, case: Case) -> ByPath<T> {
         let mut entries: Vec<(PathPattern, T)> = entries.into_iter().collect();
         entries.sort_by_key(|(pattern, _)| pattern.precedence());
-        ByPath(entries)
+        ByPath { entries, case }
     }
 
     /// All of them, in the order in which they are looked at.
     pub fn iter(&self) -> impl Iterator<Item = &(PathPattern, T)> {
-        self.0.iter()
+        self.entries.iter()
     }
 
     pub fn find(&self, path: &str) -> Option<&(PathPattern, T)> {
-        self.0.iter().find(|(pattern, _)| pattern.covers(path))
+        self.entries.iter().find(|(pattern, _)| pattern.covers_in(path, self.case))
     }
 }
 
@@ -105,6 +128,10 @@ mod tests {
             assert_eq!(paths.find(path).map(|(_, found)| *found), Some(found), "{path}");
         }
         assert!(ByPath::new([(under("/api"), ())]).find("/").is_none());
+        let paths = ByPath::with_case([(under("/Api"), 1), (exact("/a%C3%A9"), 2)], Case::Ignored);
+        for (path, found) in [("/aPI/X", Some(1)), ("/APIS", None), ("/A%c3%a9", Some(2)), ("/a\u{e9}%", None)] {
+            assert_eq!(paths.find(path).map(|(_, found)| *found), found, "{path}");
+        }
     }
 
     #[test]

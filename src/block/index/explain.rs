@@ -4,9 +4,11 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use terms::ruling::RuleOrigin;
-use terms::{Folded, Ruling, Timestamp, Url};
+use terms::url::Spelling;
+use terms::{Ruling, Timestamp, Url};
 
-use super::{Case, Index, Kind, Match, Probed, Without};
+use super::{Case, Index, Kind, Match, Probed, Reading, Readings, Without};
+use crate::list;
 use crate::rule::{Attributes, Standing};
 
 /// Rules beside the deciding one that are told.
@@ -17,6 +19,8 @@ const MAX_OTHERS: usize = 100;
 pub struct Explanation {
     /// The version of the index.
     pub list: u64,
+    /// Of the URL's site.
+    pub spelling: Spelling,
     /// The canonical text of the reading that was decided on: the first one that is blocked, else
     /// the usual one.
     pub reading: Arc<str>,
@@ -60,7 +64,8 @@ impl Index {
     /// Says which rule decides on `url` by its name, and which others cover it. Digest rules are
     /// about bytes, and not told.
     pub fn explain(&self, url: &Url, case: Case<'_>) -> Explanation {
-        let (reading, decides) = self.decide_url(url, case);
+        let readings = self.readings(url);
+        let (reading, decides) = self.decide_url(&readings, case);
         let mut covering = HashSet::new();
         self.each_match(reading, |one| covering.extend([(one.table, one.rule)]));
         let because = |one: &Match| {
@@ -71,19 +76,20 @@ impl Index {
             }
         };
         let mut all = Vec::new();
-        url.readings().for_each(|reading| self.each_match(reading, |one| all.push(one)));
+        readings.iter().for_each(|reading| self.each_match(reading, |one| all.push(one)));
         all.sort_unstable();
         let mut told: HashSet<(usize, u32)> = decides.iter().map(|one| (one.table, one.rule)).collect();
         all.retain(|one| told.insert((one.table, one.rule)));
         Explanation {
             list: self.version,
-            reading: Arc::from(reading.as_str()),
-            decides: decides.map(|one| self.cite(&one, case.now)),
+            spelling: self.kin().spelling(url.host()).cloned().unwrap_or_default(),
+            reading: Arc::from(reading.folded.as_str()),
+            decides: decides.map(|one| self.cite(&one, url.host(), case.now)),
             ruling: self.judge(url, case),
             others: all
                 .iter()
                 .take(MAX_OTHERS)
-                .map(|one| Cited { because: because(one), ..self.cite(one, case.now) })
+                .map(|one| Cited { because: because(one), ..self.cite(one, url.host(), case.now) })
                 .collect(),
             left_out: all.len().saturating_sub(MAX_OTHERS),
             without: self.without(url, case),
@@ -92,17 +98,19 @@ impl Index {
     }
 
     /// The reading that decides on a URL, and the rule that decides on that.
-    pub(super) fn decide_url<'a>(&self, url: &'a Url, case: Case<'_>) -> (&'a Folded, Option<Match>) {
-        let mut judged = url.readings().map(|reading| (reading, self.decide(reading, case)));
+    pub(super) fn decide_url<'a>(&self, readings: &'a Readings<'_>, case: Case<'_>) -> (Reading<'a>, Option<Match>) {
+        let mut judged = readings.iter().map(|reading| (reading, self.decide(reading, case)));
         let blocked = judged.find(|(_, decides)| decides.is_some_and(|one| one.blocks));
-        blocked.unwrap_or_else(|| (url.folded(), self.decide(url.folded(), case)))
+        blocked.unwrap_or_else(|| (readings.first(), self.decide(readings.first(), case)))
     }
 
-    pub(super) fn cite(&self, one: &Match, now: Timestamp) -> Cited {
+    /// `asked` is the host that the URL names.
+    pub(super) fn cite(&self, one: &Match, asked: &str, now: Timestamp) -> Cited {
         let table = &self.tables[one.table];
+        let text = table.text(one.rule);
         Cited {
-            rule: Arc::from(table.text(one.rule)),
-            by_kin: one.by_kin,
+            by_kin: one.by_kin && !self.names(&text, asked),
+            rule: Arc::from(text),
             kind: one.kind,
             exception: !one.blocks,
             attributes: table.attributes(one.rule),
@@ -119,6 +127,13 @@ impl Index {
             () if !table.is_for(one.rule, case.whom) => Some("it holds in other countries alone"),
             () => None,
         }
+    }
+
+    /// Whether a rule is for this very host. With a spelling, all rules for URLs of a family are found by kin.
+    fn names(&self, rule: &str, asked: &str) -> bool {
+        let is_spelled = self.kin().spelling(asked).is_some();
+        let named = is_spelled.then(|| list::place_by(rule, &Spelling::default())).flatten();
+        named.is_some_and(|place| place.host() == asked)
     }
 
     /// Why `decides` decides on a reading and not `other`, which covers it too: the first of the ways in which the two differ that counts.

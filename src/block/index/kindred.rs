@@ -1,7 +1,8 @@
-//! The rules of one source once more, for all hosts that have the same content as those they name.
+//! The rules of one source once more, for what is as good as what they name: for all hosts that have the same content,
+//! and as the spelling of their sites has it.
 //!
 //! Each stands under the mark of its host's family in place of the host, so that a look-up is what it is
-//! for the host itself, however many hosts there are.
+//! for the host itself, however many hosts there are. Where hosts have not the same content, each stands for itself.
 
 use std::sync::Arc;
 
@@ -13,7 +14,8 @@ use super::slots::{Rules, Slots};
 use super::table::Table;
 use crate::kin::Kin;
 use crate::list;
-use crate::rule::Subject;
+use crate::pattern::Pattern;
+use crate::rule::{Rule, Subject};
 
 /// Says which patterns may hold for fewer hosts than other rules do: of hosts with the same content under
 /// a wildcard not all can be tried, and these name none whole. `None` where there are no such.
@@ -37,6 +39,8 @@ pub fn patterns_at_large(tables: &[Arc<Table>], kin: &Kin) -> Option<String> {
 struct Kindred {
     slots: Slots,
     reach: Reach,
+    /// The table's patterns, whatever the case of letters, where some site ignores it.
+    patterns: Option<Patterns>,
 }
 
 /// Who is kin to whom, and the rules of all tables for families.
@@ -82,10 +86,13 @@ impl Related {
         self.reach
     }
 
+    fn of_table(&self, table: usize) -> Option<&Kindred> {
+        self.kindred.get(table)?.as_deref()
+    }
+
     /// The rules of a table under a key, as [`Table::find`].
     pub(super) fn find(&self, table: usize, key: Key) -> Rules<'_> {
-        let kindred = self.kindred.get(table).and_then(Option::as_ref);
-        kindred.map_or(Rules::NONE, |kindred| kindred.slots.find(key))
+        self.of_table(table).map_or(Rules::NONE, |kindred| kindred.slots.find(key))
     }
 
     /// As [`Slots::prefetch`], of all tables.
@@ -96,6 +103,11 @@ impl Related {
     pub(super) fn hosts_to_try(&self, family: u32) -> impl Iterator<Item = &str> {
         self.hosts_to_try.get(family as usize).into_iter().flatten().map(|host| &**host)
     }
+
+    /// The patterns of a table, whatever the case of letters.
+    pub(super) fn patterns_in_any_case(&self, table: usize) -> Option<&Patterns> {
+        self.of_table(table)?.patterns.as_ref()
+    }
 }
 
 impl Kindred {
@@ -103,27 +115,51 @@ impl Kindred {
     /// more of it than its text.
     fn of(table: &Table, kin: &Kin) -> Option<Kindred> {
         let mut keys = Keys::default();
+        let mut patterns = Vec::new();
         let mut is_empty = true;
         for rule in 0..table.len() as u32 {
             let text = table.text(rule);
-            // Patterns are tried with the hosts themselves, and digests have none.
-            if text.starts_with('~') || plain_host(&text).is_some_and(|host| kin.family(host).is_none()) {
+            if text.starts_with('~') {
+                // Those are tried with the hosts themselves.
+                let in_any_case = || Some((rule, Pattern::read(&text[1..]).ok()?.in_any_case()));
+                patterns.extend(kin.ignores_case().then(in_any_case).flatten());
+                continue;
+            }
+            if plain_host(&text).is_some_and(|host| kin.family(host).is_none()) {
                 continue;
             }
             let Ok(read) = list::read_rule(&text) else { continue };
-            let families: Vec<u32> = match &read.subject {
-                Subject::Url(place) | Subject::Prefix(place) => kin.family(place.host()).into_iter().collect(),
-                Subject::Host(host) => kin.family(host).into_iter().collect(),
-                Subject::HostTree(host) => kin.reached(host).collect(),
-                Subject::Digest(_) | Subject::Pattern(_) => Vec::new(),
-            };
-            for family in families {
+            for (subject, host) in subjects(&read, kin) {
                 is_empty = false;
-                keys.add(rule, &read.subject, Some(kin.mark(family)));
+                keys.add(rule, &subject, Some(&host));
             }
         }
+        let all: Vec<(u32, &Pattern)> = patterns.iter().map(|(rule, pattern)| (*rule, pattern)).collect();
+        let patterns = Patterns::new(&all);
         let (slots, reach) = keys.finish();
-        (!is_empty).then_some(Kindred { slots, reach })
+        (!is_empty || patterns.is_some()).then_some(Kindred { slots, reach, patterns })
+    }
+}
+
+/// What a rule is for in families: as their sites' spelling has it, and what its host is held as. Digests have no
+/// host; where hosts have not the same content, rules for them are found without this.
+fn subjects(rule: &Rule, kin: &Kin) -> Vec<(Subject, Box<str>)> {
+    let alike = |family: u32| kin.mark(family).map(|mark| (rule.subject.clone(), mark.into()));
+    match &rule.subject {
+        Subject::Url(place) | Subject::Prefix(place) => {
+            let Some(family) = kin.family(place.host()) else { return Vec::new() };
+            let by = |spelling| list::place_by(&rule.text, spelling);
+            let place = kin.spelling_of(family).and_then(by).unwrap_or_else(|| place.clone());
+            let host = kin.stand_in(family, place.host()).into();
+            let subject = match &rule.subject {
+                Subject::Prefix(_) => Subject::Prefix(place),
+                _ => Subject::Url(place),
+            };
+            vec![(subject, host)]
+        }
+        Subject::Host(host) => kin.family(host).and_then(alike).into_iter().collect(),
+        Subject::HostTree(host) => kin.reached(host).filter_map(alike).collect(),
+        Subject::Digest(_) | Subject::Pattern(_) => Vec::new(),
     }
 }
 

@@ -89,7 +89,9 @@ impl Index {
     /// The rules that cover a URL by its name, in force or not, by table and number.
     fn about(&self, url: &Url) -> BTreeSet<(usize, u32)> {
         let mut all = BTreeSet::new();
-        url.readings().for_each(|reading| self.each_match(reading, |one| all.extend([(one.table, one.rule)])));
+        self.readings(url)
+            .iter()
+            .for_each(|reading| self.each_match(reading, |one| all.extend([(one.table, one.rule)])));
         all
     }
 

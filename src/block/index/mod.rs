@@ -12,7 +12,8 @@
 //! A rule for some countries holds where a client in one of them asks, and is as if it weren't there for others. Where
 //! there is no client, for what is fetched for the cache and stored, it forbids nothing ([`Case::of_anybody`]).
 //!
-//! A rule holds for the host that it names; where hosts have the same content ([`Kin`]), for all of them.
+//! A rule holds for the host that it names; where hosts have the same content ([`Kin`]), for all of them. Where a site
+//! says which spellings its origins take for the same, rules for its URLs are compared by these.
 //!
 //! Where a URL can be read in several ways, each reading is judged by itself, and the first one that
 //! is blocked blocks the URL: an exception frees only the readings that it covers.
@@ -28,6 +29,7 @@ mod memory;
 mod patterns;
 mod probe;
 mod probed;
+mod reading;
 mod removed;
 mod sections;
 mod slots;
@@ -42,6 +44,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 use terms::country::{ANYBODY, Whereabouts};
 use terms::ruling::RuleOrigin;
+use terms::url::Spelling;
 use terms::{Digest, Folded, Hasher, Ruling, Timestamp, Url};
 
 pub(crate) use compile::{Compiler, Part};
@@ -60,6 +63,7 @@ use crate::rule::Rule;
 use key::Key;
 use kindred::Related;
 use probe::{Probe, Reach, probes};
+use reading::{Reading, Readings};
 use slots::{ASK_PAIRS, Rules};
 
 /// All rules of all sources, under one version.
@@ -198,7 +202,7 @@ impl Index {
 
     /// Whether any rule is about `url`, in force or not; exceptions are, too.
     pub fn is_about(&self, url: &Url) -> bool {
-        url.readings().any(|reading| !self.matches(reading).is_empty())
+        self.readings(url).iter().any(|reading| !self.matches(reading).is_empty())
     }
 
     /// The rule that forbids `url`, by its name alone. `None`: it may be asked for.
@@ -215,7 +219,7 @@ impl Index {
     }
 
     fn judge_name(&self, url: &Url, case: Case<'_>) -> Option<(Kind, Ruling)> {
-        url.readings().find_map(|reading| {
+        self.readings(url).iter().find_map(|reading| {
             let all = self.matches(reading);
             let decides = self.first_in_force(&all, case).filter(|decides| decides.blocks)?;
             Some((decides.kind, self.ruling(decides, all, case)))
@@ -228,14 +232,14 @@ impl Index {
         let all = self.of_digest(digest);
         let decides = self.first_in_force(&all, case).filter(|one| one.blocks)?;
         let is_excepted = |reading| self.decide(reading, case).is_some_and(|one| !one.blocks);
-        if url.readings().all(is_excepted) {
+        if self.readings(url).iter().all(is_excepted) {
             return None;
         }
         Some(self.ruling(decides, all, case))
     }
 
     /// The rule in force that decides on one reading of a URL.
-    fn decide(&self, reading: &Folded, case: Case<'_>) -> Option<Match> {
+    fn decide(&self, reading: Reading<'_>, case: Case<'_>) -> Option<Match> {
         self.first_in_force(&self.matches(reading), case)
     }
 
@@ -243,7 +247,7 @@ impl Index {
         all.iter().filter(|one| self.in_force(one, case)).min().copied()
     }
 
-    fn matches(&self, reading: &Folded) -> Matches {
+    fn matches(&self, reading: Reading<'_>) -> Matches {
         let mut all = Matches::new();
         self.each_match(reading, |one| all.push(one));
         all
@@ -251,20 +255,25 @@ impl Index {
 
     /// Shows `visit` every rule that covers a reading, in no order and at whatever time; twice where it
     /// does so by itself and by kin.
-    fn each_match(&self, reading: &Folded, mut visit: impl FnMut(Match)) {
+    fn each_match(&self, reading: Reading<'_>, mut visit: impl FnMut(Match)) {
+        let (folded, kin) = (reading.folded, self.kin());
+        let family = kin.family(folded.host());
+        let spelling = family.and_then(|family| kin.spelling_of(family));
+        // What a spelling tells apart must not meet here: rules for URLs are found as it has them, below.
+        let reach = if spelling.is_none() { self.reach } else { self.reach.of_hosts() };
         let find = |number: usize, key| self.tables[number].find(key);
         let announce = |key| self.with_keys.iter().for_each(|number| self.tables[*number].slots.prefetch(key));
-        for probe in &probes(reading.host(), reading, self.reach, announce) {
-            self.each_hit(probe, reading, find, |table, rule| {
+        for probe in &probes(folded.host(), folded, reach, announce) {
+            self.each_hit(probe, folded, None, find, |table, rule| {
                 visit(self.matched(probe.kind, probe.depth, table, rule, false));
             });
         }
-        self.each_pattern(reading, |table, rule| visit(self.matched(Kind::Pattern, 0, table, rule, false)));
-        let Some(family) = self.kin().family(reading.host()) else { return };
+        self.each_pattern(reading, spelling, |table, rule| visit(self.matched(Kind::Pattern, 0, table, rule, false)));
+        let Some(family) = family else { return };
         let find = |number: usize, key| self.related.find(number, key);
         let announce = |key| self.related.prefetch(key);
-        for probe in &probes(self.kin().mark(family), reading, self.related.reach(), announce) {
-            self.each_hit(probe, reading, find, |table, rule| {
+        for probe in &probes(kin.stand_in(family, folded.host()), folded, self.related.reach(), announce) {
+            self.each_hit(probe, folded, spelling, find, |table, rule| {
                 let depth = match probe.kind {
                     // A family stands under one label, whatever host the rule names.
                     Kind::HostTree => probe::labels(&self.tables[table].text(rule)) - 1,
@@ -275,7 +284,8 @@ impl Index {
         }
         for host in self.related.hosts_to_try(family) {
             let visit_kin = |table, rule| visit(self.matched(Kind::Pattern, 0, table, rule, true));
-            self.each_pattern(&reading.at_host(host), visit_kin);
+            let (folded, whole) = (reading.folded.at_host(host), reading.whole.map(|whole| whole.at_host(host)));
+            self.each_pattern(Reading { folded: &folded, whole: whole.as_ref() }, spelling, visit_kin);
         }
     }
 
@@ -284,9 +294,14 @@ impl Index {
         &'a self,
         probe: &Probe<'_>,
         reading: &Folded,
+        spelling: Option<&Spelling>,
         find: impl Fn(usize, Key) -> Rules<'a>,
         mut visit: impl FnMut(usize, u32),
     ) {
+        let takes_query = |table: &Table, rule| match spelling {
+            None => table.takes_query(rule, reading),
+            Some(spelling) => table.takes_query_without(&spelling.ignored, rule, reading),
+        };
         let mut take = |key| {
             let mut ask_pairs = false;
             for &number in &self.with_keys {
@@ -294,7 +309,7 @@ impl Index {
                 for rule in find(number, key) {
                     if rule == ASK_PAIRS {
                         ask_pairs = true;
-                    } else if table.takes_query(rule, reading) {
+                    } else if takes_query(table, rule) {
                         visit(number, rule);
                     }
                 }
@@ -308,10 +323,16 @@ impl Index {
         }
     }
 
-    fn each_pattern(&self, reading: &Folded, mut visit: impl FnMut(usize, u32)) {
+    fn each_pattern(&self, reading: Reading<'_>, spelling: Option<&Spelling>, mut visit: impl FnMut(usize, u32)) {
+        let ignores_case = spelling.is_some_and(|spelling| spelling.ignore_case);
         for &number in &self.with_patterns {
-            if let Some(patterns) = &self.tables[number].patterns {
-                patterns.each_match(reading, |rule| visit(number, rule));
+            let patterns = match ignores_case {
+                true => self.related.patterns_in_any_case(number),
+                false => self.tables[number].patterns.as_ref(),
+            };
+            let Some(patterns) = patterns else { continue };
+            for text in std::iter::once(reading.folded).chain(reading.whole) {
+                patterns.each_match(text, |rule| visit(number, rule));
             }
         }
     }

@@ -43,6 +43,11 @@ pub(super) struct Reach {
 }
 
 impl Reach {
+    /// Of rules for whole hosts alone.
+    pub(super) fn of_hosts(self) -> Reach {
+        Reach { urls: false, prefixes: Depths::default(), ..self }
+    }
+
     pub(super) fn widen(&mut self, other: Reach) {
         self.urls |= other.urls;
         self.prefixes.0 |= other.prefixes.0;

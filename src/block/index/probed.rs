@@ -1,16 +1,20 @@
 //! What is looked up for a URL and what is found, for people.
 
 use terms::ruling::RuleOrigin;
+use terms::url::Spelling;
 use terms::{Folded, Url};
 
 use super::key::Key;
 use super::probe::{Reach, probes};
 use super::slots::Rules;
-use super::{Index, Kind};
+use super::{Index, Kind, Reading};
 
 /// Look-ups that are told of one URL, and rules that are told of one look-up.
 const MAX_PROBES: usize = 200;
 const MAX_HITS: usize = 10;
+
+/// Shown for all hosts of a family.
+const ANY_HOST: &str = "HOST";
 
 /// One look-up.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,55 +33,63 @@ impl Index {
     /// Digests are looked up when bytes are known.
     pub fn probes(&self, url: &Url) -> Vec<Probed> {
         let mut all = Vec::new();
-        for reading in url.readings() {
+        let (host, kin) = (url.host(), self.kin());
+        let family = kin.family(host);
+        let spelling = kin.spelling(host);
+        let readings = self.readings(url);
+        for reading in readings.iter() {
             let find = |table: usize, key| self.tables[table].find(key);
-            self.note_keyed(&mut all, reading, None, self.reach, find);
-            let family = self.kin().family(reading.host());
+            let reach = if spelling.is_none() { self.reach } else { self.reach.of_hosts() };
+            self.note_keyed(&mut all, reading.folded, (host, host), reach, None, find);
             if let Some(family) = family {
                 let find = |table: usize, key| self.related.find(table, key);
-                self.note_keyed(&mut all, reading, Some(self.kin().mark(family)), self.related.reach(), find);
+                let shown = if kin.mark(family).is_some() { ANY_HOST } else { host };
+                let hosts = (kin.stand_in(family, host), shown);
+                self.note_keyed(&mut all, reading.folded, hosts, self.related.reach(), spelling, find);
             }
             if !self.with_patterns.is_empty() {
-                self.note_patterns(&mut all, reading, false);
-                let hosts = family.into_iter().flat_map(|family| self.related.hosts_to_try(family));
-                hosts.for_each(|host| self.note_patterns(&mut all, &reading.at_host(host), true));
+                let texts = || std::iter::once(reading.folded).chain(reading.whole);
+                texts().for_each(|text| self.note_patterns(&mut all, text, spelling, false));
+                for host in family.into_iter().flat_map(|family| self.related.hosts_to_try(family)) {
+                    texts().for_each(|text| self.note_patterns(&mut all, &text.at_host(host), spelling, true));
+                }
             }
         }
         all.truncate(MAX_PROBES);
         all
     }
 
-    /// `mark` is what stands for the host's family.
+    /// `host` is looked up, and `shown` in its place.
     fn note_keyed<'a>(
         &'a self,
         all: &mut Vec<Probed>,
         reading: &Folded,
-        mark: Option<&str>,
+        (host, shown): (&str, &str),
         reach: Reach,
+        spelling: Option<&Spelling>,
         find: impl Fn(usize, Key) -> Rules<'a>,
     ) {
-        let host = mark.unwrap_or(reading.host());
-        let shown = if mark.is_some() { "HOST" } else { host };
+        let by_kin = shown == ANY_HOST;
         // Deep URLs make many; those beyond the bound are not told.
         let room = MAX_PROBES.saturating_sub(all.len());
         for probe in probes(host, reading, reach, |_| ()).iter().take(room) {
             let text = match probe.kind {
-                Kind::HostTree if mark.is_some() => "*.HOST".to_owned(),
+                Kind::HostTree if by_kin => format!("*.{shown}"),
                 Kind::HostTree => format!("*.{}", probe.covered),
                 Kind::Prefix => format!("https://{shown}{}/*", probe.covered),
                 Kind::Url => format!("https://{shown}{}", if probe.covered.is_empty() { "/" } else { probe.covered }),
                 Kind::Host | Kind::Digest | Kind::Pattern => shown.to_owned(),
             };
             let mut hits = Vec::new();
-            self.each_hit(probe, reading, &find, |table, rule| hits.push((table, rule)));
-            all.push(Probed { kind: probe.kind, text, by_kin: mark.is_some(), hits: self.told(hits) });
+            self.each_hit(probe, reading, spelling, &find, |table, rule| hits.push((table, rule)));
+            all.push(Probed { kind: probe.kind, text, by_kin, hits: self.told(hits) });
         }
     }
 
-    fn note_patterns(&self, all: &mut Vec<Probed>, reading: &Folded, by_kin: bool) {
+    fn note_patterns(&self, all: &mut Vec<Probed>, text: &Folded, spelling: Option<&Spelling>, by_kin: bool) {
         let mut hits = Vec::new();
-        self.each_pattern(reading, |table, rule| hits.push((table, rule)));
-        all.push(Probed { kind: Kind::Pattern, text: reading.as_str().to_owned(), by_kin, hits: self.told(hits) });
+        self.each_pattern(Reading::of(text), spelling, |table, rule| hits.push((table, rule)));
+        all.push(Probed { kind: Kind::Pattern, text: text.as_str().to_owned(), by_kin, hits: self.told(hits) });
     }
 
     fn told(&self, hits: Vec<(usize, u32)>) -> Vec<(String, RuleOrigin)> {

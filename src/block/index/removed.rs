@@ -1,8 +1,8 @@
 //! What would hold for a URL if the rule that decides were gone, and the one that decided then, and so on.
 
-use terms::{Digest, Folded, Url};
+use terms::{Digest, Url};
 
-use super::{Case, Cited, Index, Match};
+use super::{Case, Cited, Index, Match, Reading};
 
 /// Rules that are taken away one after another.
 const MOST: usize = 5;
@@ -24,20 +24,21 @@ impl Index {
     /// does, or for five of them. Each line of a list is a rule.
     pub fn without(&self, url: &Url, case: Case<'_>) -> Vec<Without> {
         let mut gone: Vec<Match> = Vec::new();
-        let (_, mut decides) = self.decide_url(url, case);
+        let readings = self.readings(url);
+        let (_, mut decides) = self.decide_url(&readings, case);
         let mut told = Vec::new();
         while let Some(one) = decides.filter(|_| told.len() < MOST) {
             gone.push(one);
-            let removed = self.cite(&one, case.now);
+            let removed = self.cite(&one, url.host(), case.now);
             let is_gone = |one: &Match| gone.iter().any(|gone| (gone.table, gone.rule) == (one.table, one.rule));
-            let decide = |reading: &Folded| {
+            let decide = |reading: Reading<'_>| {
                 let mut left = self.matches(reading);
                 left.retain(|one| !is_gone(one));
                 self.first_in_force(&left, case)
             };
-            let blocked = url.readings().filter_map(decide).find(|one| one.blocks);
-            decides = blocked.or_else(|| decide(url.folded()));
-            let decides = decides.map(|one| self.cite(&one, case.now));
+            let blocked = readings.iter().filter_map(decide).find(|one| one.blocks);
+            decides = blocked.or_else(|| decide(readings.first()));
+            let decides = decides.map(|one| self.cite(&one, url.host(), case.now));
             told.push(Without { removed, blocked: blocked.is_some(), decides });
         }
         told
@@ -47,6 +48,6 @@ impl Index {
     pub fn cite_digest(&self, digest: &Digest, case: Case<'_>) -> Vec<Cited> {
         let mut all = self.of_digest(digest);
         all.sort_unstable_by_key(|one| (!self.in_force(one, case), *one));
-        all.iter().take(MOST_OF_DIGEST).map(|one| self.cite(one, case.now)).collect()
+        all.iter().take(MOST_OF_DIGEST).map(|one| self.cite(one, "", case.now)).collect()
     }
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use terms::{Digest, Timestamp, Url};
 
 use super::key::digest_key;
-use super::{Case, Cited, Index, Kind, Match, Matches, Source, Table};
+use super::{Case, Cited, Index, Kind, Match, Matches, Reading, Source, Table};
+use crate::list;
 use crate::rule::{Place, Rule, Standing, Subject};
 
 impl Index {
@@ -28,8 +29,9 @@ impl Index {
 
     /// The rule that decides on `url` by its name, an exception too.
     pub fn decides(&self, url: &Url, case: Case<'_>) -> Option<Cited> {
-        let (_, decides) = self.decide_url(url, case);
-        decides.map(|one| self.cite(&one, case.now))
+        let readings = self.readings(url);
+        let (_, decides) = self.decide_url(&readings, case);
+        decides.map(|one| self.cite(&one, url.host(), case.now))
     }
 
     /// The rule in force that blocks all that `rule` is about; or the exception that frees all of it. Of what
@@ -46,8 +48,11 @@ impl Index {
                 let narrows = self.tables[one.table].query(one.rule).1;
                 is_meant(one) && kinds.contains(&one.kind) && (!narrows || rule.attributes.exact_query)
             };
-            let first = |reading| self.matches(reading).into_iter().filter(|one| covers(one)).min();
-            let all: Option<Vec<Match>> = place.readings().iter().map(first).collect();
+            let spelling = self.kin().spelling(place.host());
+            let spelled = spelling.and_then(|spelling| list::place_by(&rule.text, spelling));
+            let readings = spelled.as_ref().unwrap_or(place).readings();
+            let first = |folded| self.matches(Reading::of(folded)).into_iter().filter(|one| covers(one)).min();
+            let all: Option<Vec<Match>> = readings.iter().map(first).collect();
             all?.into_iter().next()
         };
         let top = |host: &str| Place::read(host).ok();
@@ -58,13 +63,21 @@ impl Index {
             Subject::HostTree(host) => {
                 let reading = top(host)?;
                 let reading = reading.readings().first()?;
-                let trees = self.matches(reading).into_iter().filter(|one| one.kind == Kind::HostTree && !one.by_kin);
+                let trees = self
+                    .matches(Reading::of(reading))
+                    .into_iter()
+                    .filter(|one| one.kind == Kind::HostTree && !one.by_kin);
                 trees.filter(is_meant).min()
             }
             Subject::Digest(digest) => self.of_digest(digest).into_iter().filter(is_meant).min(),
             Subject::Pattern(_) => self.same_pattern(&rule.text).into_iter().filter(is_meant).min(),
         };
-        found.map(|one| self.cite(&one, now))
+        let host = match &rule.subject {
+            Subject::Url(place) | Subject::Prefix(place) => place.host(),
+            Subject::Host(host) | Subject::HostTree(host) => host,
+            Subject::Digest(_) | Subject::Pattern(_) => "",
+        };
+        found.map(|one| self.cite(&one, host, now))
     }
 
     /// Whether a rule is about these bytes, in force or not; exceptions are, too.

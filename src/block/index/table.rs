@@ -6,6 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use terms::country::Whereabouts;
 use terms::ruling::RuleOrigin;
+use terms::url::Parameters;
 use terms::{Digest, Folded, Timestamp};
 
 use super::Case;
@@ -18,7 +19,7 @@ use super::sections::{Section, Sections};
 use super::slots::{Rules, Slots};
 use super::wordings;
 use crate::pattern::Share;
-use crate::rule::{Attributes, Rule, Standing, query_agrees};
+use crate::rule::{Attributes, Rule, Standing, query_agrees, query_agrees_without};
 
 /// Where the rules of a table come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -181,6 +182,13 @@ impl Table {
     pub(super) fn takes_query(&self, rule: u32, asked: &Folded) -> bool {
         let sections = self.sections.load();
         query_agrees(query(&sections, rule), Bearing::of(&sections, rule).exact_query(), asked)
+    }
+
+    /// The same at a site whose origins ignore some parameters.
+    pub(super) fn takes_query_without(&self, ignored: &Parameters, rule: u32, asked: &Folded) -> bool {
+        let sections = self.sections.load();
+        let exact = Bearing::of(&sections, rule).exact_query();
+        query_agrees_without(ignored, query(&sections, rule), exact, asked)
     }
 
     pub(super) fn origin(&self, rule: u32) -> RuleOrigin {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use memchr::memchr;
+use terms::url::Spelling;
 use terms::{Digest, UrlError, url};
 
 use super::bad_line::{Fault, quoted};
@@ -34,7 +35,7 @@ pub(super) fn read(word: &str, start: usize) -> Result<(Subject, bool), Fault> {
         b'~' => Pattern::read(&body[1..])
             .map(|pattern| Subject::Pattern(Arc::new(pattern)))
             .map_err(|bad| Fault::new(at + 1 + bad.at, bad.what))?,
-        _ => read_subject(body).map_err(|fault| Fault { at: at + fault.at, ..fault })?,
+        _ => read_subject(body, Place::read).map_err(|fault| Fault { at: at + fault.at, ..fault })?,
     };
     Ok((subject, exception))
 }
@@ -47,7 +48,16 @@ fn is_unseen(character: char) -> bool {
         || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
 }
 
-fn read_subject(text: &str) -> Result<Subject, Fault> {
+/// The place that a rule's word names at a site of this spelling; `None` where it names none.
+pub fn place_by(word: &str, spelling: &Spelling) -> Option<Place> {
+    let body = word.strip_prefix('!').unwrap_or(word);
+    match read_subject(body, |text| Place::read_by(text, spelling)).ok()? {
+        Subject::Url(place) | Subject::Prefix(place) => Some(place),
+        _ => None,
+    }
+}
+
+fn read_subject(text: &str, place: impl Fn(&str) -> Result<Place, UrlError>) -> Result<Subject, Fault> {
     if let Some(digest) = read_digest(text) {
         return digest.map(Subject::Digest);
     }
@@ -60,9 +70,10 @@ fn read_subject(text: &str) -> Result<Subject, Fault> {
     if let Some(at) = text[host_start..host_end].find('*') {
         return Err(Fault::new(host_start + at, star_in_host(&text[host_start..host_end])));
     }
+    let place = |text: &str| place(text).map_err(|error| Fault::new(0, unreadable(error)));
     match prefix_of(text, host_end)? {
-        Some(prefix) => Ok(Subject::Prefix(read_place(&prefix)?)),
-        None => Ok(Subject::Url(read_place(text)?)),
+        Some(prefix) => Ok(Subject::Prefix(place(&prefix)?)),
+        None => Ok(Subject::Url(place(text)?)),
     }
 }
 
@@ -79,10 +90,6 @@ fn scheme_length(text: &str) -> Result<usize, Fault> {
         return Err(Fault::new(scheme.len(), "`//` is missing behind the scheme; write https://"));
     }
     Ok(0)
-}
-
-fn read_place(text: &str) -> Result<Place, Fault> {
-    Place::read(text).map_err(|error| Fault::new(0, unreadable(error)))
 }
 
 fn unreadable(error: UrlError) -> String {

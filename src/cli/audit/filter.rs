@@ -1,12 +1,16 @@
 //! Which lines of the evidence are meant: the flags of the commands that show some.
 
 use audit::Filter;
+use terms::url::Spelling;
 use terms::{Digest, Timestamp, Url, Verdict};
+
+use crate::config::Meant;
+use crate::sites::ByHost;
 
 /// All that is set must match; an event matches by what it tells.
 #[derive(Debug, clap::Args)]
 pub struct FilterArgs {
-    /// In any spelling
+    /// In any spelling; with -c as its site's spelling has it, and without in whichever may be the same
     #[arg(long, value_parser = url)]
     url: Option<Box<Url>>,
     /// Of the bytes, as served or as they came: sha256: and 64 hexadecimal digits
@@ -28,9 +32,16 @@ pub struct FilterArgs {
 }
 
 impl FilterArgs {
-    pub fn filter(self) -> Filter {
+    /// By the config it is known which spellings of a URL are the same to its site.
+    pub fn filter(self, meant: Option<&Meant>) -> Filter {
+        let host = self.url.as_ref().map(|url| url.host());
+        let spelling = meant.zip(host).map(|(meant, host)| {
+            let sites = ByHost::new(meant.sites.iter().map(|site| (&site.hosts[..], &site.spelling)));
+            sites.find(host).map_or_else(Spelling::default, |spelling| Spelling::clone(spelling))
+        });
         Filter {
             url: self.url.map(|url| *url),
+            spelling,
             digest: self.digest,
             notice: self.notice,
             site: self.site,

@@ -12,6 +12,7 @@ use clap::Subcommand;
 
 use super::exit::{Exit, Failure};
 use super::reach::ConfigArg;
+use crate::config::Meant;
 
 /// Read the evidence; needs no running server, and may run beside one
 #[derive(Debug, Subcommand)]
@@ -44,9 +45,17 @@ struct Evidence {
 impl Evidence {
     /// The folder that is named, or the one of the config.
     fn folder(&self) -> Result<PathBuf, Failure> {
+        Ok(self.place()?.0)
+    }
+
+    /// The same, with the config if that says where it is.
+    fn place(&self) -> Result<(PathBuf, Option<Meant>), Failure> {
         match &self.dir {
-            Some(dir) => Ok(within(dir)),
-            None => Ok(self.config.load()?.1.state.join("audit")),
+            Some(dir) => Ok((within(dir), None)),
+            None => {
+                let (_, meant) = self.config.load()?;
+                Ok((meant.state.join("audit"), Some(meant)))
+            }
         }
     }
 }

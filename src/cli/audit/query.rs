@@ -43,9 +43,9 @@ enum Form {
 
 impl Query {
     pub fn run(self) -> Result<Exit, Failure> {
-        let folder = self.evidence.folder()?;
+        let (folder, meant) = self.evidence.place()?;
         let form = self.form;
-        let filter = self.filter.filter();
+        let filter = self.filter.filter(meant.as_ref());
         let mut printer = Printer { output: Output::stdout(), form, printed: 0 };
         printer.begin()?;
         let mut written = Ok(());

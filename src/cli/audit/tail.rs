@@ -52,11 +52,11 @@ enum Form {
 
 impl Tail {
     pub fn run(self) -> Result<Exit, Failure> {
-        let folder = self.evidence.folder()?;
+        let (folder, meant) = self.evidence.place()?;
         let stop = Stop::on_signals()?;
         let mut printer = Printer { output: Output::stdout(), form: self.form };
-        let (mut tail, recent) =
-            audit::Tail::open(&folder, self.filter.filter(), self.lines).map_err(|error| anyhow!(error))?;
+        let (mut tail, recent) = audit::Tail::open(&folder, self.filter.filter(meant.as_ref()), self.lines)
+            .map_err(|error| anyhow!(error))?;
         for text in &recent {
             printer.line(&Line { text })?;
         }

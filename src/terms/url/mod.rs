@@ -10,10 +10,15 @@
 //!
 //! The raw target goes to the origin as it came (RFC 9110 section 7.7).
 
+mod escapes;
 mod fold;
 mod host;
+mod path;
+mod query;
 mod reference;
+mod spelling;
 mod steps;
+mod written;
 
 use std::collections::hash_map::RandomState;
 use std::fmt;
@@ -28,7 +33,10 @@ use crate::Digest;
 
 pub use fold::Folded;
 pub use host::host;
+pub use spelling::{EncodedSlash, Parameters, PathParams, Spelled, Spelling};
 pub use steps::Step;
+use written::{Written, split_scheme};
+pub use written::{is_reference, readings, readings_by};
 
 /// The longest URL that is read, in bytes. Edges take shorter ones; this bounds lists and commands.
 pub const MAX_URL: usize = 64 * 1024;
@@ -143,38 +151,6 @@ pub fn keyed_hasher() -> SipHasher13 {
     SipHasher13::new_with_keys(first, second)
 }
 
-/// A URL as an operator writes it, taken apart.
-struct Written {
-    scheme: Scheme,
-    host: String,
-    port: Option<u16>,
-    target: PathAndQuery,
-}
-
-impl Written {
-    fn read(text: &str) -> Result<Written, UrlError> {
-        if text.len() > MAX_URL {
-            return Err(UrlError::TooLong);
-        }
-        let (scheme, rest) = split_scheme(text)?;
-        let rest = rest.split('#').next().unwrap_or_default();
-        let end = rest.find(['/', '?', '\\']).unwrap_or(rest.len());
-        let (authority, target) = rest.split_at(end);
-        let authority = authority.rsplit('@').next().unwrap_or_default();
-        let (host, port) = host::host_and_port(authority)?;
-        let target = fold::wire_target(target)?;
-        let target = PathAndQuery::try_from(target).map_err(|_| UrlError::BadCharacter)?;
-        Ok(Written { scheme, host, port, target })
-    }
-}
-
-/// As [`Url::parse`], for those who need its readings alone: the usual one first.
-pub fn readings(text: &str) -> Result<Box<[Folded]>, UrlError> {
-    let Written { host, target, .. } = Written::read(text)?;
-    let (folded, others) = fold::fold(host.trim_end_matches('.'), target.as_str())?;
-    Ok(std::iter::once(folded).chain(others).collect())
-}
-
 /// A URL, parsed once.
 #[derive(Clone)]
 pub struct Url {
@@ -249,11 +225,22 @@ impl Url {
     fn assemble(scheme: Scheme, host: String, target: &str, authority: &str) -> Result<Url, UrlError> {
         let key = UrlKey::of(scheme, authority, target);
         let (folded, others) = fold::fold(host.trim_end_matches('.'), target)?;
+        Ok(Url::put_together(key, folded, others, target, authority, None))
+    }
+
+    fn put_together(
+        key: UrlKey,
+        folded: Folded,
+        others: Vec<Folded>,
+        target: &str,
+        authority: &str,
+        salt: Option<Digest>,
+    ) -> Url {
         let target = (target != folded.path_and_query()).then(|| target.into());
         let authority = (authority != folded.host()).then(|| authority.into());
-        let is_usual = others.is_empty() && target.is_none() && authority.is_none();
-        let unusual = (!is_usual).then(|| Box::new(Unusual { others: others.into(), target, authority, salt: None }));
-        Ok(Url { key, folded, unusual })
+        let is_usual = others.is_empty() && target.is_none() && authority.is_none() && salt.is_none();
+        let unusual = (!is_usual).then(|| Box::new(Unusual { others: others.into(), target, authority, salt }));
+        Url { key, folded, unusual }
     }
 
     /// The same resource in the cache, in another process: made of what [`Url::scheme`], [`Url::authority`],
@@ -364,34 +351,8 @@ impl fmt::Debug for Url {
     }
 }
 
-/// Whether a text is an absolute URI (RFC 3986 section 4.3) that can stand between the `<` and `>` of a
-/// Link field (RFC 8288 section 3), whatever its scheme.
-pub fn is_reference(text: &str) -> bool {
-    let (scheme, rest) = text.split_once(':').unwrap_or_default();
-    let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
-    is_scheme && !rest.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>\"\\^`{|}".contains(&byte))
-}
-
 fn text_of(value: &HeaderValue) -> Result<&str, UrlError> {
     std::str::from_utf8(value.as_bytes()).map_err(|_| UrlError::NotUtf8)
-}
-
-fn split_scheme(text: &str) -> Result<(Scheme, &str), UrlError> {
-    for (name, scheme) in [("https://", Scheme::Https), ("http://", Scheme::Http)] {
-        if let Some(start) = text.get(..name.len())
-            && start.eq_ignore_ascii_case(name)
-        {
-            return Ok((scheme, &text[name.len()..]));
-        }
-    }
-    let before_path = text.split(['/', '?', '#']).next().unwrap_or_default();
-    // `ftp://h`, and `https:/h`, in which a careless reader would see a host named "https".
-    let is_ours = ["http:", "https:"].iter().any(|name| before_path.eq_ignore_ascii_case(name));
-    if is_ours || (before_path.ends_with(':') && text[before_path.len()..].starts_with("//")) {
-        return Err(UrlError::Scheme);
-    }
-    Ok((Scheme::Https, text))
 }
 
 #[cfg(test)]

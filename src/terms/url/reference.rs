@@ -1,6 +1,6 @@
 //! References from one URL to another at the same origin (RFC 3986 section 5.2).
 
-use super::{PathAndQuery, Scheme, Url, UrlError, fold, host, split_scheme};
+use super::{PathAndQuery, Scheme, Url, UrlError, escapes, host, split_scheme};
 
 impl Url {
     /// What `reference` points to, as an answer to this URL would mean it; `None` if that lies at another
@@ -32,7 +32,7 @@ impl Url {
                 target.to_owned()
             }
         };
-        let target = fold::wire_target(&without_dots(&target))?;
+        let target = escapes::wire_target(&without_dots(&target))?;
         let target = PathAndQuery::try_from(target).map_err(|_| UrlError::BadCharacter)?;
         // Spelled as this URL is: it is the same origin, and the cache tells spellings apart.
         Url::assemble(scheme, self.host().to_owned(), target.as_str(), self.authority()).map(Some)

@@ -1,7 +1,7 @@
 //! What becomes of a URL on its way to its canonical form, step by step, for people: the parser's own
 //! steps, shown one by one.
 
-use super::{Url, UrlError, fold, host, split_scheme};
+use super::{Spelling, Url, UrlError, escapes, fold, host, split_scheme};
 
 /// A step, and what it leaves of the URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,9 +11,9 @@ pub struct Step {
 }
 
 impl Url {
-    /// The steps from `text`, as [`Url::parse`] takes it, to the canonical URL, which the last of the
-    /// usual reading leaves; other readings follow.
-    pub fn steps(text: &str) -> Result<Vec<Step>, UrlError> {
+    /// The steps from `text`, as [`Url::parse`] takes it, to what rules are compared with at a site of this
+    /// spelling, which the last of the usual reading leaves; other readings follow.
+    pub fn steps(text: &str, spelling: &Spelling) -> Result<Vec<Step>, UrlError> {
         let url = Url::parse(text)?;
         let (_, rest) = split_scheme(text)?;
         let rest = rest.split('#').next().unwrap_or_default();
@@ -21,17 +21,19 @@ impl Url {
         let (authority, target) = rest.split_at(end);
         let (host, _) = host::host_and_port(authority.rsplit('@').next().unwrap_or_default())?;
         let host = host.trim_end_matches('.');
-        let wire = fold::wire_target(target)?;
+        let wire = escapes::wire_target(target)?;
         let mut steps = vec![
             Step { what: "as it came", text: text.to_owned() },
             Step { what: "the host canonical, no user, port or fragment", text: format!("https://{host}{target}") },
             Step { what: "the target as it stands on the wire", text: format!("https://{host}{wire}") },
         ];
-        for (what, target) in fold::steps(&wire)? {
+        for (what, target) in fold::steps(&wire, spelling)? {
             steps.push(Step { what, text: format!("https://{host}{target}") });
         }
-        let others = url.readings().skip(1);
-        steps.extend(others.map(|other| Step { what: "read in another way", text: other.as_str().to_owned() }));
+        let others = url.spelled(spelling).readings;
+        steps.extend(
+            others.iter().skip(1).map(|other| Step { what: "read in another way", text: other.as_str().to_owned() }),
+        );
         Ok(steps)
     }
 }

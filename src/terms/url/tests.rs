@@ -2,7 +2,7 @@ use http::header::{HOST, HeaderMap, HeaderValue};
 use http::uri::Uri;
 use proptest::prelude::*;
 
-use super::{Folded, Scheme, Url, UrlError, host};
+use super::{EncodedSlash, Folded, Parameters, PathParams, Scheme, Spelling, Url, UrlError, host};
 
 fn canonical(text: &str) -> String {
     Url::parse(text).map(|url| url.canonical().to_owned()).unwrap_or_else(|error| format!("{error:?}"))
@@ -84,7 +84,7 @@ fn a_query_is_a_set_of_pairs() {
 }
 
 #[test]
-fn what_dots_take_away_is_read_in_every_way() {
+fn what_dots_take_away_and_params_hide_is_read_in_every_way() {
     // What servers make of it, one by one: nginx merges slashes first, RFC 3986 does not; some
     // take an encoded slash for a part of a name; some strip `;x` before dots, some after.
     for (spelling, readings) in [
@@ -92,6 +92,9 @@ fn what_dots_take_away_is_read_in_every_way() {
         ("/a/x%2Fy/../b", &["/a/x/b", "/a/b"]),
         ("/a/x%5Cy/../b", &["/a/x/b", "/a/b"]),
         ("/a/..;/../b", &["/b", "/a/b"]),
+        // Where `;x` ends hangs on what separates, too.
+        ("/a/b;x%2Fy", &["/a/b", "/a/b/y"]),
+        ("/a/b%3Bx%5Cy/c", &["/a/b/c", "/a/b/y/c"]),
         ("/a/b/../c", &["/a/c"]),
     ] {
         let url = Url::parse(&format!("h.example{spelling}")).unwrap();
@@ -185,14 +188,16 @@ fn the_key_merges_nothing_that_an_origin_tells_apart() {
 fn awkward_path() -> impl Strategy<Value = String> {
     let piece = prop::sample::select(vec![
         "/", "//", "\\", "%2F", "%5c", ".", "..", "%2e", "%2E%2e", ";", ";x=1", "%3B", "a", "b%20", "%25", "%252e",
-        "é", "+", "=", "%C3%A9", "%ff", "~", "%7E", "?", "&", "c=d", "c=", "%26", "%3D", "#",
+        "é", "+", "=", "%C3%A9", "%ff", "~", "%7E", "?", "&", "c=d", "c=", "%26", "%3D", "#", "A", "%42", "É", "x=1",
+        "utm_y",
     ]);
     prop::collection::vec(piece, 0..12).prop_map(|pieces| format!("/{}", pieces.concat()))
 }
 
 #[test]
 fn steps_lead_from_what_came_to_the_canonical_text() {
-    let steps = Url::steps("HTTP://u@Photos.example.:8080/%61//x/../b%2Fc;v=1/?b=2&a=%31#top").unwrap();
+    let steps =
+        Url::steps("HTTP://u@Photos.example.:8080/%61//x/../b%2Fc;v=1/?b=2&a=%31#top", &Spelling::default()).unwrap();
     let texts: Vec<&str> = steps.iter().map(|step| step.text.as_str()).collect();
     assert_eq!(
         texts,
@@ -205,9 +210,9 @@ fn steps_lead_from_what_came_to_the_canonical_text() {
             "https://photos.example/a/b/c?a=1&b=2",
         ]
     );
-    let ambiguous = Url::steps("h.example/a//../b").unwrap();
+    let ambiguous = Url::steps("h.example/a//../b", &Spelling::default()).unwrap();
     assert_eq!(ambiguous.last().unwrap().text, "https://h.example/a/b");
-    assert_eq!(Url::steps("ftp://h.example/"), Err(UrlError::Scheme));
+    assert_eq!(Url::steps("ftp://h.example/", &Spelling::default()), Err(UrlError::Scheme));
 }
 
 #[test]
@@ -226,11 +231,72 @@ fn a_url_is_made_again_of_its_parts() {
     }
 }
 
+fn readings_by(spelling: &Spelling, target: &str) -> Vec<String> {
+    let spelled = asked(target, &["h.example"]).unwrap().spelled(spelling);
+    spelled.readings.iter().map(|reading| reading.as_str().strip_prefix("https://h.example").unwrap().into()).collect()
+}
+
+#[test]
+fn a_site_says_what_its_origins_take_for_the_same() {
+    let usual = Spelling::default();
+    let ignores_case = Spelling { ignore_case: true, ..usual.clone() };
+    let names = vec!["utm_*".to_owned(), "fbclid".to_owned()];
+    let ignores_some = Spelling { ignored: Parameters::read(names).unwrap(), ..usual.clone() };
+    let params = Spelling { path_params: PathParams::Distinct, ..usual.clone() };
+    let slash = Spelling { encoded_slash: EncodedSlash::Distinct, ..usual.clone() };
+    for (spelling, text, readings) in [
+        (&usual, "/A;x/b%2fC?fbclid=1", &["/A/b/C?fbclid=1"][..]),
+        (&ignores_case, "/Secret/%41.JPG?Q=Z", &["/secret/a.jpg?Q=Z"]),
+        (&ignores_case, "/\u{c9}T\u{c9}/%c3%89", &["/%C3%A9t%C3%A9/%C3%A9"]),
+        (&ignores_case, "/%FF%2525;X", &["/%FF%2525"]),
+        (&ignores_some, "/A?utm_x=1&id=5&%66bclid", &["/A?id=5"]),
+        (&ignores_some, "/A?utm_x=1", &["/A"]),
+        (&ignores_some, "/A?Utm_x=1&fbclids", &["/A?Utm_x=1&fbclids"]),
+        // A server that doesn't separate at `;` ignores what stands behind it with the rest.
+        (&ignores_some, "/A?utm_x=1;id=5", &["/A?id=5", "/A"]),
+        (&params, "/a;x=1/b%3By/c/", &["/a;x=1/b;y/c"]),
+        (&params, "/a/..;/b%2Fc", &["/a/..;/b/c"]),
+        (&params, "/a/;/../b", &["/a/b"]),
+        (&slash, "/a%2fb/c%5Cd;x", &["/a%2Fb/c%5Cd"]),
+        (&slash, "/x%2Fy/../b", &["/b"]),
+        (&slash, "/x/%2e%2e%2fb", &["/x/..%2Fb"]),
+        // Whether that is a separator is for nobody to say.
+        (&slash, "/a\\b", &["/a/b", "/a%5Cb"]),
+    ] {
+        assert_eq!(readings_by(spelling, text), readings, "{text} {spelling:?}");
+    }
+}
+
+#[test]
+fn steps_say_what_the_site_chose() {
+    let all = Spelling {
+        ignore_case: true,
+        ignored: Parameters::read(vec!["utm_*".to_owned()]).unwrap(),
+        path_params: PathParams::Distinct,
+        encoded_slash: EncodedSlash::Distinct,
+    };
+    let steps = Url::steps("h.example/A;x//%2f?utm_x&b&a", &all).unwrap();
+    let told: Vec<(&str, &str)> =
+        steps[4..].iter().map(|step| (step.what, &step.text["https://h.example".len()..])).collect();
+    assert_eq!(
+        told,
+        [
+            (
+                "no empty segment, dot or slash at the end; ;params, %2F and %5C stay, for the site tells them apart",
+                "/A;x/%2F?utm_x&b&a"
+            ),
+            ("the path in lower case, for the site ignores case", "/a;x/%2F?utm_x&b&a"),
+            ("pairs of the query sorted, each once", "/a;x/%2F?a&b&utm_x"),
+            ("without the parameters that the site ignores", "/a;x/%2F?a&b"),
+        ]
+    );
+}
+
 proptest! {
     #[test]
     fn the_last_step_of_the_usual_reading_is_the_canonical_text(path in awkward_path()) {
         let text = format!("https://h.example{path}");
-        match (Url::parse(&text), Url::steps(&text)) {
+        match (Url::parse(&text), Url::steps(&text, &Spelling::default())) {
             (Ok(url), Ok(steps)) => prop_assert_eq!(url.canonical(), &steps[5].text),
             (Err(one), Err(other)) => prop_assert_eq!(one, other),
             other => prop_assert!(false, "{:?}", other),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use terms::country::{ANYBODY, Doubt};
 use terms::hosts::HostPattern;
+use terms::url::{self, EncodedSlash, Parameters, PathParams, Spelling};
 use terms::{Country, Digest, Folded, Residence, Ruling, Timestamp, Url};
 
 use crate::index::{Case, Index, Source, Table};
@@ -62,8 +63,43 @@ impl Pieces {
     }
 }
 
-fn pieces(text: &str) -> Vec<Pieces> {
-    Url::parse(text).unwrap().readings().map(Pieces::of).collect()
+/// What sites say: of the family, and of the site that stands alone.
+#[derive(Clone, Debug)]
+struct Said {
+    has_kin: bool,
+    family: Spelling,
+    alone: Spelling,
+}
+
+impl Said {
+    fn of(&self, host: &str) -> Spelling {
+        match host {
+            "example" | "b.a.example" => self.family.clone(),
+            "b.example" => self.alone.clone(),
+            _ => Spelling::default(),
+        }
+    }
+}
+
+/// A way to read what is asked for, and the same with what its site ignores.
+struct Asked {
+    spelling: Spelling,
+    pieces: Pieces,
+    whole: Option<Pieces>,
+}
+
+impl Asked {
+    fn all(url: &Url, said: &Said) -> Vec<Asked> {
+        let spelling = said.of(url.host());
+        let spelled = url.spelled(&spelling);
+        let whole = |at: usize| spelled.whole.get(at % spelled.whole.len().max(1)).map(Pieces::of);
+        let all = spelled.readings.iter().enumerate();
+        all.map(|(at, one)| Asked { spelling: spelling.clone(), pieces: Pieces::of(one), whole: whole(at) }).collect()
+    }
+}
+
+fn pieces(text: &str, spelling: &Spelling) -> Vec<Pieces> {
+    url::readings_by(text, spelling).unwrap().iter().map(Pieces::of).collect()
 }
 
 impl Pieces {
@@ -107,15 +143,15 @@ impl Naive {
     }
 
     /// How strongly the rule covers a reading: the kind, 5 the strongest, then how specific it is.
-    fn strength(&self, asked: &Pieces) -> Option<(u8, usize)> {
+    fn strength(&self, Asked { spelling, pieces: asked, whole }: &Asked) -> Option<(u8, usize)> {
         let takes =
             |named: &BTreeSet<String>| if self.exact { *named == asked.pairs } else { named.is_subset(&asked.pairs) };
         match &self.what {
             What::Url(text) => {
                 let at = |one: &Pieces| one.host == asked.host && one.path == asked.path && takes(&one.pairs);
-                pieces(text).iter().any(at).then_some((5, 0))
+                pieces(text, spelling).iter().any(at).then_some((5, 0))
             }
-            What::Prefix(text) => pieces(text)
+            What::Prefix(text) => pieces(text, spelling)
                 .iter()
                 .filter(|one| one.host == asked.host && asked.path.starts_with(&one.path) && takes(&one.pairs))
                 .map(|one| (4, one.path.len()))
@@ -125,10 +161,11 @@ impl Naive {
                 let labels: Vec<String> = host.split('.').map(str::to_owned).collect();
                 asked.host.ends_with(&labels).then_some((2, labels.len()))
             }
-            What::Pattern { host, is_anchored, end } => asked
-                .texts()
-                .iter()
-                .any(|text| {
+            What::Pattern { host, is_anchored, end } => {
+                let cased = |text: &str| if spelling.ignore_case { text.to_lowercase() } else { text.to_owned() };
+                let end = cased(end);
+                let matches = |text: &String| {
+                    let text = cased(text);
                     let after = |at: usize| &text[at + host.len()..];
                     let mut places = text.match_indices(host.as_str()).map(|(at, _)| at);
                     let ends = |rest: &str| match end.strip_suffix('$') {
@@ -136,17 +173,23 @@ impl Naive {
                         None => rest[1..].contains(end.as_str()),
                     };
                     places.any(|at| (!*is_anchored || at == 8) && after(at).starts_with('/') && ends(after(at)))
-                })
-                .then_some((1, 0)),
+                };
+                let texts = std::iter::once(asked).chain(whole).flat_map(Pieces::texts);
+                texts.collect::<Vec<String>>().iter().any(matches).then_some((1, 0))
+            }
             What::Digest(_) => None,
         }
     }
 
     /// As [`Naive::strength`], under any of the hosts that are kin to the asked one.
-    fn strength_by_kin(&self, asked: &Pieces, has_kin: bool) -> Option<(u8, usize)> {
-        let is_member = ["example", "b.a.example"].contains(&asked.host.join(".").as_str());
+    fn strength_by_kin(&self, asked: &Asked, has_kin: bool) -> Option<(u8, usize)> {
+        let is_member = ["example", "b.a.example"].contains(&asked.pieces.host.join(".").as_str());
         let others: &[&str] = if has_kin && is_member { &["example", "b.a.example"] } else { &[] };
-        let under = |host: &&str| Pieces { host: host.split('.').map(str::to_owned).collect(), ..asked.clone() };
+        let under = |host: &&str| {
+            let at = |pieces: &Pieces| Pieces { host: host.split('.').map(str::to_owned).collect(), ..pieces.clone() };
+            let whole = asked.whole.as_ref().map(at);
+            Asked { spelling: asked.spelling.clone(), pieces: at(&asked.pieces), whole }
+        };
         let by_kin = others.iter().map(under).filter_map(|asked| self.strength(&asked)).max();
         self.strength(asked).max(by_kin)
     }
@@ -169,11 +212,10 @@ type When = (i64, Residence);
 /// On one reading: whether an exception decides, how strongly, and the rule's number in the order of sources and lines.
 type Decides = (bool, (u8, usize), usize);
 
-fn naive_decide(rules: &[Naive], reading: &Folded, when: When, has_kin: bool) -> Option<Decides> {
-    let asked = Pieces::of(reading);
+fn naive_decide(rules: &[Naive], asked: &Asked, when: When, said: &Said) -> Option<Decides> {
     let mut covering: Vec<Decides> = Vec::new();
     for (number, rule) in rules.iter().enumerate().filter(|(_, rule)| rule.in_force(when)) {
-        if let Some(strength) = rule.strength_by_kin(&asked, has_kin) {
+        if let Some(strength) = rule.strength_by_kin(asked, said.has_kin) {
             covering.push((rule.is_exception(), strength, number));
         }
     }
@@ -183,16 +225,17 @@ fn naive_decide(rules: &[Naive], reading: &Folded, when: When, has_kin: bool) ->
 }
 
 /// The rule that blocks by the name.
-fn naive_judge(rules: &[Naive], url: &Url, when: When, has_kin: bool) -> Option<Decides> {
-    let mut decided = url.readings().map(|reading| naive_decide(rules, reading, when, has_kin));
+fn naive_judge(rules: &[Naive], url: &Url, when: When, said: &Said) -> Option<Decides> {
+    let all = Asked::all(url, said);
+    let mut decided = all.iter().map(|asked| naive_decide(rules, asked, when, said));
     decided.find_map(|decides| decides.filter(|one| !one.0))
 }
 
 /// The number of the rule that blocks by the bytes.
-fn naive_judge_digest(rules: &[Naive], url: &Url, body: u8, when: When, has_kin: bool) -> Option<usize> {
+fn naive_judge_digest(rules: &[Naive], url: &Url, body: u8, when: When, said: &Said) -> Option<usize> {
     let is_about = |rule: &Naive| matches!(rule.what, What::Digest(own) if own == body) && rule.in_force(when);
-    let is_freed = |reading: &Folded| naive_decide(rules, reading, when, has_kin).is_some_and(|one| one.0);
-    if rules.iter().any(|rule| is_about(rule) && rule.is_exception()) || url.readings().all(is_freed) {
+    let is_freed = |asked: &Asked| naive_decide(rules, asked, when, said).is_some_and(|one| one.0);
+    if rules.iter().any(|rule| is_about(rule) && rule.is_exception()) || Asked::all(url, said).iter().all(is_freed) {
         return None;
     }
     rules.iter().position(is_about)
@@ -204,14 +247,28 @@ fn host() -> impl Strategy<Value = String> {
 }
 
 fn path() -> impl Strategy<Value = String> {
-    let piece = prop::sample::select(vec!["/a", "/b", "/ab", "//", "/..", "/%2Fa", "/a;x", "/"]);
+    let piece =
+        prop::sample::select(vec!["/a", "/b", "/ab", "//", "/..", "/%2Fa", "/a;x", "/", "/A", "/a%2fB", "\\\\b"]);
     prop::collection::vec(piece, 0..5).prop_map(|pieces| pieces.concat())
 }
 
 fn query() -> impl Strategy<Value = String> {
-    let pair = prop::sample::select(vec!["x=1", "x=2", "y", "z=%31", "z=1"]);
+    let pair = prop::sample::select(vec!["x=1", "x=2", "y", "z=%31", "z=1", "X=1;z=1"]);
     prop::collection::vec(pair, 0..4)
         .prop_map(|pairs| if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) })
+}
+
+fn spelling() -> impl Strategy<Value = Spelling> {
+    any::<[bool; 4]>().prop_map(|[ignore_case, ignores_some, params, slash]| Spelling {
+        ignore_case,
+        ignored: Parameters::read(if ignores_some { vec!["x".to_owned()] } else { Vec::new() }).unwrap(),
+        path_params: if params { PathParams::Distinct } else { PathParams::Ignored },
+        encoded_slash: if slash { EncodedSlash::Distinct } else { EncodedSlash::Slash },
+    })
+}
+
+fn said() -> impl Strategy<Value = Said> {
+    (any::<bool>(), spelling(), spelling()).prop_map(|(has_kin, family, alone)| Said { has_kin, family, alone })
 }
 
 fn subject() -> impl Strategy<Value = What> {
@@ -257,7 +314,7 @@ fn residence() -> impl Strategy<Value = Residence> {
 }
 
 /// Rules, cut into sources at the given places: the first of them holds the edits.
-fn build(rules: &[Naive], cuts: &[usize], has_kin: bool) -> Index {
+fn build(rules: &[Naive], cuts: &[usize], said: &Said) -> Index {
     let mut tables = Vec::new();
     let mut start = 0;
     for end in cuts.iter().copied().chain([rules.len()]) {
@@ -275,7 +332,7 @@ fn build(rules: &[Naive], cuts: &[usize], has_kin: bool) -> Index {
     let edits = tables.remove(0);
     let family = [HostPattern::Exact("example".to_owned()), HostPattern::Under("a.example".to_owned())];
     let alone = [HostPattern::Exact("b.example".to_owned())];
-    let kin = Kin::new([(&family[..], has_kin), (&alone[..], false)]);
+    let kin = Kin::of_sites([(&family[..], said.has_kin, &said.family), (&alone[..], false, &said.alone)]);
     Index::with_kin(1, edits, tables, Arc::new(kin), None)
 }
 
@@ -289,12 +346,12 @@ proptest! {
         asked in prop::collection::vec((host(), path(), query(), 0..3_u8), 1..12),
         day in 0..5_i64,
         residence in residence(),
-        has_kin in any::<bool>(),
+        said in said(),
         more in rule(),
     ) {
         let mut cuts = cuts;
         cuts.sort_unstable();
-        let index = build(&rules, &cuts, has_kin);
+        let index = build(&rules, &cuts, &said);
         let now = Timestamp::from_secs(day * 86_400);
         let another = list::read_rule(&more.line(99)).unwrap();
         let covering = |exceptions: bool| index.covering(&another, exceptions, now).is_some();
@@ -303,8 +360,8 @@ proptest! {
             let url = Url::parse(&format!("https://{host}{path}{query}")).unwrap();
             let when = (day, residence);
             let case = Case { now, whom: &|| residence };
-            let by_name = naive_judge(&rules, &url, when, has_kin);
-            let by_bytes = naive_judge_digest(&rules, &url, body, when, has_kin);
+            let by_name = naive_judge(&rules, &url, when, &said);
+            let by_bytes = naive_judge_digest(&rules, &url, body, when, &said);
             let first = |ruling: Option<Ruling>| ruling.map(|ruling| ruling.notices[0].to_string());
             let notice = |number: usize| format!("N-{number}");
             prop_assert_eq!(first(index.judge_digest(&url, &digest(body), case)), by_bytes.map(notice), "{:?}", url);
@@ -324,7 +381,7 @@ proptest! {
                     prop_assert_eq!(&*ruling.notices[0], &notice, "{:?}", url);
                     prop_assert_eq!(ruling.residence, told);
                     if residence == ANYBODY() {
-                        let somewhere = |country| naive_judge(&rules, &url, (day, Residence::In(country)), has_kin);
+                        let somewhere = |country| naive_judge(&rules, &url, (day, Residence::In(country)), &said);
                         prop_assert!(Country::all().all(|country| somewhere(country).is_some()), "served somewhere");
                     }
                     let decides = explanation.decides.and_then(|cited| cited.attributes.notice);
@@ -336,14 +393,14 @@ proptest! {
             for without in explanation.without {
                 let gone: usize = without.removed.attributes.notice.unwrap()[2..].parse().unwrap();
                 left[gone].until = Some(-1);
-                let expected = naive_judge(&left, &url, when, has_kin).map(|one| one.2);
+                let expected = naive_judge(&left, &url, when, &said).map(|one| one.2);
                 prop_assert_eq!(without.blocked, expected.is_some(), "{:?} without {}", url, rules[gone].line(gone));
                 let deciding = without.decides.filter(|_| without.blocked).and_then(|cited| cited.attributes.notice);
                 prop_assert_eq!(deciding.map(|notice| notice.to_string()), expected.map(notice));
             }
             for exceptions in covered.iter().flatten() {
-                for asked in url.readings().map(Pieces::of) {
-                    let covers = |rule: &Naive| rule.strength_by_kin(&asked, has_kin).is_some();
+                for asked in Asked::all(&url, &said) {
+                    let covers = |rule: &Naive| rule.strength_by_kin(&asked, said.has_kin).is_some();
                     let is_there = |rule: &Naive| {
                         let timely = Naive { geo: Vec::new(), ..rule.clone() }.in_force(when);
                         timely && (rule.geo.is_empty() || rule.geo == more.geo)
@@ -355,7 +412,8 @@ proptest! {
             }
             for (number, rule) in rules.iter().enumerate() {
                 let read = list::read_rule(&rule.line(number)).unwrap();
-                let covers = url.readings().any(|reading| rule.strength_by_kin(&Pieces::of(reading), has_kin).is_some());
+                let all = Asked::all(&url, &said);
+                let covers = all.iter().any(|asked| rule.strength_by_kin(asked, said.has_kin).is_some());
                 prop_assert_eq!(index.of_rules([&read]).is_about(&url), covers, "{} {:?}", rule.line(number), url);
                 prop_assert_eq!(read.covers(&url, index.kin()), covers, "{} {:?}", rule.line(number), url);
             }
