@@ -329,13 +329,18 @@ fn a_stale_feed_is_kept_and_told_of() {
 #[test]
 fn a_stale_feed_may_close_the_edge_until_it_is_confirmed() {
     let server = Origin::with("/list.txt", Page::ok(rule("/a")));
-    let (origin, mut edge) = with_feed(&server, ", every = \"1s\", max_age = \"2s\", on_stale = \"fail-closed\"");
+    let (origin, mut edge) = with_feed(&server, ", every = \"1s\", max_age = \"4s\", on_stale = \"fail-closed\"");
     server.on("/list.txt", Page::new("500 Away", ""));
     let closed = edge.until_status("/b", 503);
     assert!(closed.field("Retry-After").is_some() && closed.field("Cache-Control") == Some("no-store"), "{closed:?}");
     assert_eq!(edge.status_of("/a"), 451, "what is blocked is said to be");
     let record = edge.record_of(&closed);
     assert_eq!((&record["verdict"], &record["status"]), (&"failed".into(), &503.into()));
+    until("an event", || {
+        let is_stale =
+            |line: &serde_json::Value| line["data"]["what"].as_str().is_some_and(|what| what.contains("stale: not"));
+        edge.log().into_iter().find(|line| line["event"] == "list-refused" && is_stale(line))
+    });
     let ready = edge.readyz().text();
     assert!(ready.contains("requests are answered with 503 until it is"), "{ready}");
     // It was so long ago before the restart as after it.
@@ -347,6 +352,7 @@ fn a_stale_feed_may_close_the_edge_until_it_is_confirmed() {
     let asked = origin.count("/b");
     server.on("/list.txt", Page::ok(rule("/c")));
     assert_eq!((edge.reload().code, edge.status_of("/b"), edge.status_of("/c")), (0, 200, 451));
+    edge.until_said(&["/list.txt: confirmed again"]);
     assert_eq!(origin.count("/b"), asked + 1);
 }
 

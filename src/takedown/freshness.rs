@@ -1,7 +1,9 @@
 //! Whether the rules in force may be gone by still: what feeds say of themselves, and until when it counts.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use feeds::{FeedStatus, OnStale};
 use serde_json::json;
@@ -9,15 +11,46 @@ use terms::Timestamp;
 
 use super::Takedown;
 
+/// How often is looked for what has become stale, at least: clocks may be set.
+const LOOK: Duration = Duration::from_secs(60);
+/// So that a look that was due then finds it past its time.
+const JUST_PAST: Duration = Duration::from_millis(5);
+
 impl Takedown {
-    /// Looks how feeds stand whenever one was asked. Runs for as long as the edge.
+    /// Looks how feeds stand whenever one was asked, and when one becomes stale. Runs for as long as the edge.
     pub async fn keep_feeds(self: Arc<Self>) {
+        let mut stale = BTreeSet::new();
         loop {
-            self.supply.feeds.checked().await;
-            let takedown = self.clone();
+            let now = self.clock.wall();
+            let ends = self.feeds().into_iter().map(|feed| feed.good_until()).filter(|end| *end >= now);
+            let wait = ends.min().map_or(LOOK, |end| end.since(now).saturating_add(JUST_PAST).min(LOOK));
+            tokio::select! {
+                () = self.supply.feeds.checked() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+            let (takedown, before) = (self.clone(), std::mem::take(&mut stale));
+            let look = move || {
+                takedown.look_at_feeds();
+                takedown.tell_of_stale(&before)
+            };
             // A panic there was told when it happened.
-            let _ = tokio::task::spawn_blocking(move || takedown.look_at_feeds()).await;
+            stale = tokio::task::spawn_blocking(look).await.unwrap_or_default();
         }
+    }
+
+    /// Tells which feeds became stale, or cease to be; returns those that are.
+    fn tell_of_stale(&self, before: &BTreeSet<Arc<str>>) -> BTreeSet<Arc<str>> {
+        let (now, feeds) = (self.clock.wall(), self.feeds());
+        let (stale, good): (Vec<_>, Vec<_>) = feeds.iter().partition(|feed| now > feed.good_until());
+        for feed in stale.iter().filter(|feed| !before.contains(&feed.name)) {
+            if let Some(trouble) = self.trouble_with(feed) {
+                self.tell_of_feed(&feed.name, &trouble);
+            }
+        }
+        for feed in good.iter().filter(|feed| before.contains(&feed.name)) {
+            tracing::info!("{}: confirmed again", feed.name);
+        }
+        stale.into_iter().map(|feed| feed.name.clone()).collect()
     }
 
     /// Says until when the rules in force may be gone by, and tells which feeds turned bad, or good again.
@@ -30,12 +63,16 @@ impl Takedown {
                 tracing::info!("{name}: answers again");
                 continue;
             };
-            let what = format!("{name}: can't be fetched, and what was in force of it stays: {error}");
-            tracing::error!("{what}");
-            self.list_errors.fetch_add(1, Relaxed);
-            let data = json!({ "file": *name, "what": what, "list": self.blocks.version() });
-            self.teller.tell("list-refused", self.clock.wall(), data);
+            self.tell_of_feed(&name, &format!("can't be fetched, and what was in force of it stays: {error}"));
         }
+    }
+
+    fn tell_of_feed(&self, name: &str, trouble: &str) {
+        let what = format!("{name}: {trouble}");
+        tracing::error!("{what}");
+        self.list_errors.fetch_add(1, Relaxed);
+        let data = json!({ "file": name, "what": what, "list": self.blocks.version() });
+        self.teller.tell("list-refused", self.clock.wall(), data);
     }
 
     /// How each feed stands, by what of it is in force.
