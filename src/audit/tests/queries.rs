@@ -1,6 +1,7 @@
 //! What is asked for is what is found.
 
 use terms::ruling::RuleOrigin;
+use terms::url::Spelling;
 use terms::{BlockStatus, Ruling};
 
 use super::*;
@@ -51,7 +52,14 @@ fn a_url_is_found_in_every_spelling() {
         assert_eq!(urls(dir.path(), spelling), ["https://photos.example/a"], "{spelling}");
     }
     assert_eq!(urls(dir.path(), "photos.example/a?y=2&x=1"), ["https://photos.example/a?x=1&y=2"]);
-    assert_eq!(urls(dir.path(), "photos.example/A"), [""; 0]);
+    // Who doesn't know whether the site ignored case is told what may be it.
+    assert_eq!(urls(dir.path(), "photos.example/A"), ["https://photos.example/a"]);
+    let known = Filter {
+        url: Some(Url::parse("photos.example/A").unwrap()),
+        spelling: Some(Spelling::default()),
+        ..Filter::default()
+    };
+    assert_eq!(ask(dir.path(), &known).len(), 0);
     assert_eq!(urls(dir.path(), "photos.example/a?x=1"), [""; 0]);
 }
 
