@@ -305,6 +305,31 @@ fn a_hundred_thousand_rules_are_one_edit() {
 }
 
 #[test]
+fn who_asked_is_kept_and_an_edit_of_which_that_is_not_known_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let edits = Edits::open(folder.path()).unwrap();
+    let who = Who::read("desk").unwrap();
+    edits.add(Draft { by: Some(who.clone()), ..draft("a", &["a.example", "b.example"]) }, ALONE, NOW).unwrap();
+    edits.lift("a:1", Some(Who::read("appeals").unwrap()), at(1)).unwrap();
+    let edits = Edits::open(folder.path()).unwrap();
+    let by = |events: Vec<Event>| events.into_iter().map(|event| event.by.map(|by| by.to_string())).collect::<Vec<_>>();
+    assert_eq!(by(edits.pending()), [Some("desk".to_owned()), Some("appeals".to_owned())]);
+    assert_eq!(edits.list(None, 10, &WantedEdits::default()).unwrap().blocks[0].by, Some(who));
+
+    let file = folder.path().join("a.json");
+    let mut stored: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    stored["draft"].as_object_mut().unwrap().remove("by");
+    stored["pending"]
+        .as_array_mut()
+        .unwrap()
+        .iter_mut()
+        .for_each(|event| drop(event.as_object_mut().unwrap().remove("by")));
+    fs::write(&file, stored.to_string()).unwrap();
+    let edits = Edits::open(folder.path()).unwrap();
+    assert_eq!((edits.table().len(), by(edits.pending())), (1, vec![None, None]));
+}
+
+#[test]
 fn live_rules_are_searched() {
     let folder = tempfile::tempdir().unwrap();
     let edits = Edits::open(folder.path()).unwrap();
