@@ -93,18 +93,55 @@ fn tries(server: &Server, edge: &Edge) {
     }
 }
 
+/// The blocked files, and these beside them.
+fn files<'f>(look_alikes: &[(&'f str, &'f str)]) -> Vec<(&'f str, &'f str)> {
+    let blocked = BLOCKED.iter().map(|(path, _)| (*path, SECRET));
+    blocked.chain(look_alikes.iter().map(|(path, _)| (*path, "this is not"))).collect()
+}
+
+/// With what the site says of its spelling.
+fn holds(server: &Server, spelling: &str, look_alikes: &[(&str, &str)]) {
+    let rules: String = BLOCKED.iter().map(|(_, rule)| format!("{rule} notice=N-1\n")).collect();
+    let edge = Edge::before_address(&server.port.address.to_string()).site(spelling).rules(&rules).start();
+    for (path, target) in look_alikes {
+        let answer = edge.connect().get(HOST, target);
+        assert_eq!((answer.status, &*answer.text()), (200, "this is not"), "{} {path}", server.name);
+    }
+    tries(server, &edge);
+}
+
 #[test]
 #[ignore = "needs nginx and Apache: tests/outside/spellings.sh"]
 fn no_spelling_of_what_is_blocked_is_handed_out_and_look_alikes_are() {
-    let mut files: Vec<(&str, &str)> = BLOCKED.iter().map(|(path, _)| (*path, SECRET)).collect();
-    files.extend(LOOK_ALIKES.iter().map(|(path, _)| (*path, "this is not")));
-    let rules: String = BLOCKED.iter().map(|(_, rule)| format!("{rule} notice=N-1\n")).collect();
-    for server in servers::with(&files) {
-        let edge = Edge::before_address(&server.port.address.to_string()).rules(&rules).start();
-        for (path, target) in LOOK_ALIKES {
-            let answer = edge.connect().get(HOST, target);
-            assert_eq!((answer.status, &*answer.text()), (200, "this is not"), "{} {path}", server.name);
-        }
-        tries(&server, &edge);
+    let files = files(&LOOK_ALIKES);
+    for server in [servers::nginx(&files), servers::apache(&files)] {
+        holds(&server, "", &LOOK_ALIKES);
     }
+}
+
+#[test]
+#[ignore = "needs nginx and Apache: tests/outside/spellings.sh"]
+fn the_spellings_of_a_site_that_ignores_case_are_its_servers() {
+    let blocked = BLOCKED.map(|(path, _)| path);
+    let is_other = |(path, _): &&(&str, &str)| !blocked.iter().any(|blocked| blocked.eq_ignore_ascii_case(path));
+    let look_alikes: Vec<(&str, &str)> = LOOK_ALIKES.iter().filter(is_other).copied().collect();
+    assert!(look_alikes.len() + 2 == LOOK_ALIKES.len(), "two differ in case alone");
+    let server = servers::nginx_ignoring_case(&files(&look_alikes), &blocked);
+    let loud = server.straight("/A/SECRET.JPG");
+    assert!(loud.contains(SECRET), "the server ignores case: {loud}");
+    holds(&server, "spelling = { ignore_case = true }\n", &look_alikes);
+}
+
+#[test]
+#[ignore = "needs nginx and Apache: tests/outside/spellings.sh"]
+fn the_spellings_of_a_site_that_tells_more_apart_are_its_servers() {
+    let more = [
+        ("/a/secret.jpg;v=1", "/a/secret.jpg;v=1"),
+        ("/a/secret.jpg;", "/a/secret.jpg%3B"),
+        ("/a%2Fsecret.jpg", "/a%2Fsecret.jpg"),
+        ("/albums/private%2Fdeep/x.txt", "/albums/private%2Fdeep/x.txt"),
+    ];
+    let look_alikes: Vec<(&str, &str)> = LOOK_ALIKES.into_iter().chain(more).collect();
+    let server = servers::apache_telling_apart(&files(&look_alikes));
+    holds(&server, "spelling = { path_params = \"distinct\", encoded_slash = \"distinct\" }\n", &look_alikes);
 }

@@ -15,17 +15,42 @@ pub struct Server {
     _folder: tempfile::TempDir,
 }
 
-/// Both, each with these files: the path, decoded, and what is in it.
-pub fn with(files: &[(&str, &str)]) -> [Server; 2] {
-    [Server::start("nginx", "nginx", nginx, files), Server::start("apache", "apache2", apache, files)]
+/// Files: the path, decoded, and what is in it.
+type Files<'f> = &'f [(&'f str, &'f str)];
+
+/// nginx as it comes.
+pub fn nginx(files: Files<'_>) -> Server {
+    Server::start("nginx", "nginx", |folder, port| configure_nginx(folder, port, ""), files)
+}
+
+/// nginx that hands these out whatever the case of letters.
+pub fn nginx_ignoring_case(files: Files<'_>, ignoring: &[&str]) -> Server {
+    let location = |path: &&str| {
+        let pattern: String =
+            path.chars().map(|c| if c.is_alphanumeric() { c.into() } else { format!("[{c}]") }).collect();
+        format!("location ~* \"^{pattern}/?$\" {{ rewrite ^ \"{path}\" break; }}\n")
+    };
+    let locations: String = ignoring.iter().map(location).collect();
+    Server::start("nginx, ignoring case", "nginx", |folder, port| configure_nginx(folder, port, &locations), files)
+}
+
+/// Apache as liberal as it can be: encoded slashes are slashes.
+pub fn apache(files: Files<'_>) -> Server {
+    Server::start("apache", "apache2", |folder, port| configure_apache(folder, port, "On"), files)
+}
+
+/// Apache to which an encoded slash is a part of a name, as `;x` is to it in any case.
+pub fn apache_telling_apart(files: Files<'_>) -> Server {
+    let configure = |folder: &Path, port: &Port| configure_apache(folder, port, "NoDecode");
+    Server::start("apache, telling apart", "apache2", configure, files)
 }
 
 impl Server {
     fn start(
         name: &'static str,
         program: &str,
-        configure: fn(&Path, &Port) -> Vec<String>,
-        files: &[(&str, &str)],
+        configure: impl Fn(&Path, &Port) -> Vec<String>,
+        files: Files<'_>,
     ) -> Server {
         let folder = tempfile::tempdir().unwrap();
         let www = folder.path().join("www");
@@ -52,6 +77,11 @@ impl Server {
         server
     }
 
+    /// What it says without an edge.
+    pub fn straight(&self, target: &str) -> String {
+        Client::connect(self.port.address).get(HOST, target).text()
+    }
+
     fn answers(&mut self) -> bool {
         if let Some(status) = self.child.try_wait().unwrap() {
             let says = fs::read_to_string(self._folder.path().join("says")).unwrap_or_default();
@@ -70,7 +100,7 @@ impl Drop for Server {
     }
 }
 
-fn nginx(folder: &Path, port: &Port) -> Vec<String> {
+fn configure_nginx(folder: &Path, port: &Port, locations: &str) -> Vec<String> {
     let at = folder.display();
     let config = format!(
         "daemon off; pid {at}/pid; error_log {at}/log crit; worker_processes 1;
@@ -78,7 +108,8 @@ fn nginx(folder: &Path, port: &Port) -> Vec<String> {
          http {{
              access_log off; client_body_temp_path {at}/body; proxy_temp_path {at}/proxy;
              fastcgi_temp_path {at}/fastcgi; uwsgi_temp_path {at}/uwsgi; scgi_temp_path {at}/scgi;
-             server {{ listen {}; root {at}/www; keepalive_requests 1000000; }}
+             server {{ listen {}; root {at}/www; keepalive_requests 1000000;
+                 {locations} }}
          }}\n",
         port.address
     );
@@ -87,16 +118,15 @@ fn nginx(folder: &Path, port: &Port) -> Vec<String> {
     vec!["-c".into(), file.display().to_string(), "-e".into(), "stderr".into()]
 }
 
-fn apache(folder: &Path, port: &Port) -> Vec<String> {
+fn configure_apache(folder: &Path, port: &Port, encoded_slashes: &str) -> Vec<String> {
     let at = folder.display();
     let modules = "/usr/lib/apache2/modules";
-    // As liberal as it can be: encoded slashes are slashes.
     let config = format!(
         "ServerRoot {at}\nServerName photos.example\nListen {}\nPidFile {at}/pid\nErrorLog {at}/log\n
          LoadModule mpm_event_module {modules}/mod_mpm_event.so
          LoadModule authz_core_module {modules}/mod_authz_core.so
          LoadModule dir_module {modules}/mod_dir.so
-         DocumentRoot {at}/www\nAllowEncodedSlashes On\nKeepAlive On\nMaxKeepAliveRequests 0\nKeepAliveTimeout 60
+         DocumentRoot {at}/www\nAllowEncodedSlashes {encoded_slashes}\nKeepAlive On\nMaxKeepAliveRequests 0\nKeepAliveTimeout 60
          HttpProtocolOptions Unsafe\n<Directory {at}/www>\nRequire all granted\n</Directory>\n",
         port.address
     );
