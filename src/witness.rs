@@ -352,7 +352,7 @@ impl Draft {
     /// The answer was recorded as complete, and then its last `thrown` bytes were thrown away.
     pub fn cut_after_record(&self, ruling: &Ruling, thrown: u64) {
         self.witness.telemetry.cut();
-        let data = serde_json::json!({
+        let mut data = serde_json::json!({
             "id": self.trace.id.to_string(),
             "url": self.trace.url.as_ref().map(|url| self.witness.log.url(url)),
             "rule": &*ruling.rule,
@@ -360,6 +360,9 @@ impl Draft {
             "list": ruling.list,
             "bytes_thrown_away": thrown,
         });
+        if let Some(residence) = &ruling.residence {
+            data["country"] = residence.as_str().into();
+        }
         self.witness.log.event(event("cut", data));
     }
 }

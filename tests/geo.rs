@@ -330,6 +330,37 @@ fn bytes_that_are_forbidden_in_a_country_go_everywhere_else() {
 }
 
 #[test]
+fn bytes_that_leave_compressed_are_judged_by_what_they_were_made_of() {
+    let body = "one line like another\n".repeat(2000);
+    let origin = Origin::with("/a", Page::stored(&body).field("Content-Type", "text/plain"));
+    let edge = Edge::before(&origin)
+        .edge(TRUSTED)
+        .tables(BY_HEADER)
+        .site("compress = {}\n")
+        .rules(&format!("{} geo=DE\n", sha256_hex(body.as_bytes())))
+        .start();
+    edge.rules_change_with_time();
+    let ask = |country| edge.ask("GET", "/a", &[("X-Country", country), ("Accept-Encoding", "gzip")]);
+    let first = ask("DE");
+    assert!(first.status == 451 || first.end != End::Whole, "{} {:?}", first.status, first.end);
+    let elsewhere = ask("US");
+    assert_eq!((elsewhere.status, elsewhere.field("Content-Encoding")), (200, Some("gzip")));
+    assert_eq!([ask("DE"), ask("XX"), ask("US")].map(|answer| answer.status), [451, 451, 200]);
+}
+
+/// What an answer says it is as well counts for each client, too.
+#[test]
+fn another_name_of_an_answer_is_blocked_where_it_is() {
+    let origin = Origin::with("/b", Page::stored("stored").field("Content-Location", "/a"));
+    let edge = by_header(&origin, "");
+    let blocked = edge.seawall(&["block", URL, "--geo", "DE,FR", "--notice", "N-1"]);
+    assert_eq!(blocked.code, 0, "{}", blocked.all());
+    assert_eq!(["DE", "US", "XX"].map(|country| from(&edge, country, "/b").status), [451, 200, 451]);
+    let wrong = edge.seawall(&["block", URL, "--geo", "UK"]);
+    assert!(wrong.code == 1 && wrong.stderr.contains("did you mean GB?"), "{}", wrong.all());
+}
+
+#[test]
 fn geo_is_refused_where_nothing_tells_where_clients_are() {
     let origin = Origin::with("/a", Page::stored("stored"));
     let edge = Edge::plain(&origin);

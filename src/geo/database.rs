@@ -3,7 +3,7 @@
 //!
 //! It is not mapped: a file that is truncated under a mapping would take the process with it.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -45,6 +45,8 @@ pub struct DatabaseError {
 enum What {
     #[error("can't be read: {0}")]
     Io(#[from] io::Error),
+    #[error("is no file")]
+    Odd,
     #[error("holds more than {} MiB", MAX_FILE >> 20)]
     TooLarge,
     #[error("is being written")]
@@ -63,11 +65,16 @@ impl Database {
 
     fn read(path: &Path) -> Result<Database, What> {
         let face = Face::of(path);
-        let mut bytes = Vec::new();
-        File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > MAX_FILE {
+        let facts = fs::metadata(path)?;
+        // Opening a pipe would wait for whoever writes to it.
+        if !facts.is_file() {
+            return Err(What::Odd);
+        }
+        if facts.len() > MAX_FILE {
             return Err(What::TooLarge);
         }
+        let mut bytes = Vec::new();
+        File::open(path)?.take(MAX_FILE).read_to_end(&mut bytes)?;
         if Face::of(path) != face {
             return Err(What::Unsteady);
         }

@@ -63,6 +63,13 @@ fn what_is_no_database_of_countries_is_refused() {
         let refused = opened(bytes).err().unwrap();
         assert!(refused.contains(what), "{refused}");
     }
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large.mmdb");
+    fs::File::create(&path).unwrap().set_len((1 << 30) + 1).unwrap();
+    let large = Database::open(&path).err().unwrap().to_string();
+    assert!(large.ends_with("large.mmdb holds more than 1024 MiB"), "{large}");
+    let odd = Database::open(folder.path()).err().unwrap().to_string();
+    assert!(odd.ends_with("is no file"), "{odd}");
     let absent = Database::open(Path::new("/nowhere/places.mmdb")).err().unwrap().to_string();
     assert!(absent.contains("/nowhere/places.mmdb can't be read"), "{absent}");
 }
