@@ -44,6 +44,7 @@ fn a_trusted_proxys_word_decides() {
         (&[("X-Country", "T1")], 451),
         (&[("X-Country", "US, DE")], 451),
         (&[("X-Country", "US"), ("X-Country", "US")], 451),
+        (&[("X-Country", "US"), ("Connection", "X-Country")], 200),
     ] {
         let answer = edge.ask("GET", "/a", fields);
         assert_eq!(answer.status, expected, "{fields:?}");

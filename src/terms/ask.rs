@@ -139,14 +139,17 @@ impl Ask {
         let (mut head, body) = request.into_parts();
         let mut present = Present::among(&head.headers);
         present.tunnel = present.upgrade && tunnel::is_asked_for(&head);
+        // Before the fields of the hop go: a proxy that hands on a client's `Connection` would let it name those that
+        // tell of the client.
+        let client = Client::of(&peer, &head.headers, trusted);
+        let id = given_id(&peer, &head.headers, trusted).unwrap_or_else(RequestId::random);
         // What a client's `Connection` names is not the origin's to see, so it may not select what is
         // stored for others either.
         if present.hop_by_hop {
             strip_hop_by_hop(&mut head.headers);
         }
-        let client = Client::of(&peer, &head.headers, trusted);
         let ask = Ask {
-            id: given_id(&peer, &head.headers, trusted).unwrap_or_else(RequestId::random),
+            id,
             began: now,
             url: Url::of_request(client.scheme, &head.uri, &head.headers).map(Arc::new),
             client,
