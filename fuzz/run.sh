@@ -13,7 +13,7 @@ seconds=${1:-60}
 shift || true
 targets=("$@")
 if [ ${#targets[@]} -eq 0 ]; then
-  targets=(head answer chunks url kept list list_{hosts,plain,sha256,urlhaus,adblock,rpz,deny,aclj})
+  targets=(head answer chunks url kept decoding list list_{hosts,plain,sha256,urlhaus,adblock,rpz,deny,aclj})
 fi
 
 # What cargo-fuzz passes, less the sanitizers, which a stable compiler doesn't have.

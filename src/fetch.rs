@@ -1,9 +1,11 @@
-//! From a miss to an entry: the fetch that fills it, and the passage of what is never stored.
+//! From a miss to an entry: the fetch that fills it.
 //!
 //! Nobody owns a fetch: it runs in a task of its own, and the client that caused it waits like any
 //! other.
 
+mod decoding;
 mod digest;
+mod pass;
 mod post;
 
 use std::borrow::Cow;
@@ -11,24 +13,21 @@ use std::sync::Arc;
 
 use block::{Blocks, Clearance, Lane, Load};
 use bytes::Bytes;
-use cache::coding::Making;
-use cache::{
-    Aim, Cache, Caching, Fill, Filled, Flight, Force, Forward, Hit, KeyRules, Landed, Landing, Pass, ReplyHead, Stop,
-    Writer,
-};
-use http::{HeaderMap, Method, Request, StatusCode, header};
+use cache::coding::{Making, accept_decodable};
+use cache::{Cache, Caching, Fill, Filled, Flight, Hit, Landed, Landing, ReplyHead, Stop, Writer};
+use http::{Method, Request};
 use http_body_util::BodyExt;
-use origin::{Group, Handshake, Reply};
-use terms::url::Scheme;
-use terms::wire::range::Ranges;
+use origin::{Group, Reply};
 use terms::{Answer, Ask, Body, BodyError, CacheUse, Clock, Departures, Moment, Proof, Refusal, Ruling, Url};
 use tokio::sync::oneshot;
 
 use crate::compress::{Compressed, Wish};
-use crate::forward::{self, steering};
+use crate::forward;
+use crate::hold::{Hold, Room};
 use crate::passage::{self, Judge, Passage};
 use crate::sites::Site;
 use crate::witness::Witness;
+use decoding::Turns;
 
 /// Fetches for the cache, and past it.
 #[derive(Clone)]
@@ -37,6 +36,8 @@ pub struct Fetcher {
     blocks: Arc<Blocks>,
     witness: Arc<Witness>,
     clock: Clock,
+    holds: Room,
+    decoding: Turns,
 }
 
 /// A fetch that runs: its flight, and the reply itself if it turns out to be for the starter alone.
@@ -44,6 +45,7 @@ pub struct Started {
     flight: Flight,
     private: oneshot::Receiver<Answer>,
     wish: Option<Box<Wish>>,
+    hold: Hold,
 }
 
 impl Started {
@@ -51,10 +53,13 @@ impl Started {
     pub async fn landed(self) -> Result<Landed<Answer>, Refusal> {
         match self.flight.landed().await? {
             Landed::Private(()) => match self.private.await {
-                Ok(answer) => Ok(Landed::Private(match self.wish {
-                    Some(wish) => wish.fulfil(answer),
-                    None => answer,
-                })),
+                Ok(answer) => {
+                    let answer = match self.wish {
+                        Some(wish) => wish.fulfil(answer),
+                        None => answer,
+                    };
+                    Ok(Landed::Private(self.hold.hold(answer).await?))
+                }
                 Err(_) => Err(Refusal::Internal),
             },
             Landed::Entry(hit) => Ok(Landed::Entry(hit)),
@@ -65,7 +70,7 @@ impl Started {
 
 impl Fetcher {
     pub fn new(cache: Cache, blocks: Arc<Blocks>, witness: Arc<Witness>, clock: Clock) -> Fetcher {
-        Fetcher { cache, blocks, witness, clock }
+        Fetcher { cache, blocks, witness, clock, holds: Room::default(), decoding: Turns::new() }
     }
 
     /// Starts the fetch that `fill` asks for. The origin is asked for what is stored, by the name that it is stored
@@ -78,8 +83,10 @@ impl Fetcher {
         *request.method_mut() = Method::GET;
         origin::relay_interim(&mut request, ask.voice.clone());
         // The digest is of the whole: with a rule that asks for it, no part is handed out unseen.
-        if self.blocks.index().has_digest_rules() {
+        if self.blocks.has_digest_rules() {
             fill.withhold_parts();
+            fill.hold_back(site.hold_max.unwrap_or_default());
+            accept_decodable(request.headers_mut());
         }
         let (starter, private) = oneshot::channel();
         let flight = fill.flight();
@@ -92,16 +99,14 @@ impl Fetcher {
         // Boxed, because a task's future is moved several times before it is first polled.
         tokio::spawn(Box::pin(fetch.run(fill, site.group(name).clone(), request, starter)));
         let wish = Wish::of(ask, &site.caching, &self.cache, || self.judge(name, clearance)).map(Box::new);
-        Started { flight, private, wish }
+        Started { flight, private, wish, hold: self.hold(site) }
     }
 
     /// How a site's answers are cached now: where a rule asks for digests, which are of the whole, nothing is cut
     /// into slices.
     pub fn caching<'s>(&self, site: &'s Site) -> Cow<'s, Caching> {
         match site.caching.slices {
-            Some(_) if self.blocks.index().has_digest_rules() => {
-                Cow::Owned(Caching { slices: None, ..site.caching.clone() })
-            }
+            Some(_) if self.blocks.has_digest_rules() => Cow::Owned(Caching { slices: None, ..site.caching.clone() }),
             _ => Cow::Borrowed(&site.caching),
         }
     }
@@ -110,15 +115,27 @@ impl Fetcher {
     /// digests, the whole is fetched past the cache.
     pub fn uncut<P>(&self, landed: Landed<P>) -> Landed<P> {
         match landed {
-            Landed::Entry(hit) if hit.is_sliced() && self.blocks.index().has_digest_rules() => {
-                Landed::Pass(hit.into_pass())
-            }
+            Landed::Entry(hit) if hit.is_sliced() && self.blocks.has_digest_rules() => Landed::Pass(hit.into_pass()),
             other => other,
         }
     }
 
-    /// The answer from a hit; slices that it lacks are fetched on its way.
-    pub fn answer(&self, site: &Arc<Site>, ask: &Ask, hit: Hit, clearance: Clearance, caching: &Caching) -> Answer {
+    /// The answer from a hit, once it is known of it what rules ask for; slices that it lacks are fetched on its way.
+    pub async fn answer(
+        &self,
+        site: &Arc<Site>,
+        ask: &Ask,
+        hit: Hit,
+        clearance: Clearance,
+        caching: &Caching,
+    ) -> Result<Answer, Refusal> {
+        if let Some(undecoded) = self.undecoded(&hit) {
+            Box::pin(self.decode(undecoded, &hit, clearance)).await?;
+        }
+        Ok(self.answer_known(site, ask, hit, clearance, caching))
+    }
+
+    fn answer_known(&self, site: &Arc<Site>, ask: &Ask, hit: Hit, clearance: Clearance, caching: &Caching) -> Answer {
         let now = self.clock.now();
         if !hit.is_sliced() {
             let (hit, making) = self.cache.represent(hit, ask, caching, now);
@@ -132,7 +149,7 @@ impl Fetcher {
         let feeder = self.cache.feeder(
             caching,
             move |fill| drop(fetcher.start(&site, &asked, fill, clearance)),
-            move || !blocks.index().has_digest_rules(),
+            move || !blocks.has_digest_rules(),
         );
         hit.fed_by(feeder).answer(ask, caching, now)
     }
@@ -156,112 +173,9 @@ impl Fetcher {
         tokio::spawn(Box::pin(maker.make(making)));
     }
 
-    /// Sends a request past the cache.
-    pub async fn pass(
-        &self,
-        site: &Site,
-        ask: &Ask,
-        url: &Arc<Url>,
-        clearance: Clearance,
-        body: Body,
-        pass: Pass,
-    ) -> Result<Answer, Refusal> {
-        let fields = self.passed_fields(ask);
-        let mut request = forward::request(ask, url, fields, body, site, self.witness.via());
-        origin::relay_interim(&mut request, ask.voice.clone());
-        let asks_part = request.headers().contains_key(header::RANGE);
-        let origins = site.group(url);
-        let purges = (ask.method == Method::POST).then(|| self.cache.purges());
-        let sent = self.clock.now();
-        let reply = match ask.present.tunnel {
-            false => origins.exchange(request).await?,
-            true => match origins.tunnel(request).await? {
-                Handshake::Refused(reply) => reply,
-                Handshake::Agreed(agreed) => {
-                    let cache_status = pass.cache_status(StatusCode::SWITCHING_PROTOCOLS);
-                    return Ok(passage::tunnel(agreed, site.tunnel_timeout, cache_status, self.witness.via()));
-                }
-            },
-        };
-        let own = self.invalidate(site, ask, url, reply.status, &reply.fields);
-        if reply.status == StatusCode::PARTIAL_CONTENT && !asks_part {
-            return Err(Refusal::OriginBroken(cache::UNASKED_PART.into()));
-        }
-        self.note(site, ask, url, pass, &reply, sent);
-        let told = (reply.status, &reply.fields);
-        if let Some(fill) = purges.and_then(|at| self.cache.fill_by_post(ask, url, told, &site.caching, at + own)) {
-            return Box::pin(self.store(site, ask, fill, clearance, reply, sent)).await;
-        }
-        let (cache_status, to_head) = (pass.cache_status(reply.status), ask.method == Method::HEAD);
-        let passage = Passage { to_head, cache: CacheUse::Pass, fill: None, cache_status };
-        let mut answer = passage.answer(reply, self.judge(url, clearance), self.witness.via());
-        answer.departures.add(pass.departures());
-        Ok(match Wish::of(ask, &site.caching, &self.cache, || self.judge(url, clearance)) {
-            Some(wish) => wish.fulfil_passed(ask, answer),
-            None => answer,
-        })
-    }
-
-    /// What passes tells something of what is stored, or could be.
-    fn note(&self, site: &Site, ask: &Ask, url: &Arc<Url>, pass: Pass, reply: &Reply, sent: Moment) {
-        if !pass.is_part() && ask.method != Method::HEAD {
-            return;
-        }
-        let fields = forward::reply(reply.fields.clone(), reply.version, self.witness.via());
-        let head = ReplyHead { status: reply.status, fields };
-        let (name, caching, now) = (site.caching.rules.key.name(ask, url), &site.caching, self.clock.now());
-        match pass.is_part() {
-            true => self.cache.saw_part(ask, &name, head, caching, now),
-            // What was asked under a condition is answered by it.
-            false if pass.why != Forward::Bypass && !ask.present.conditions => {
-                self.cache.saw_head(ask, &name, &head, caching, sent, now)
-            }
-            false => {}
-        }
-    }
-
-    /// What an unsafe method changed is taken out: RFC 9111 section 4.4, RFC 9875 section 3.
-    /// Says of how many URLs.
-    fn invalidate(&self, site: &Site, ask: &Ask, url: &Arc<Url>, status: StatusCode, fields: &HeaderMap) -> u64 {
-        let method = steering::method(&site.pass_fields, ask);
-        if method.is_safe() {
-            return 0;
-        }
-        self.cache.invalidate_groups(url, fields);
-        if !cache::policy::invalidates(&method, status) {
-            return 0;
-        }
-        let (key, scheme) = (&site.caching.rules.key, ask.client.scheme);
-        let others = cache::policy::also_invalidated(url, scheme, fields);
-        let count = 1 + others.len() as u64;
-        self.forget(key, scheme, url);
-        others.into_iter().for_each(|other| self.forget(key, scheme, &Arc::new(other)));
-        count
-    }
-
-    /// What is forwarded of a request's fields: `Range` only if it is one that counts, which it does with GET alone
-    /// (RFC 9110 section 14.2), and not where a rule asks for a digest, which is of the whole.
-    fn passed_fields(&self, ask: &Ask) -> HeaderMap {
-        let mut fields = ask.fields.clone();
-        let counts = || Ranges::read(&fields).is_some() && !self.blocks.index().has_digest_rules();
-        if ask.present.range && (ask.method != Method::GET || !counts()) {
-            fields.remove(header::RANGE);
-            fields.remove(header::IF_RANGE);
-        }
-        fields
-    }
-
-    /// Takes out what is stored of a URL, whatever else tells it apart.
-    fn forget(&self, key: &KeyRules, scheme: Scheme, url: &Arc<Url>) {
-        let name = key.named(scheme, url);
-        match key.cookies.is_empty() {
-            true => self.cache.invalidate(&name),
-            false => self.cache.purge(&Aim::Same(&name, &|one, other| one == other), Force::Hard),
-        };
-    }
-
     fn judge(&self, url: &Arc<Url>, clearance: Clearance) -> Judge {
-        Judge { blocks: self.blocks.clone(), url: url.clone(), clearance, clock: self.clock.clone() }
+        let Fetcher { blocks, witness, clock, cache, .. } = self.clone();
+        Judge { blocks, url: url.clone(), clearance, clock, cache, witness }
     }
 }
 
@@ -281,7 +195,7 @@ impl Fetch {
         // Under load what other clients asked for goes out together with this: an origin that is woken once for
         // several requests costs a sixth less for each of them.
         tokio::task::yield_now().await;
-        let Judge { blocks, url, clearance, clock } = &self.judge;
+        let Judge { blocks, url, clearance, clock, .. } = &self.judge;
         let lane = blocks.lane(Load::Fill);
         let sent = clock.now();
         if let Err(ruling) = blocks.enter(&lane, clearance.for_anybody(), (url, &[]), &Proof::None, sent.wall) {
@@ -331,7 +245,7 @@ impl Fetch {
     /// Makes an entry in a coding of another one's bytes, as they come.
     async fn make(self, making: Making) {
         let Making { source, origin, writer, room } = making;
-        let Judge { blocks, url, clearance, clock } = &self.judge;
+        let Judge { blocks, url, clearance, clock, .. } = &self.judge;
         let (lane, fill, coding) = (blocks.lane(Load::Fill), writer.entry().fill(), room.coding);
         let made = match blocks.enter(&lane, clearance.for_anybody(), (url, &[]), &origin, clock.wall()) {
             Ok(_) => self.grow(writer, Compressed::new(source, room), &lane).await,
@@ -358,8 +272,9 @@ impl Fetch {
                 None => break,
                 Some(Err(error)) => return Err(writer.fail(error)),
                 Some(Ok(frame)) => {
-                    if self.judge.blocks.index().has_digest_rules() {
+                    if self.judge.blocks.has_digest_rules() {
                         writer.withhold_parts();
+                        writer.decode();
                     }
                     let Ok(chunk) = frame.into_data() else { continue };
                     match body.is_end_stream() {
@@ -370,8 +285,11 @@ impl Fetch {
             }
         }
         // The verdict before storing, which is for all who will ask.
-        let judge = self.judge.for_anybody();
-        let judged = if writer.is_whole() { judge.judge(|| writer.digest()) } else { judge.judge_name() };
+        let (judge, entry) = (self.judge.for_anybody(), writer.entry().clone());
+        let judged = match writer.is_whole() {
+            true => judge.judge(|| writer.digests(), || entry.answers_for(judge.clock.now())),
+            false => judge.judge_name(),
+        };
         match judged {
             Ok(()) => writer.finish(),
             Err(ruling) => Err(writer.fail(BodyError::Cut(ruling))),

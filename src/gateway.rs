@@ -97,7 +97,7 @@ impl Gateway {
             },
         };
         let (url, answer) = match self.fetcher.uncut(landed) {
-            Landed::Entry(hit) => (hit.url(url), self.fetcher.answer(site, ask, hit, clearance, &caching)),
+            Landed::Entry(hit) => (hit.url(url), self.fetcher.answer(site, ask, hit, clearance, &caching).await?),
             Landed::Private(answer) => (url.clone(), answer),
             Landed::Pass(pass) => {
                 (url.clone(), Box::pin(self.fetcher.pass(site, ask, url, clearance, body, pass)).await?)

@@ -28,6 +28,7 @@ pub mod forward;
 pub mod gateway;
 pub mod geo;
 pub mod herald;
+pub mod hold;
 pub mod pages;
 pub mod passage;
 pub mod purge;

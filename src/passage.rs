@@ -8,14 +8,17 @@ use std::time::Duration;
 
 use block::{Blocks, Clearance};
 use bytes::Bytes;
+use cache::coding::Decoding;
+use cache::{Cache, Digests};
 use http::StatusCode;
 use http::header::{CACHE_STATUS, HeaderMap, HeaderValue};
 use http_body::{Frame, SizeHint};
 use origin::{Agreed, Reply, ReplyBody};
 use terms::wire::range::Parts;
-use terms::{Answer, Body, BodyError, CacheUse, Clock, Digest, Hasher, Proof, Ruling, Tunnel, Url};
+use terms::{Answer, Body, BodyError, CacheUse, Clock, Digest, Encoded, Hasher, Proof, Ruling, Tunnel, Url};
 
 use crate::forward;
+use crate::witness::Witness;
 
 /// Who judges bytes whose digest is known only now.
 #[derive(Clone)]
@@ -25,6 +28,9 @@ pub struct Judge {
     /// By which the bytes were asked for.
     pub clearance: Clearance,
     pub clock: Clock,
+    /// Who has room for decoders.
+    pub cache: Cache,
+    pub witness: Arc<Witness>,
 }
 
 impl Judge {
@@ -38,15 +44,30 @@ impl Judge {
         self.blocks.judge_bytes(self.clearance, &self.url, None, self.clock.wall()).map(drop)
     }
 
-    /// Judges by name again, and by the digest where a rule asks for one.
-    pub fn judge(&self, digest: impl FnOnce() -> Digest) -> Result<(), Arc<Ruling>> {
-        let now = self.clock.wall();
-        let digest = self.blocks.index().has_digest_rules().then(digest);
-        let judged = self.blocks.judge_bytes(self.clearance, &self.url, digest.as_ref(), now);
-        if let (Err(_), Some(digest)) = (&judged, digest) {
-            self.blocks.remember(&self.url, digest, now);
+    /// Judges by name again, and by the digests where a rule asks for them. What is forbidden is remembered for as long
+    /// as it would have been fresh, if that is known.
+    pub fn judge(
+        &self,
+        digests: impl FnOnce() -> Digests,
+        fresh_for: impl FnOnce() -> Option<Duration>,
+    ) -> Result<(), Arc<Ruling>> {
+        if !self.blocks.has_digest_rules() {
+            return self.judge_name();
         }
-        judged.map(|_| ())
+        let (now, Digests { came, decoded }) = (self.clock.wall(), digests());
+        let judge = |digest| {
+            let judged = self.blocks.judge_bytes(self.clearance, &self.url, Some(&digest), now);
+            judged.map(drop).map_err(|ruling| (digest, ruling))
+        };
+        judge(came).and_then(|()| decoded.map_or(Ok(()), judge)).map_err(|(digest, ruling)| {
+            self.blocks.remember(&self.url, digest, fresh_for(), now);
+            ruling
+        })
+    }
+
+    /// What tells what a body with these fields is without its content coding, where a rule may name that.
+    fn decoding(&self, fields: &HeaderMap) -> Option<Decoding> {
+        if self.blocks.has_digest_rules() { self.cache.decoding(fields) } else { None }
     }
 }
 
@@ -77,7 +98,8 @@ impl Passage {
             answer.body = Body::stream(reply.body);
             return answer;
         }
-        let (mut body, proof) = Watched::hashed(reply.body, judge);
+        let decoding = judge.decoding(&answer.fields);
+        let (mut body, proof) = Watched::hashed(reply.body, decoding, judge);
         answer.origin_proof = proof;
         // There is no last byte to wait for, and nobody asks for one.
         if body.left == Some(0) && body.end().is_ok() {
@@ -93,7 +115,7 @@ pub fn judged(
     body: impl http_body::Body<Data = Bytes, Error = BodyError> + Send + Unpin + 'static,
     judge: Judge,
 ) -> (Body, Proof) {
-    let (body, proof) = Watched::hashed(body, judge);
+    let (body, proof) = Watched::hashed(body, None, judge);
     (Body::stream(body), proof)
 }
 
@@ -125,7 +147,7 @@ fn enclosed(fields: &HeaderMap, body: &ReplyBody) -> Parts {
     if declared.is_none_or(|bytes| bytes == parts.bytes()) { parts } else { Parts::default() }
 }
 
-/// A body whose digest is known when it has passed. Its end is handed on only if nothing forbids it: of a
+/// A body whose digests are known when it has passed. Its end is handed on only if nothing forbids it: of a
 /// body of known length, and of one that knows its last piece, that piece is the end, otherwise the mark behind it.
 struct Watched<B> {
     body: B,
@@ -135,19 +157,74 @@ struct Watched<B> {
     judge: Judge,
 }
 
-/// From where the digest of a body comes.
+/// From where the digests of a body come.
 enum Sight {
-    Hashing(Hasher, Arc<OnceLock<Digest>>),
-    /// Whoever hands it on knows it before its end.
+    Hashing(Box<Hashing>),
+    /// Whoever hands it on knows them before its end.
     Awaiting(Proof),
     Over,
 }
 
+struct Hashing {
+    hasher: Hasher,
+    decoding: Option<Decoding>,
+    digests: Arc<Passing>,
+}
+
+/// The digests of what passes, once all of it has.
+#[derive(Debug, Default)]
+struct Passing {
+    came: OnceLock<Digest>,
+    decoded: OnceLock<Digest>,
+}
+
+impl Encoded for Passing {
+    fn digest(&self) -> Option<Digest> {
+        self.came.get().copied()
+    }
+
+    fn decoded(&self) -> Option<Digest> {
+        self.decoded.get().copied()
+    }
+
+    fn is_undecoded(&self) -> bool {
+        false
+    }
+
+    fn decode(&self) {}
+}
+
+impl Hashing {
+    fn update(&mut self, data: &Bytes) {
+        self.hasher.update(data);
+        if let Some(decoding) = &mut self.decoding {
+            decoding.write(data);
+        }
+    }
+
+    fn finish(self, judge: &Judge) -> Digests {
+        let decoded = self.decoding.map(|decoding| decoding.finish());
+        if let Some(Err(why)) = decoded {
+            judge.witness.undecoded(None, &judge.url, why);
+        }
+        let decoded = decoded.and_then(Result::ok).map(|decoded| decoded.digest);
+        let digests = Digests { came: self.hasher.finish(), decoded };
+        // Known before they are judged: an index that comes in between finds them on the lane. Set once, for
+        // the hasher is gone.
+        let _ = self.digests.came.set(digests.came);
+        if let Some(decoded) = digests.decoded {
+            let _ = self.digests.decoded.set(decoded);
+        }
+        digests
+    }
+}
+
 impl<B: http_body::Body> Watched<B> {
-    fn hashed(body: B, judge: Judge) -> (Watched<B>, Proof) {
-        let digest = Arc::new(OnceLock::new());
-        let proof = Proof::Later(digest.clone());
-        (Watched::new(body, Sight::Hashing(Hasher::new(), digest), judge), proof)
+    fn hashed(body: B, decoding: Option<Decoding>, judge: Judge) -> (Watched<B>, Proof) {
+        let digests = Arc::new(Passing::default());
+        let proof = Proof::Encoded(digests.clone());
+        let hashing = Hashing { hasher: Hasher::new(), decoding, digests };
+        (Watched::new(body, Sight::Hashing(Box::new(hashing)), judge), proof)
     }
 
     fn new(body: B, sight: Sight, judge: Judge) -> Watched<B> {
@@ -155,8 +232,8 @@ impl<B: http_body::Body> Watched<B> {
     }
 
     fn pass(&mut self, data: &Bytes) -> Result<(), BodyError> {
-        if let Sight::Hashing(hasher, _) = &mut self.sight {
-            hasher.update(data);
+        if let Sight::Hashing(hashing) = &mut self.sight {
+            hashing.update(data);
         }
         self.left = self.left.map(|left| left.saturating_sub(data.len() as u64));
         // Whoever sends it on does not ask again behind the last byte of a known length.
@@ -165,18 +242,14 @@ impl<B: http_body::Body> Watched<B> {
 
     fn end(&mut self) -> Result<(), BodyError> {
         let digests = match std::mem::replace(&mut self.sight, Sight::Over) {
-            Sight::Hashing(hasher, cell) => {
-                let digest = hasher.finish();
-                // Known before it is judged: an index that comes in between finds it on the lane. Set once, for
-                // the hasher is gone.
-                let _ = cell.set(digest);
-                [Some(digest), None]
-            }
-            Sight::Awaiting(proof) => [proof.digest(), proof.coded()],
+            Sight::Hashing(hashing) => hashing.finish(&self.judge),
+            Sight::Awaiting(proof) => match proof.digest() {
+                Some(came) => Digests { came, decoded: proof.other() },
+                None => return Ok(()),
+            },
             Sight::Over => return Ok(()),
         };
-        let mut digests = digests.into_iter().flatten();
-        digests.try_for_each(|digest| self.judge.judge(|| digest)).map_err(BodyError::Cut)
+        self.judge.judge(|| digests, || None).map_err(BodyError::Cut)
     }
 }
 

@@ -66,6 +66,7 @@ impl Purger {
     pub fn purge(&self, wish: &Wish, by: Option<String>) -> Freed {
         let force = if wish.soft { Force::Soft } else { Force::Hard };
         let freed = Freed::from(self.aimed(&wish.target, |aim| self.cache.purge(aim, force)));
+        self.blocks.forget_all();
         let mut data = json!({ "objects": freed.objects, "bytes": freed.bytes, "soft": wish.soft });
         let (key, value) = self.told(&wish.target);
         data[key] = value;

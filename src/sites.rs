@@ -26,6 +26,16 @@ pub use redirect::{Redirect, Redirects};
 pub use terms::hosts::{ByHost, HostPattern};
 pub use terms::paths::{ByPath, PathPattern};
 
+/// What becomes of a body whose digest is not known yet, where a rule asks for digests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnknownDigest {
+    #[default]
+    /// It leaves as it comes, but for its end.
+    Stream,
+    /// Nothing of it leaves before it was judged, up to a length.
+    Hold,
+}
+
 /// One site: its rules, and the ways to its origins.
 pub struct Site {
     pub name: Arc<str>,
@@ -49,6 +59,9 @@ pub struct Site {
     pub tunnel_timeout: Duration,
     /// Fields of requests that go to the origin though they are dropped otherwise.
     pub pass_fields: Vec<HeaderName>,
+    /// While a rule asks for digests, bodies of so many bytes at most are judged by theirs before any of them leaves;
+    /// `None`: they leave as they come, but for their end.
+    pub hold_max: Option<u64>,
     /// The port of https to which those who ask in clear are sent; `None`: they are served.
     pub https: Option<u16>,
     /// Origins get `Forwarded` (RFC 7239), too.

@@ -8,6 +8,7 @@ mod affected;
 mod content;
 mod dry_run;
 mod freshness;
+mod late;
 mod tell;
 mod teller;
 mod time;
@@ -173,7 +174,9 @@ impl Takedown {
         let index = self.blocks.publish(edits, self.board.tables())?;
         let at = self.clock.wall();
         self.since.store(at.micros(), Relaxed);
-        let cut = self.blocks.cut(at).cut();
+        let round = self.blocks.cut(at);
+        late::judge_again(&self.blocks, &self.clock, &round);
+        let cut = round.cut();
         let purged = self.purge_blocked(&index, at);
         self.blocks.shelf().look(index.tables(), at);
         self.boundaries.notify_one();
@@ -185,7 +188,7 @@ impl Takedown {
         let by_digest = |url: &Url, digest: Digest| {
             let is_forbidden = index.judge_digest(url, &digest, case).is_some();
             if is_forbidden {
-                self.blocks.remember(url, digest, now);
+                self.blocks.remember(url, digest, None, now);
             }
             is_forbidden
         };

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use audit::{Event, Log};
-use cache::coding::Coding;
+use cache::coding::{Coding, Undecodable};
 use cache::{Filled, TakenUp};
 use http::header::{self, HeaderValue};
 use http::{Method, Response};
@@ -217,7 +217,7 @@ impl Witness {
     /// A fetch came to its end: its digest, or why there is none.
     pub fn filled(&self, fill: u64, url: &Url, filled: Result<Filled, String>) {
         let data = match filled {
-            Ok(Filled { slice: Some(slice), digest, bytes, stored }) => serde_json::json!({
+            Ok(Filled { slice: Some(slice), digest, bytes, stored, .. }) => serde_json::json!({
                 "fill": fill,
                 "url": self.log.url(url),
                 "slice": slice.to_string(),
@@ -225,12 +225,20 @@ impl Witness {
                 "bytes": bytes,
                 "stored": stored,
             }),
-            Ok(filled) => serde_json::json!({
-                "fill": fill,
-                "digest": filled.digest.to_string(),
-                "bytes": filled.bytes,
-                "stored": filled.stored,
-            }),
+            Ok(filled) => {
+                let mut data = serde_json::json!({
+                    "fill": fill,
+                    "digest": filled.digest.to_string(),
+                    "bytes": filled.bytes,
+                    "stored": filled.stored,
+                });
+                match filled.decoded {
+                    Some(Ok(decoded)) => data["decoded_digest"] = decoded.digest.to_string().into(),
+                    Some(Err(why)) => self.undecoded(Some(fill), url, why),
+                    None => {}
+                }
+                data
+            }
             Err(why) => serde_json::json!({ "fill": fill, "url": self.log.url(url), "stored": false, "why": why }),
         };
         self.log.event(event("filled", data));
@@ -257,6 +265,16 @@ impl Witness {
             }),
         };
         self.log.event(event("filled", data));
+    }
+
+    /// It is not known what a body is without the content coding that its origin sent it in, though a rule may name
+    /// that.
+    pub fn undecoded(&self, fill: Option<u64>, url: &Url, why: Undecodable) {
+        let mut data = serde_json::json!({ "url": self.log.url(url), "why": why.to_string() });
+        if let Some(fill) = fill {
+            data["fill"] = fill.into();
+        }
+        self.log.event(event("undecoded", data));
     }
 
     /// What the run before had stored is stored again: as if it had been fetched, and where it is from.

@@ -18,6 +18,7 @@ mod cli;
 mod collapsing;
 mod compression;
 mod config;
+mod content;
 mod crash;
 mod cut;
 mod dry_run;

@@ -79,6 +79,7 @@ pub fn house(clock: Clock) -> House {
         None,
     );
     let site = Site {
+        hold_max: None,
         numbers: telemetry.site(&name),
         name,
         hosts: vec![HostPattern::Any],

@@ -180,7 +180,7 @@ impl Asker {
             return Judged::Blocked;
         }
         if let Some(digest) = digest.filter(|digest| index.judge_digest(url, digest, case).is_some()) {
-            self.blocks.remember(url, digest, now);
+            self.blocks.remember(url, digest, None, now);
             return Judged::Blocked;
         }
         let sites = self.gateway.sites();

@@ -21,7 +21,7 @@ use crate::config::{self, Meant, Written};
 use crate::forward::steering;
 use crate::geo::{self, DatabaseError};
 use crate::quota::{self, Quota};
-use crate::sites::{Admission, ByPath, Purging, Site, Sites};
+use crate::sites::{Admission, ByPath, Purging, Site, Sites, UnknownDigest};
 use crate::telemetry::Telemetry;
 
 /// A site that runs, from one that is meant. The ways to origins that did not change are kept, with their
@@ -51,6 +51,7 @@ pub(super) fn site_of(
         to_client: meant.to_client.clone(),
         to_origin: meant.to_origin.clone(),
         tunnel_timeout: meant.tunnel_timeout,
+        hold_max: (meant.on_unknown_digest == UnknownDigest::Hold).then_some(meant.hold_max),
         pass_fields: meant.pass_fields.clone(),
         https: https.filter(|_| meant.redirect_to_https),
         forwarded: meant.forwarded,

@@ -173,10 +173,24 @@ impl Blocks {
         }
     }
 
+    pub fn has_digest_rules(&self) -> bool {
+        self.index.load().has_digest_rules()
+    }
+
     /// Notes that `url` stands for bytes which a digest rule forbids, so that the next ask for it is
-    /// refused before they come.
-    pub fn remember(&self, url: &Url, digest: Digest, now: Timestamp) {
-        self.known.remember(url, digest, now);
+    /// refused before they come: for as long as the answer would have been fresh, if that is known.
+    pub fn remember(&self, url: &Url, digest: Digest, fresh_for: Option<Duration>, now: Timestamp) {
+        self.known.remember(url, digest, fresh_for, now);
+    }
+
+    /// The bytes behind `url` may be others from now on.
+    pub fn forget(&self, url: &Url) {
+        self.known.forget(url);
+    }
+
+    /// So may those behind any.
+    pub fn forget_all(&self) {
+        self.known.forget_all();
     }
 
     /// What is known of the bytes behind a URL that a digest rule stopped.
@@ -222,21 +236,21 @@ impl Blocks {
         proof: &Proof,
         now: Timestamp,
     ) -> Result<Clearance, Arc<Ruling>> {
-        let (digest, coded) = (proof.digest(), proof.coded());
+        let (digest, other) = (proof.digest(), proof.other());
         let mut cleared = self.judge_bytes(clearance, url, digest.as_ref(), now)?;
         // An index may come in between: the oldest counts.
         let mut also = |clearance, url, digest: &Option<Digest>| {
-            let other = self.judge_bytes(clearance, url, digest.as_ref(), now)?;
-            cleared.list = cleared.list.min(other.list);
+            let also = self.judge_bytes(clearance, url, digest.as_ref(), now)?;
+            cleared.list = cleared.list.min(also.list);
             Ok::<(), Arc<Ruling>>(())
         };
-        if coded.is_some() {
-            also(clearance, url, &coded)?;
+        if other.is_some() {
+            also(clearance, url, &other)?;
         }
         for alias in aliases {
             also(clearance.never_judged(), alias, &digest)?;
-            if coded.is_some() {
-                also(clearance.never_judged(), alias, &coded)?;
+            if other.is_some() {
+                also(clearance.never_judged(), alias, &other)?;
             }
         }
         Ok(cleared)

@@ -10,22 +10,28 @@ use terms::{Digest, Timestamp, Url, UrlKey};
 /// URLs that are remembered, the newest of them.
 const MOST: usize = 65_536;
 
-/// How long: the bytes behind a URL may change.
+/// How long at least: the bytes behind a URL may change.
 const KNOWN_FOR: Duration = Duration::from_secs(300);
+
+/// How long at most, whatever an origin says of how long its answer holds.
+const KNOWN_AT_MOST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 #[derive(Default)]
 pub(crate) struct Known(Mutex<State>);
 
 #[derive(Default)]
 struct State {
+    /// Until when, too.
     digests: HashMap<UrlKey, (Digest, Timestamp)>,
     order: VecDeque<UrlKey>,
 }
 
 impl Known {
-    pub(crate) fn remember(&self, url: &Url, digest: Digest, now: Timestamp) {
+    /// For as long as the answer would have been fresh, if that is known.
+    pub(crate) fn remember(&self, url: &Url, digest: Digest, fresh_for: Option<Duration>, now: Timestamp) {
+        let until = now.plus(fresh_for.unwrap_or_default().clamp(KNOWN_FOR, KNOWN_AT_MOST));
         let mut state = self.0.lock();
-        if state.digests.insert(url.key(), (digest, now)).is_none() {
+        if state.digests.insert(url.key(), (digest, until)).is_none() {
             state.order.push_back(url.key());
         }
         if state.order.len() > MOST
@@ -37,8 +43,17 @@ impl Known {
 
     pub(crate) fn digest(&self, url: &Url, now: Timestamp) -> Option<Digest> {
         let state = self.0.lock();
-        let (digest, at) = state.digests.get(&url.key())?;
-        (now.since(*at) < KNOWN_FOR).then_some(*digest)
+        let (digest, until) = state.digests.get(&url.key())?;
+        (now < *until).then_some(*digest)
+    }
+
+    pub(crate) fn forget(&self, url: &Url) {
+        // Its place in the order goes to waste until it is its turn.
+        self.0.lock().digests.remove(&url.key());
+    }
+
+    pub(crate) fn forget_all(&self) {
+        *self.0.lock() = State::default();
     }
 }
 
@@ -52,7 +67,7 @@ mod tests {
         let url = Url::parse("h.example/a").unwrap();
         let (digest, now) = (Digest::of(b"a"), Timestamp::from_secs(1_000));
         assert_eq!(known.digest(&url, now), None);
-        known.remember(&url, digest, now);
+        known.remember(&url, digest, None, now);
         assert_eq!(known.digest(&url, now.plus(Duration::from_secs(299))), Some(digest));
         assert_eq!(known.digest(&url, now.plus(KNOWN_FOR)), None);
     }
@@ -62,7 +77,7 @@ mod tests {
         let known = Known::default();
         let url = |n: usize| Url::parse(&format!("h.example/{n}")).unwrap();
         let (digest, now) = (Digest::of(b"a"), Timestamp::from_secs(1_000));
-        (0..=MOST).for_each(|n| known.remember(&url(n), digest, now));
+        (0..=MOST).for_each(|n| known.remember(&url(n), digest, None, now));
         assert_eq!(known.digest(&url(0), now), None);
         assert_eq!(known.digest(&url(1), now), Some(digest));
         assert_eq!(known.digest(&url(MOST), now), Some(digest));

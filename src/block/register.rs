@@ -10,7 +10,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
-use terms::{Proof, Ruling, Timestamp, Url};
+use terms::{Encoded, Proof, Ruling, Timestamp, Url};
 
 use crate::guard::{Clearance, Places, residence};
 use crate::index::{Case, Index};
@@ -32,13 +32,13 @@ impl UnderWay {
     fn judge(&self, by: &Judging<'_>) -> Option<Ruling> {
         let whom = residence(by.places, self.clearance.audience);
         let case = Case { now: by.now, whom: &whom };
-        let (digest, coded) = (self.proof.digest(), self.proof.coded());
+        let (digest, other) = (self.proof.digest(), self.proof.other());
         let judge = |url: &Arc<Url>| {
             let ruling = match &digest {
                 Some(digest) => by.index.judge_known(url, digest, case),
                 None => by.index.judge(url, case),
             };
-            ruling.or_else(|| by.index.judge_digest(url, coded.as_ref()?, case))
+            ruling.or_else(|| by.index.judge_digest(url, other.as_ref()?, case))
         };
         judge(&self.url).or_else(|| self.aliases.iter().find_map(judge))
     }
@@ -68,6 +68,7 @@ pub struct Blocked {
 pub struct Round {
     tally: Mutex<Tally>,
     settled: Condvar,
+    undecoded: Mutex<Vec<Arc<dyn Encoded>>>,
 }
 
 /// How long it may take until all that is blocked has stopped.
@@ -87,6 +88,11 @@ impl Round {
         let mut tally = self.tally.lock();
         self.settled.wait_while_until(&mut tally, |tally| tally.open > 0, deadline);
         tally.cut + tally.open
+    }
+
+    /// What is under way in a content coding, and might be forbidden for what it is without.
+    pub fn undecoded(&self) -> Vec<Arc<dyn Encoded>> {
+        std::mem::take(&mut self.undecoded.lock())
     }
 
     fn found(&self) {
@@ -210,8 +216,12 @@ impl Lane {
         let before = blocked.len();
         for one in under_way.iter_mut().filter(|one| one.clearance.list < index.version()) {
             match one.judge(by) {
-                // Only what lets something through is what it was last judged by.
-                None => one.clearance.list = index.version(),
+                None => match one.proof.undecoded().filter(|_| index.has_digest_rules()) {
+                    // To be judged once more, when that is known.
+                    Some(undecoded) => round.undecoded.lock().push(undecoded.clone()),
+                    // Only what lets something through is what it was last judged by.
+                    None => one.clearance.list = index.version(),
+                },
                 Some(_) if blocked.iter().any(|blocked| blocked.ticket == one.ticket) => {}
                 Some(ruling) => {
                     let (ticket, ruling) = (one.ticket, Arc::new(ruling));

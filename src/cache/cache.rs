@@ -231,6 +231,11 @@ impl Cache {
         Fill::new(underway, self.0.clone(), caching.clone(), absent.validates, absent.stale, want)
     }
 
+    /// Takes an entry out of the store; who reads it reads on. Says whether it was there.
+    pub fn forget(&self, entry: &Arc<Entry>) -> bool {
+        self.0.forget_body(entry)
+    }
+
     pub fn numbers(&self) -> &Numbers {
         &self.0.numbers
     }
@@ -342,6 +347,14 @@ impl Inner {
         let _table = self.flights.lock();
         self.memory.remove(entry.key(), |other| std::ptr::eq(other, &**entry));
         self.memory.take_coded(entry);
+    }
+
+    /// Takes out what has the body of an entry, under whatever head. Says whether there was anything.
+    pub fn forget_body(&self, entry: &Arc<Entry>) -> bool {
+        let _table = self.flights.lock();
+        let gone = self.memory.remove(entry.key(), |other| other.has_body_of(entry));
+        self.memory.take_coded(entry);
+        !gone.is_empty()
     }
 
     /// Bodies in flight, and those that are read though they were taken out, may take a quarter of what bodies at

@@ -15,7 +15,8 @@ impl Cache {
     }
 
     /// The digests of the representations that are stored of `url` in every spelling, each once, with how many bytes
-    /// they have. `is_same` says of a URL whether it is as good as this one. What lies in slices has none, nor has an error, nor what is
+    /// they have; of what the origin sent in a content coding, those of what it is without, too. Blocks the thread for as
+    /// long as decoding takes. `is_same` says of a URL whether it is as good as this one. What lies in slices has none, nor has an error, nor what is
     /// empty, as many answers are; what was compressed here is blocked with what it was made of.
     pub fn contents(&self, url: &Url, is_same: &dyn Fn(&Url) -> bool) -> BTreeMap<Digest, u64> {
         let memory = &self.0.memory;
@@ -23,8 +24,12 @@ impl Cache {
         let entries = variants.iter().flat_map(|variants| variants.entries());
         let came_whole = |entry: &Entry| entry.status() == StatusCode::OK && !entry.is_coded();
         let of_url = entries.filter(|entry| is_same(entry.url()) && came_whole(entry));
-        let told = of_url.filter_map(|entry| Some((entry.digest()?, entry.length()?)));
-        told.filter(|(_, length)| *length > 0).collect()
+        let told = of_url.flat_map(|entry| {
+            entry.undecoded().inspect(|undecoded| undecoded.decode());
+            let decoded = entry.decoded().and_then(Result::ok).map(|decoded| (decoded.digest, decoded.bytes));
+            [entry.digest().zip(entry.length()), decoded]
+        });
+        told.flatten().filter(|(_, length)| *length > 0).collect()
     }
 }
 

@@ -107,6 +107,11 @@ impl Fill {
         self.underway.growth.withhold_parts();
     }
 
+    /// Nobody gets any of a body of so many bytes at most before its digest was judged.
+    pub fn hold_back(&self, most: u64) {
+        self.underway.hold_back(most);
+    }
+
     /// Unique within a run.
     pub fn number(&self) -> u64 {
         self.underway.number
@@ -225,12 +230,13 @@ impl Fill {
             self.settle(Outcome::Private);
             return Landing::Private(Private { reason, why: self.underway.why });
         }
-        let alone = arrived.alone();
+        let (alone, encoding) = (arrived.alone(), arrived.encoding());
         let head = arrived.into_head(&self.underway.url, &self.underway.asked);
         self.underway.land(head.tags().collect());
         let for_many = head.stored.is_for_many();
         let growth = self.underway.growth.clone();
-        let entry = Arc::new(Entry::new(self.underway.url.clone(), self.number(), head, growth, declared));
+        let entry = Entry::new(self.underway.url.clone(), self.number(), head, growth, declared);
+        let entry = Arc::new(entry.encoded_in(encoding));
         self.set_apart_unless(for_many, received);
         let outcome = Outcome::Entry { entry: entry.clone(), status, for_many, alone };
         self.owed = false; // it is the writer's

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use http::{HeaderMap, StatusCode};
 use parking_lot::{Mutex, MutexGuard};
@@ -34,6 +35,7 @@ pub(crate) struct Underway {
     tags: Mutex<Awaited>,
     /// What comes of it answers any range.
     pub opens_slices: bool,
+    held_back: AtomicU64,
     outcome: watch::Sender<Option<Outcome>>,
 }
 
@@ -64,7 +66,18 @@ impl Underway {
     pub fn new(number: u64, url: Arc<Url>, why: Forward, asked: HeaderMap, growth: Arc<Growth>) -> Underway {
         let (key, tags) = (url.key(), Mutex::new(Awaited::default()));
         let outcome = watch::Sender::new(None);
-        Underway { number, url, key, why, asked, growth, tags, opens_slices: false, outcome }
+        Underway {
+            number,
+            url,
+            key,
+            why,
+            asked,
+            growth,
+            tags,
+            opens_slices: false,
+            held_back: AtomicU64::new(0),
+            outcome,
+        }
     }
 
     /// It makes what is kept under `key` of an entry that is here.
@@ -75,6 +88,15 @@ impl Underway {
     /// It fetches a slice of `key`, of what is known.
     pub fn of_slice(number: u64, url: Arc<Url>, key: UrlKey, growth: Arc<Growth>) -> Underway {
         Underway { key, ..Underway::new(number, url, Forward::Partial, HeaderMap::new(), growth) }
+    }
+
+    /// A body of so many bytes at most is seen to its end before anybody gets any of it.
+    pub fn hold_back(&self, most: u64) {
+        self.held_back.store(most, Ordering::Relaxed);
+    }
+
+    pub fn held_back(&self) -> u64 {
+        self.held_back.load(Ordering::Relaxed)
     }
 
     /// Tells all who wait; what was told first stands.

@@ -7,7 +7,7 @@
 //! `memory` holds what settled, `doorkeeper` says who is let in when it is full, `index` finds it by its
 //! `tags`, and [`Cache::purge`] takes it out (`purge`); `parts` says what becomes of ranges of what is not
 //! there, `background` of what is stale and served all the same, `freshen` what HEAD tells of what is, `post` when
-//! POST's answer is stored, `slices` how large objects are cut, [`coding`] what is compressed; `kept` has what outlives a
+//! POST's answer is stored, `slices` how large objects are cut, [`coding`] what is compressed, and what compressed bytes are without; `kept` has what outlives a
 //! restart. What a site wants otherwise than the standard are its `rules`.
 //!
 //! The cache knows no origin and opens no socket: whoever holds a fill feeds it.
@@ -60,6 +60,6 @@ pub use rules::{Bypass, KeyRules, Lifetimes, Negative, Rules};
 pub use settings::*;
 pub use stored::{Form, Stored};
 pub use tags::Tag;
-pub use writer::{Filled, Stop, Writer};
+pub use writer::{Digests, Filled, Stop, Writer};
 
 pub(crate) use cache::Inner;

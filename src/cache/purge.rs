@@ -64,8 +64,8 @@ impl Aim<'_> {
     fn covers(&self, entry: &Entry) -> bool {
         match self {
             Aim::Covered(covers) | Aim::Blocked(covers) => {
-                let source = entry.source_digest();
-                covers(entry.url(), entry.digest()) || (source.is_some() && covers(entry.url(), source))
+                let other = entry.other_digest();
+                covers(entry.url(), entry.digest()) || (other.is_some() && covers(entry.url(), other))
             }
             Aim::Same(url, are_one) => entry.url().is_same_where(url, are_one),
             Aim::Tagged(tag) | Aim::Grouped(tag, _) => entry.head().has_tag(*tag),

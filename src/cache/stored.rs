@@ -22,8 +22,8 @@ pub struct Stored {
     pub bytes: Option<u64>,
     /// Of the full representation; of a slice there is none.
     pub digest: Option<Digest>,
-    /// Of what it was compressed from.
-    pub source: Option<Digest>,
+    /// Of what it was compressed from, or of what it is without the content coding that it came in, if that is known.
+    pub other: Option<Digest>,
     pub age: Duration,
     /// Seconds for which it is fresh; below zero, it is stale.
     pub fresh_for: i64,
@@ -83,7 +83,7 @@ impl Stored {
             status: entry.status(),
             bytes: entry.length(),
             digest: entry.digest(),
-            source: entry.source_digest(),
+            other: entry.other_digest(),
             age: freshness.age(now),
             fresh_for: freshness.ttl(now),
             softened: entry.is_softened(),

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use terms::wire::range::Parts;
 use terms::{BodyError, Digest, Hasher, Moment, Refusal};
 
+use crate::coding::{Decoded, Decoding, Undecodable};
 use crate::entry::{Entry, Growth, Halt};
 use crate::fill::stop_of;
 use crate::flight::{Outcome, Underway};
@@ -30,6 +31,8 @@ pub struct Writer {
     /// Told as soon as there is something to read.
     outcome: Option<Outcome>,
     hasher: Hasher,
+    /// Of a body in a content coding, where a rule asks for digests.
+    decoding: Option<Decoding>,
     written: u64,
     announced: Announced,
     /// The last chunk, where it is known to be that: it becomes readable in the step that stores the entry.
@@ -54,12 +57,23 @@ pub enum Stop {
     TooShort,
 }
 
+/// The digests of one representation.
+#[derive(Clone, Copy, Debug)]
+pub struct Digests {
+    /// Of the bytes as they came.
+    pub came: Digest,
+    /// Of what they are without the content coding that they came in, if that is known.
+    pub decoded: Option<Digest>,
+}
+
 /// A body that came to its end.
 #[derive(Clone, Debug)]
 pub struct Filled {
     pub digest: Digest,
     pub bytes: u64,
     pub stored: bool,
+    /// Without the content coding that it came in, where a rule asked for that.
+    pub decoded: Option<Result<Decoded, Undecodable>>,
     /// What these are of the representation, if not all of it: the digest is of this slice, then.
     pub slice: Option<Parts>,
 }
@@ -81,6 +95,7 @@ impl Writer {
             announced: Announced { bytes: 0, numbers },
             outcome: Some(outcome),
             hasher: Hasher::new(),
+            decoding: None,
             written: 0,
             last: None,
             own,
@@ -99,11 +114,18 @@ impl Writer {
         if !writer.cache.memory.has_room(key, writer.entry.bytes()) {
             writer.growth().turn_away();
         }
-        // An empty body has no last chunk to hold back: the head is held back in its place.
-        if declared != Some(0) {
+        if !writer.holds_back() {
             writer.tell();
         }
         writer
+    }
+
+    /// Whether nobody is told of it before it was seen to its end. An empty body has no last chunk to hold back: the
+    /// head is held back in its place.
+    fn holds_back(&self) -> bool {
+        let (declared, most) = (self.entry.declared(), self.underway.held_back());
+        let is_held = most > 0 && declared.unwrap_or(self.written) <= most && !self.growth().is_windowed();
+        is_held || declared == Some(0)
     }
 
     pub fn entry(&self) -> &Arc<Entry> {
@@ -144,7 +166,13 @@ impl Writer {
         }
         self.written = total;
         self.hasher.update(chunk);
+        if let Some(decoding) = &mut self.decoding {
+            decoding.write(chunk);
+        }
         self.keep_within_bounds(chunk.len() as u64);
+        if !self.holds_back() {
+            self.tell();
+        }
         let chunk = self.growth().hold(chunk);
         self.announced.set(self.announced.bytes.saturating_sub(chunk.len() as u64));
         Ok(chunk)
@@ -160,14 +188,42 @@ impl Writer {
         stop_of(halt.await)
     }
 
+    /// From now on it is looked what the bytes are without the content coding that they came in, those that are here
+    /// already included.
+    pub fn decode(&mut self) {
+        let Some(encoded) = self.entry.encoded().filter(|_| self.decoding.is_none()) else { return };
+        let mut decoding = self.cache.rooms.decoding(encoded.encoding());
+        match self.growth().so_far() {
+            Some(chunks) => chunks.iter().chain(&self.last).for_each(|chunk| decoding.write(chunk)),
+            None => decoding = Decoding::failed(Undecodable::Missed),
+        }
+        self.decoding = Some(decoding);
+    }
+
     /// Whether these are all bytes of a representation.
     pub fn is_whole(&self) -> bool {
         self.entry.place().is_none()
     }
 
-    /// The digest of all that was pushed.
-    pub fn digest(&self) -> Digest {
-        self.hasher.clone().finish()
+    /// The digests of all that was pushed: as it came, and without the content coding that it came in. What can't be
+    /// decoded is not stored.
+    pub fn digests(&mut self) -> Digests {
+        self.decode();
+        if let (Some(encoded), Some(decoding)) = (self.entry.encoded(), self.decoding.take()) {
+            let decoded = decoding.finish();
+            encoded.found(decoded);
+            if decoded.is_err() {
+                self.growth().forbid_storing();
+            }
+        }
+        Digests {
+            came: self.hasher.clone().finish(),
+            decoded: self.decoded().and_then(Result::ok).map(|decoded| decoded.digest),
+        }
+    }
+
+    fn decoded(&self) -> Option<Result<Decoded, Undecodable>> {
+        self.entry.encoded()?.look()
     }
 
     /// The body is whole: it is stored, and then its end becomes readable.
@@ -177,11 +233,10 @@ impl Writer {
         }
         let digest = std::mem::take(&mut self.hasher).finish();
         let last = self.last.take();
-        let bytes = self.written;
         if self.growth().is_windowed() {
             self.growth().end(last, digest).map_err(stop_of)?;
             self.leave();
-            return Ok(Filled { digest, bytes, stored: false, slice: self.entry.place().cloned() });
+            return Ok(self.filled(digest, false));
         }
         let whole = self.growth().whole(last, digest).map_err(stop_of)?;
         let entry = Arc::new(self.entry.at_rest(whole.clone()));
@@ -192,7 +247,12 @@ impl Writer {
         let stored = self.cache.keep(&self.underway, entry);
         self.leave();
         self.growth().publish(whole);
-        Ok(Filled { digest, bytes, stored, slice: self.entry.place().cloned() })
+        Ok(self.filled(digest, stored))
+    }
+
+    fn filled(&self, digest: Digest, stored: bool) -> Filled {
+        let (bytes, slice) = (self.written, self.entry.place().cloned());
+        Filled { digest, bytes, stored, decoded: self.decoded(), slice }
     }
 
     /// The body broke off.
@@ -207,9 +267,13 @@ impl Writer {
     }
 
     fn break_off(&mut self, error: BodyError) {
+        let refusal = match &error {
+            BodyError::Cut(ruling) => Refusal::Blocked(ruling.clone()),
+            _ => Refusal::OriginBroken("its answer ended early".into()),
+        };
         self.growth().fail(error);
         if self.outcome.take().is_some() {
-            self.underway.tell(Outcome::Refused(Refusal::OriginBroken("its answer ended early".into())));
+            self.underway.tell(Outcome::Refused(refusal));
         }
         self.leave();
     }

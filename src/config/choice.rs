@@ -7,6 +7,7 @@ use feeds::OnStale;
 use super::errors::{Wrong, nearest, quoted};
 use super::meant::Audit;
 use crate::access_log::Format;
+use crate::sites::UnknownDigest;
 use terms::country::Doubt;
 use terms::ruling::Disclose;
 use terms::url::{EncodedSlash, PathParams};
@@ -47,6 +48,9 @@ pub(super) const URL_QUERY: Choices<QueryForm> =
 pub(super) const LOG_FORMAT: Choices<Format> = &[("json", Format::Json), ("combined", Format::Combined)];
 
 pub(super) const CODINGS: Choices<Coding> = &[("zstd", Coding::Zstd), ("br", Coding::Br), ("gzip", Coding::Gzip)];
+
+pub(super) const ON_UNKNOWN_DIGEST: Choices<UnknownDigest> =
+    &[("stream", UnknownDigest::Stream), ("hold", UnknownDigest::Hold)];
 
 /// Which messages a rule changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

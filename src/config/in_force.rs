@@ -15,6 +15,7 @@ use super::{compression, geo, limits, lists, rules, spelling, ways};
 use crate::access_log::{self, Destination};
 use crate::certificates::Wanted;
 use crate::quota;
+use crate::sites::UnknownDigest;
 
 /// One table of the file.
 pub(super) struct Table {
@@ -210,6 +211,15 @@ fn hook(hook: &Hook) -> Vec<Row> {
     rows
 }
 
+fn unknown_digests(site: &Site) -> [Row; 2] {
+    let remark = match site.on_unknown_digest {
+        UnknownDigest::Stream => "what a digest rule forbids is cut before its last bytes",
+        UnknownDigest::Hold => "nothing of it leaves, up to hold_max",
+    };
+    let word = choice::word(&site.on_unknown_digest, choice::ON_UNKNOWN_DIGEST);
+    [row("on_unknown_digest", word).remark(remark), row("hold_max", show_size(site.hold_max))]
+}
+
 pub(super) fn site(site: &Site) -> Vec<Row> {
     let mut rows =
         vec![
@@ -249,6 +259,7 @@ pub(super) fn site(site: &Site) -> Vec<Row> {
             }),
             row("redirect_to_https", site.redirect_to_https),
         ];
+    rows.splice(3..3, unknown_digests(site));
     rows.splice(2..2, ways::rows(site));
     rows
 }

@@ -16,7 +16,7 @@ use crate::access_log::{self, Destination, Format};
 use crate::certificates::Wanted;
 use crate::geo;
 use crate::quota;
-use crate::sites::{FieldRule, HostPattern, PathPattern, Redirects};
+use crate::sites::{FieldRule, HostPattern, PathPattern, Redirects, UnknownDigest};
 
 #[derive(Clone, Debug)]
 pub struct Meant {
@@ -131,6 +131,10 @@ pub struct Site {
     pub spelling: Spelling,
     /// How long nothing may move in a tunnel.
     pub tunnel_timeout: Duration,
+    /// What becomes of a body whose digest is not known yet, where a rule asks for digests.
+    pub on_unknown_digest: UnknownDigest,
+    /// The longest body that is held, in bytes.
+    pub hold_max: u64,
     /// Fields of requests that go to the origin though they are dropped otherwise.
     pub pass_fields: Vec<HeaderName>,
     /// Who asks in clear is sent to https.
@@ -240,6 +244,8 @@ impl Site {
             same_content: false,
             spelling: Spelling::default(),
             tunnel_timeout: TUNNEL_TIMEOUT,
+            on_unknown_digest: UnknownDigest::default(),
+            hold_max: 1 << 20,
             pass_fields: Vec::new(),
             redirect_to_https: false,
             forwarded: false,

@@ -11,11 +11,15 @@ use super::meant::{self, Edge, Site};
 use super::reader::At;
 use super::{origins, typed};
 use crate::sites::HostPattern;
+use terms::Network;
 
 /// A site's name stands in metric labels and in every line of the log.
 const MAX_NAME: usize = 253;
 
 /// Bytes of a slice: with smaller ones, fetches cost more than they bring; a larger one is not known to be stored.
+/// What may be held of one body: it stands in memory for as long as its origin takes for it.
+const HELD: (u64, u64) = (1 << 10, 16 << 20);
+
 const SLICES: (u64, u64) = (64 << 10, 1 << 30);
 
 /// Hosts of a site with `same_content`: a pattern rule may be tried with each of them.
@@ -152,6 +156,8 @@ impl Judge<'_, '_> {
             slices: site.slices.map(|slices| self.size(Some(slices), SLICES.0, SLICES.0..=SLICES.1)),
             ..cache::Caching::default()
         };
+        meant.on_unknown_digest = site.on_unknown_digest.map(|choice| choice.value).unwrap_or_default();
+        meant.hold_max = self.size(site.hold_max, meant.hold_max, HELD.0..=HELD.1);
         meant.spelling = site.spelling.map(|spelling| self.spelling(spelling)).unwrap_or_default();
         let case = meant.spelling.case();
         meant.caching.rules = site.cache.map(|rules| Arc::new(self.cache_rules(rules, case))).unwrap_or_default();
@@ -159,17 +165,21 @@ impl Judge<'_, '_> {
         meant.same_content = self.same_content(site.same_content, &meant.hosts);
         meant.redirect_to_https = site.redirect_to_https.is_some_and(|redirect| self.redirect_to_https(redirect, edge));
         meant.forwarded = on(site.forwarded);
-        if let Some(allow) = site.allow.as_ref().filter(|allow| allow.value.is_empty()) {
-            let help = "name who may ask, or remove it: then everybody may";
-            self.faults.add(&allow.at, Wrong::new("this list allows nobody", help));
-        }
-        (meant.allow, meant.deny) = (self.networks(site.allow), self.networks(site.deny));
+        (meant.allow, meant.deny) = (self.allowed(site.allow), self.networks(site.deny));
         meant.limits = site.limits.map(|limits| self.quota(limits)).unwrap_or_default();
         meant.purging = site.purge.map(|purge| self.purging(purge)).unwrap_or_default();
         for field in site.pass_fields.map(|fields| fields.value).unwrap_or_default() {
             meant.pass_fields.extend(self.checked(field, pass_field));
         }
         (!meant.shares.is_empty()).then_some(meant)
+    }
+
+    fn allowed(&mut self, written: Option<At<Vec<At<String>>>>) -> Vec<Network> {
+        if let Some(allow) = written.as_ref().filter(|allow| allow.value.is_empty()) {
+            let help = "name who may ask, or remove it: then everybody may";
+            self.faults.add(&allow.at, Wrong::new("this list allows nobody", help));
+        }
+        self.networks(written)
     }
 
     fn same_content(&mut self, written: Option<At<bool>>, hosts: &[HostPattern]) -> bool {

@@ -9,6 +9,7 @@ use terms::url::{EncodedSlash, PathParams};
 use super::*;
 use crate::certificates::Wanted;
 use crate::quota::{self, Rate};
+use crate::sites::UnknownDigest;
 
 mod origins;
 mod whole;
@@ -86,6 +87,8 @@ between_bytes_timeout = "3ms"
 tunnel_timeout = "4ms"
 max_origin_connections = 4
 repr_digest = true
+on_unknown_digest = "hold"
+hold_max = "2MiB"
 slices = "1MiB"
 compress = { codings = ["gzip", "br"], types = ["text/*", "application/*+json"], min_length = "2KiB" }
 pass_fields = ["X-Forwarded-For"]
@@ -217,6 +220,7 @@ fn all_but_the_site_has_a_default() {
     assert_eq!(origin.max_connections, 256);
     assert!(!site.caching.store_set_cookie && !site.caching.client_refresh && !site.caching.repr_digest);
     assert!(site.pass_fields.is_empty() && site.caching.compression.is_none());
+    assert_eq!((site.on_unknown_digest, site.hold_max), (UnknownDigest::Stream, 1 << 20));
 }
 
 #[test]
@@ -349,6 +353,7 @@ fn reads_every_key() {
     assert_eq!(site.spelling.ignored.names(), ["utm_*", "f[%41]"]);
     let (params, slash) = (site.spelling.path_params, site.spelling.encoded_slash);
     assert_eq!((params, slash), (PathParams::Distinct, EncodedSlash::Distinct));
+    assert_eq!((site.on_unknown_digest, site.hold_max), (UnknownDigest::Hold, 2 << 20));
     assert_eq!(site.caching.slices, Some(1 << 20));
     let compression = site.caching.compression.as_deref().unwrap();
     assert_eq!(compression.codings, [Coding::Gzip, Coding::Br]);

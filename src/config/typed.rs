@@ -19,6 +19,7 @@ use super::keys::Keys;
 use super::reader::{At, Reader, Section};
 use crate::access_log::Format;
 use crate::quota::Rate;
+use crate::sites::UnknownDigest;
 
 pub(super) use cache::Cache;
 pub(super) use compress::Compress;
@@ -136,6 +137,8 @@ pub(super) struct Site {
     pub(super) tunnel_timeout: Option<At<Duration>>,
     pub(super) max_origin_connections: Option<At<u64>>,
     pub(super) repr_digest: Option<At<bool>>,
+    pub(super) on_unknown_digest: Option<At<UnknownDigest>>,
+    pub(super) hold_max: Option<At<u64>>,
     pub(super) slices: Option<At<u64>>,
     pub(super) compress: Option<Compress>,
     pub(super) pass_fields: Option<At<Vec<At<String>>>>,
@@ -334,6 +337,8 @@ impl Site {
             tunnel_timeout: site.duration("tunnel_timeout"),
             max_origin_connections: site.number("max_origin_connections"),
             repr_digest: site.flag("repr_digest"),
+            on_unknown_digest: site.choice("on_unknown_digest", choice::ON_UNKNOWN_DIGEST),
+            hold_max: site.size("hold_max"),
             slices: site.size("slices"),
             compress: site.inner("compress", "site.compress", Compress::read),
             pass_fields: site.texts("pass_fields"),

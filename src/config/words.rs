@@ -171,6 +171,14 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ("site.limits.requests_per_address", "Requests of an address (IPv6: a /64), such as \"100/s\"; more are 429."),
     ("site.max_origin_connections", "Connections to each origin; beyond that requests queue, then are 503."),
     ("site.name", "The name in metrics and in the log; the first of `hosts` unless it is set."),
+    (
+        "site.hold_max",
+        "The longest body that is held, with `on_unknown_digest = \"hold\"`; of a longer one the rest follows as it comes.",
+    ),
+    (
+        "site.on_unknown_digest",
+        "While a rule names digests: send a body whose digest is not known yet as it comes, all but its end, or hold it.",
+    ),
     ("site.origin", "Where answers come from, such as \"http://127.0.0.1:3000\": texts, or tables with `url`."),
     ("site.origin.backup", "It is asked only when the others can't be."),
     ("site.origin.ca", "PEM file of the authorities that vouch for the origin; the system's unless it is set."),

@@ -31,7 +31,7 @@ impl Fetcher {
         let fetch = Fetch { witness: self.witness.clone(), to_head: false, judge, departures: Departures::default() };
         tokio::spawn(Box::pin(async move { fetch.land(fill, reply, sent, &lane, starter).await }));
         let now = self.clock.now();
-        match (Started { flight, private, wish: None }).landed().await? {
+        match (Started { flight, private, wish: None, hold: self.hold(site) }).landed().await? {
             Landed::Entry(hit) => Ok(self.attend(site, ask, hit.answer(ask, &site.caching, now), clearance)),
             Landed::Private(answer) => Ok(answer),
             // Nobody waited for anybody.

@@ -1,5 +1,6 @@
 //! What a URL stands for, by digest: to block content wherever it stands.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use http::header::HOST;
@@ -52,17 +53,16 @@ impl Gateway {
     /// what it sends, and nothing of it is stored.
     pub async fn contents(&self, url: &Url) -> Result<Found, Unknown> {
         let index = self.blocks.index();
-        let stored = self.cache.contents(url, &|stored| index.kin().is_same(url, stored));
-        let content = |(digest, bytes)| Content { digest, bytes };
+        let (cache, wanted) = (self.cache.clone(), url.clone());
+        let look = move || cache.contents(&wanted, &|stored| index.kin().is_same(&wanted, stored));
+        let stored = tokio::task::spawn_blocking(look).await.map_err(|_| Refusal::Internal)?;
         let fetched = stored.is_empty();
-        let contents = match fetched {
-            false => stored.into_iter().map(content).collect(),
-            true => vec![content(self.fetch_content(url).await?)],
-        };
+        let told = if fetched { self.fetch_content(url).await? } else { stored };
+        let contents = told.into_iter().map(|(digest, bytes)| Content { digest, bytes }).collect();
         Ok(Found { url: url.canonical().to_owned(), contents, fetched })
     }
 
-    async fn fetch_content(&self, url: &Url) -> Result<(Digest, u64), Unknown> {
+    async fn fetch_content(&self, url: &Url) -> Result<BTreeMap<Digest, u64>, Unknown> {
         let mut request = Request::new(());
         *request.method_mut() = Method::GET;
         *request.uri_mut() = url.target().parse().unwrap_or_default();
@@ -73,8 +73,10 @@ impl Gateway {
         let sites = self.sites.load();
         let site = sites.find(&ask).map_err(|_| Unknown::NoSite(url.host().to_owned()))?;
         match tokio::time::timeout(FETCH_WITHIN, self.fetcher.digest(&site, &ask)).await {
-            Ok(Ok((status, (_, 0)))) if status == 200 => Err(Unknown::Empty),
-            Ok(Ok((status, content))) if status == 200 => Ok(content),
+            Ok(Ok((status, contents))) if status == 200 => match contents.values().any(|bytes| *bytes == 0) {
+                true => Err(Unknown::Empty),
+                false => Ok(contents),
+            },
             Ok(Ok((status, _))) => Err(Unknown::Status(status.as_u16())),
             Ok(Err(refusal)) => Err(refusal.into()),
             Err(_) => Err(Unknown::TooSlow),

@@ -114,7 +114,7 @@ impl Change<'_> {
         let mut tally = Tally::new(self, rows);
         cache.each_entry(|entry| {
             let seen = Seen { objects: 1, bytes: entry.bytes(), ..Seen::default() };
-            tally.note(entry.url(), [entry.digest(), entry.source_digest()], seen);
+            tally.note(entry.url(), [entry.digest(), entry.other_digest()], seen);
         });
         let recent = log.recent();
         for served in &recent {

@@ -26,7 +26,7 @@ impl Takedown {
             age_seconds: one.age.as_secs(),
             fresh_seconds: one.fresh_for,
             to_be_validated: one.softened,
-            bytes: [one.digest, one.source]
+            bytes: [one.digest, one.other]
                 .into_iter()
                 .flatten()
                 .map(|digest| bytes(&index, url, digest, case))

@@ -1,5 +1,6 @@
 //! What an ask is answered with, and what the log may say of it.
 
+use std::fmt::Debug;
 use std::sync::{Arc, OnceLock};
 
 use http::{HeaderMap, StatusCode};
@@ -16,6 +17,24 @@ pub enum Proof {
     Later(Arc<OnceLock<Digest>>),
     /// What came from the origin, and what was made of it here by a content coding.
     Coded(Arc<[Proof; 2]>),
+    /// What came from the origin in a content coding.
+    Encoded(Arc<dyn Encoded>),
+}
+
+/// The full representation behind an answer, which the origin sent in a content coding.
+pub trait Encoded: Debug + Send + Sync {
+    /// Of the bytes as they came.
+    fn digest(&self) -> Option<Digest>;
+
+    /// Of what they are without the coding. `None`: not known yet, or not to be known.
+    fn decoded(&self) -> Option<Digest>;
+
+    /// Whether all of it is here, and nobody has looked yet what it is without the coding.
+    fn is_undecoded(&self) -> bool;
+
+    /// Looks. Blocks the thread for as long as decoding takes; does nothing where it is not
+    /// [undecoded](Encoded::is_undecoded).
+    fn decode(&self);
 }
 
 impl Proof {
@@ -32,6 +51,7 @@ impl Proof {
             Proof::Known(digest) => Some(*digest),
             Proof::Later(cell) => cell.get().copied(),
             Proof::Coded(both) => both[0].digest(),
+            Proof::Encoded(encoded) => encoded.digest(),
         }
     }
 
@@ -43,19 +63,30 @@ impl Proof {
         }
     }
 
-    /// Whether a digest of it is still to come.
+    /// Of the same content as other bytes: as it is served, where that is not as it came; without the coding that it
+    /// came in.
+    pub fn other(&self) -> Option<Digest> {
+        match self {
+            Proof::Coded(both) => both[1].digest(),
+            Proof::Encoded(encoded) => encoded.decoded(),
+            Proof::None | Proof::Known(_) | Proof::Later(_) => None,
+        }
+    }
+
+    /// Whether it is known once the last byte came.
     pub fn is_awaited(&self) -> bool {
         match self {
             Proof::None | Proof::Known(_) => false,
             Proof::Later(cell) => cell.get().is_none(),
             Proof::Coded(both) => both.iter().any(Proof::is_awaited),
+            Proof::Encoded(encoded) => encoded.digest().is_none(),
         }
     }
 
-    /// Of what is served, where that is not what came.
-    pub fn coded(&self) -> Option<Digest> {
+    /// What nobody has looked yet what it is without its coding.
+    pub fn undecoded(&self) -> Option<&Arc<dyn Encoded>> {
         match self {
-            Proof::Coded(both) => both[1].digest(),
+            Proof::Encoded(encoded) if encoded.is_undecoded() => Some(encoded),
             _ => None,
         }
     }
@@ -101,14 +132,14 @@ mod tests {
     fn what_is_coded_here_has_two_digests() {
         let (origin, served) = (Digest::of(b"origin"), Digest::of(b"served"));
         let plain = Proof::Known(origin);
-        assert_eq!((plain.digest(), plain.served(), plain.coded()), (Some(origin), Some(origin), None));
+        assert_eq!((plain.digest(), plain.served(), plain.other()), (Some(origin), Some(origin), None));
         assert!(!plain.is_awaited());
         let cell = Arc::new(OnceLock::new());
         let both = plain.in_coding(Proof::Later(cell.clone()));
-        assert_eq!((both.digest(), both.served(), both.coded()), (Some(origin), None, None));
+        assert_eq!((both.digest(), both.served(), both.other()), (Some(origin), None, None));
         assert!(both.is_awaited());
         cell.set(served).unwrap();
-        assert_eq!((both.digest(), both.served(), both.coded()), (Some(origin), Some(served), Some(served)));
+        assert_eq!((both.digest(), both.served(), both.other()), (Some(origin), Some(served), Some(served)));
         assert!(!both.is_awaited());
     }
 }

@@ -26,7 +26,7 @@ pub mod tunnel;
 pub mod url;
 pub mod wire;
 
-pub use answer::{Answer, Proof};
+pub use answer::{Answer, Encoded, Proof};
 pub use ask::{Ask, Peer, RequestId};
 pub use body::{Body, BodyError};
 pub use causes::causes;

@@ -6,6 +6,7 @@ use http::{HeaderMap, Method, StatusCode};
 use terms::{Ask, Body, Moment, Proof, UrlKey};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::decoding::{Decoding, Encoding, Undecodable};
 use super::{Coding, fields};
 use crate::answer::Hit;
 use crate::entry::{self, Entry, Extent, Growth, Seat};
@@ -81,12 +82,33 @@ pub struct Room {
     _permit: OwnedSemaphorePermit,
 }
 
-/// Where coders find room. Who finds none does without.
-pub(crate) struct Rooms(Arc<Semaphore>);
+/// What decoders take of memory at a time, in MiB, for all sites: they keep what a stranger has them keep.
+const MOST_DECODING: usize = 256;
+
+/// Where coders and decoders find room. Who finds none does without.
+pub(crate) struct Rooms {
+    coders: Arc<Semaphore>,
+    decoders: Arc<Semaphore>,
+}
 
 impl Rooms {
     pub fn new() -> Rooms {
-        Rooms(Arc::new(Semaphore::new(MOST_ROOM)))
+        let room = |mebibytes| Arc::new(Semaphore::new(mebibytes));
+        Rooms { coders: room(MOST_ROOM), decoders: room(MOST_DECODING) }
+    }
+
+    pub fn decoding(&self, encoding: Encoding) -> Decoding {
+        let Encoding::One(coding) = encoding else { return Decoding::failed(Undecodable::Coding) };
+        // The largest window that each takes, and what comes with it.
+        let mebibytes = match coding {
+            Coding::Zstd => 9,
+            Coding::Br => 17,
+            Coding::Gzip => 1,
+        };
+        match self.decoders.clone().try_acquire_many_owned(mebibytes) {
+            Ok(permit) => Decoding::new(coding, Some(permit)),
+            Err(_) => Decoding::failed(Undecodable::NoRoom),
+        }
     }
 
     /// As measured at the levels that are in use, rounded up.
@@ -96,7 +118,7 @@ impl Rooms {
             Coding::Br => 8,
             Coding::Gzip => 1,
         };
-        let permit = self.0.clone().try_acquire_many_owned(mebibytes).ok()?;
+        let permit = self.coders.clone().try_acquire_many_owned(mebibytes).ok()?;
         Some(Room { coding, _permit: permit })
     }
 }
@@ -105,6 +127,15 @@ impl Cache {
     /// Room for a coder, if there is.
     pub fn room(&self, coding: Coding) -> Option<Room> {
         self.0.rooms.take(coding)
+    }
+
+    /// What takes the bytes of a body that passes, and tells what they are without the coding that `fields` name;
+    /// `None` where they name none.
+    pub fn decoding(&self, fields: &HeaderMap) -> Option<Decoding> {
+        match Encoding::of(fields) {
+            Encoding::Identity => None,
+            encoding => Some(self.0.rooms.decoding(encoding)),
+        }
     }
 
     /// The hit, as a client that says what codings it takes is best answered. What it then reads may have to be made.

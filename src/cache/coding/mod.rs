@@ -6,14 +6,20 @@
 //! answer holds, and for whom, is asked of the first alone.
 
 mod accept;
+#[doc(hidden)]
+#[cfg(any(test, feature = "checks"))]
+pub mod checks;
+mod decoding;
 mod fields;
 mod making;
 mod media;
 
+pub use decoding::{Decoded, Decoding, Undecodable, accept_decodable};
 pub use fields::{Compression, MIN_LENGTH, TYPES, shape, shape_unmodified, vary};
 pub use making::{Making, Room};
 pub use media::MediaRange;
 
+pub(crate) use decoding::Encoding;
 pub(crate) use making::{Representation, Rooms};
 
 /// A content coding that is made here (RFC 9110 section 8.4.1, RFC 7932, RFC 8878).

@@ -67,6 +67,10 @@ impl Chunks {
         }
     }
 
+    pub fn all(&self) -> Vec<Bytes> {
+        self.chunks.iter().map(|chunk| chunk.bytes.clone()).collect()
+    }
+
     /// What stands from `offset` on to the end of its chunk.
     pub fn at(&self, offset: u64) -> Option<Bytes> {
         let after = self.chunks.partition_point(|chunk| chunk.start <= offset);

@@ -122,6 +122,17 @@ impl Growth {
         }
     }
 
+    /// Where its digest will be known.
+    pub fn digest_cell(&self) -> Arc<OnceLock<Digest>> {
+        self.digest.clone()
+    }
+
+    /// All that came so far; `None` where the first of it is gone.
+    pub fn so_far(&self) -> Option<Vec<Bytes>> {
+        let growing = self.growing.lock();
+        (growing.chunks.first() == 0).then(|| growing.chunks.all())
+    }
+
     /// Whether it will be stored when it settles.
     pub fn is_storable(&self) -> bool {
         self.storing.is_meant()

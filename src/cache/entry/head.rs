@@ -15,6 +15,7 @@ use terms::{Departures, Moment, Url};
 use crate::Caching;
 use crate::ReplyHead;
 use crate::answer::range;
+use crate::coding::Encoding;
 use crate::index;
 use crate::policy::date::{self, FieldDate};
 use crate::policy::directives::ResponseDirectives;
@@ -120,6 +121,10 @@ impl Arrived {
 
     pub fn status(&self) -> StatusCode {
         self.status
+    }
+
+    pub fn encoding(&self) -> Encoding {
+        Encoding::of(&self.fields)
     }
 
     /// Fields that are handed to the one who asked, and stored for nobody.

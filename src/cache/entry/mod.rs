@@ -4,6 +4,7 @@
 
 mod chunks;
 mod counted;
+mod encoded;
 mod growth;
 mod head;
 mod packed;
@@ -13,16 +14,19 @@ mod whole;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use http::header::DATE;
 use http::{HeaderMap, StatusCode};
 use terms::wire::range::Parts;
-use terms::{Body, Digest, Proof, Timestamp, Url, UrlKey};
+use terms::{Body, Digest, Encoded, Moment, Proof, Timestamp, Url, UrlKey};
 
+pub(crate) use encoded::EncodedBody;
 pub(crate) use growth::{Growth, Halt};
 pub(crate) use head::{Arrived, Head};
 pub(crate) use places::Seat;
 
+use crate::coding::{Decoded, Encoding, Undecodable};
 use crate::index;
 use crate::policy::date::FieldDate;
 use crate::slices::Slicing;
@@ -52,10 +56,12 @@ enum Content {
 #[derive(Clone)]
 pub(crate) enum Extent {
     Whole,
+    /// All of it, in the content coding that the origin sent it in.
+    Encoded(Arc<EncodedBody>),
     /// Nothing of it: the bytes lie in slices.
     Sliced(Arc<Slicing>),
     Slice(Box<Slice>),
-    /// All of it, in a content coding.
+    /// All of it, in a content coding of ours.
     Coded(Box<Coded>),
 }
 
@@ -89,6 +95,17 @@ impl Entry {
         Entry { url, fill, head, content, softened: AtomicBool::new(false), extent: Extent::Whole }
     }
 
+    /// The whole, in the content coding that the origin sent it in.
+    pub(crate) fn encoded_in(self, encoding: Encoding) -> Entry {
+        match (&self.content, encoding) {
+            (_, Encoding::Identity) | (Content::AtRest(_), _) => self,
+            (Content::Growing(growth, _), _) => {
+                let extent = Extent::Encoded(Arc::new(EncodedBody::new(encoding, growth.digest_cell())));
+                self.with_extent(extent)
+            }
+        }
+    }
+
     pub(crate) fn with_extent(self, extent: Extent) -> Entry {
         Entry { extent, ..self }
     }
@@ -108,6 +125,9 @@ impl Entry {
     /// The same response once its body is whole.
     pub(crate) fn at_rest(&self, whole: Whole) -> Entry {
         let head = self.head.at_rest(whole.length(), self.declared().is_some());
+        if let Some(encoded) = self.encoded() {
+            encoded.rest(&whole);
+        }
         Entry { content: Content::AtRest(whole), ..self.with_head(head) }
     }
 
@@ -133,14 +153,14 @@ impl Entry {
         match &self.extent {
             Extent::Slice(slice) => slice.key,
             Extent::Coded(coded) => coded.key,
-            Extent::Whole | Extent::Sliced(_) => self.url.key(),
+            Extent::Whole | Extent::Encoded(_) | Extent::Sliced(_) => self.url.key(),
         }
     }
 
     pub(crate) fn slicing(&self) -> Option<&Arc<Slicing>> {
         match &self.extent {
             Extent::Sliced(slicing) => Some(slicing),
-            Extent::Whole | Extent::Slice(_) | Extent::Coded(_) => None,
+            Extent::Whole | Extent::Encoded(_) | Extent::Slice(_) | Extent::Coded(_) => None,
         }
     }
 
@@ -148,7 +168,7 @@ impl Entry {
     pub(crate) fn place(&self) -> Option<&Parts> {
         match &self.extent {
             Extent::Slice(slice) => Some(&slice.place),
-            Extent::Whole | Extent::Sliced(_) | Extent::Coded(_) => None,
+            Extent::Whole | Extent::Encoded(_) | Extent::Sliced(_) | Extent::Coded(_) => None,
         }
     }
 
@@ -156,12 +176,12 @@ impl Entry {
     pub(crate) fn cut_from(&self) -> Option<&Arc<Slicing>> {
         match &self.extent {
             Extent::Slice(slice) => Some(&slice.of),
-            Extent::Whole | Extent::Sliced(_) | Extent::Coded(_) => None,
+            Extent::Whole | Extent::Encoded(_) | Extent::Sliced(_) | Extent::Coded(_) => None,
         }
     }
 
     fn is_whole(&self) -> bool {
-        matches!(self.extent, Extent::Whole | Extent::Coded(_))
+        matches!(self.extent, Extent::Whole | Extent::Encoded(_) | Extent::Coded(_))
     }
 
     /// Whether it was made here of another entry's bytes.
@@ -169,10 +189,12 @@ impl Entry {
         matches!(self.extent, Extent::Coded(_))
     }
 
-    /// Of those bytes.
-    pub fn source_digest(&self) -> Option<Digest> {
+    /// Of the same content as other bytes, which a rule may name as well: of those that this was made of here, or of what
+    /// it is without the content coding that it came in, if somebody has looked.
+    pub fn other_digest(&self) -> Option<Digest> {
         match &self.extent {
             Extent::Coded(coded) => coded.origin.digest(),
+            Extent::Encoded(encoded) => encoded.decoded(),
             Extent::Whole | Extent::Sliced(_) | Extent::Slice(_) => None,
         }
     }
@@ -261,7 +283,35 @@ impl Entry {
         }
     }
 
+    /// The body, if the origin sent it in a content coding.
+    pub(crate) fn encoded(&self) -> Option<&Arc<EncodedBody>> {
+        match &self.extent {
+            Extent::Encoded(encoded) => Some(encoded),
+            Extent::Whole | Extent::Sliced(_) | Extent::Slice(_) | Extent::Coded(_) => None,
+        }
+    }
+
+    /// Whether a rule might name what this is without its content coding, and nobody has looked yet what that is.
+    pub fn undecoded(&self) -> Option<Arc<dyn Encoded>> {
+        self.encoded().filter(|encoded| encoded.is_undecoded()).map(|encoded| encoded.clone() as Arc<dyn Encoded>)
+    }
+
+    /// What it is without the content coding that it came in, if somebody has looked.
+    pub fn decoded(&self) -> Option<Result<Decoded, Undecodable>> {
+        self.encoded()?.look()
+    }
+
+    /// For how long who asks for the URL would be answered with this; `None` where that may be something else for
+    /// every asker.
+    pub fn answers_for(&self, now: Moment) -> Option<Duration> {
+        let ttl = u64::try_from(self.head.stored.freshness.ttl(now)).unwrap_or(0);
+        self.head.variant.is_of_all_or_by_coding().then(|| Duration::from_secs(ttl))
+    }
+
     pub(crate) fn proof(&self) -> Proof {
+        if let Some(encoded) = self.encoded() {
+            return Proof::Encoded(encoded.clone());
+        }
         match &self.content {
             _ if !self.is_whole() => Proof::None,
             Content::Growing(growth, _) => growth.proof(),
@@ -277,7 +327,8 @@ impl Entry {
     /// What it weighs at rest.
     pub fn bytes(&self) -> u64 {
         let slots = self.url.readings().count() * index::BYTES;
-        self.body_bytes() + self.head.bytes() + (size_of::<Entry>() + self.url.bytes() + slots + OVERHEAD) as u64
+        let own = size_of::<Entry>() + self.encoded().map_or(0, |_| size_of::<EncodedBody>());
+        self.body_bytes() + self.head.bytes() + (own + self.url.bytes() + slots + OVERHEAD) as u64
     }
 
     /// Of which its body has so many.

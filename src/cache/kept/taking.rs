@@ -262,9 +262,9 @@ impl<R: Read + Seek> Taking<R> {
         let down = now.wall.since(self.kept.manifest.written);
         let declared = extent.map_or(frame.length, |(_, length, _)| length);
         let (arrived, request) = arrived(response, declared, url, down, caching, now)?;
-        let validator = Strong::of(arrived.fields(), now.wall);
+        let (validator, encoding) = (Strong::of(arrived.fields(), now.wall), arrived.encoding());
         let entry = Entry::new(url.clone(), number, arrived.into_head(url, &request), growth, Some(declared));
-        let Some((size, length, version)) = extent else { return Ok((entry, request)) };
+        let Some((size, length, version)) = extent else { return Ok((entry.encoded_in(encoding), request)) };
         let validator = validator.ok_or(Refused::Useless)?;
         if frame.length != 0 || size == 0 || size >= length {
             return Err(Refused::Damaged);

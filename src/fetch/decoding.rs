@@ -1,0 +1,75 @@
+//! What stored bodies are without their content codings: found out before the next byte of them leaves, once a rule
+//! asks for digests.
+
+use std::sync::Arc;
+
+use block::Clearance;
+use cache::coding::Decoded;
+use cache::{Digests, Hit};
+use terms::{Encoded, Refusal};
+use tokio::sync::Semaphore;
+
+use super::Fetcher;
+use crate::hold::Hold;
+use crate::sites::Site;
+
+/// Bodies that are decoded at a time: each takes a thread. Who asks for others waits for their turn.
+const AT_ONCE: usize = 4;
+
+#[derive(Clone)]
+pub(super) struct Turns(Arc<Semaphore>);
+
+impl Turns {
+    pub fn new() -> Turns {
+        Turns(Arc::new(Semaphore::new(AT_ONCE)))
+    }
+}
+
+impl Fetcher {
+    /// What must be known of a hit before any of it leaves, and is not.
+    pub(super) fn undecoded(&self, hit: &Hit) -> Option<Arc<dyn Encoded>> {
+        hit.entry.undecoded().filter(|_| self.blocks.has_digest_rules())
+    }
+
+    /// Finds that out, and judges by it for all who may ask. What is forbidden leaves the store, and so does what can't
+    /// be decoded: this asker still gets it, as if it had just been fetched.
+    pub(super) async fn decode(
+        &self,
+        undecoded: Arc<dyn Encoded>,
+        hit: &Hit,
+        clearance: Clearance,
+    ) -> Result<(), Refusal> {
+        let turn = self.decoding.0.clone().acquire_owned().await.map_err(|_| Refusal::Draining)?;
+        let look = move || {
+            undecoded.decode();
+            drop(turn);
+        };
+        tokio::task::spawn_blocking(look).await.map_err(|_| Refusal::Internal)?;
+        let entry = &hit.entry;
+        match entry.decoded() {
+            Some(Ok(Decoded { digest, .. })) => {
+                let digests = Digests { came: entry.digest().unwrap_or(digest), decoded: Some(digest) };
+                let judge = self.judge(entry.url(), clearance).for_anybody();
+                judge.judge(|| digests, || entry.answers_for(self.clock.now())).map_err(|ruling| {
+                    self.cache.forget(entry);
+                    Refusal::Blocked(ruling)
+                })
+            }
+            Some(Err(why)) => {
+                if self.cache.forget(entry) {
+                    self.witness.undecoded(Some(entry.fill()), entry.url(), why);
+                }
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// How what passes is handed on.
+    pub(super) fn hold(&self, site: &Site) -> Hold {
+        match site.hold_max.filter(|_| self.blocks.has_digest_rules()) {
+            Some(most) => Hold::UpTo(most, self.holds.clone()),
+            None => Hold::Nothing,
+        }
+    }
+}
