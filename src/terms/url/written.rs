@@ -29,7 +29,7 @@ impl Written {
     }
 }
 
-/// As [`Url::parse`], for those who need its readings alone: the usual one first.
+/// As [`super::Url::parse`], for those who need its readings alone: the usual one first.
 pub fn readings(text: &str) -> Result<Box<[Folded]>, UrlError> {
     let Written { host, target, .. } = Written::read(text)?;
     let (folded, others) = fold::fold(host.trim_end_matches('.'), target.as_str())?;
