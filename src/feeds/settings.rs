@@ -15,7 +15,7 @@ pub struct Feed {
     pub name: Arc<str>,
     /// Fit for [`net::Target::parse`]. [`KEY`] in it stands for what `key_file` holds.
     pub url: String,
-    /// In [`Feed::folder`], by [`place`].
+    /// Where [`place`] says.
     pub file: PathBuf,
     pub key_file: Option<PathBuf>,
     /// Fields that the request carries, a line each.
