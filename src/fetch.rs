@@ -14,7 +14,7 @@ use std::sync::Arc;
 use block::{Blocks, Clearance, Lane, Load};
 use bytes::Bytes;
 use cache::coding::{Making, accept_decodable};
-use cache::{Cache, Caching, Fill, Filled, Flight, Hit, Landed, Landing, ReplyHead, Stop, Writer};
+use cache::{Cache, Caching, Digests, Fill, Filled, Flight, Hit, Landed, Landing, ReplyHead, Stop, Writer};
 use http::{Method, Request};
 use http_body_util::BodyExt;
 use origin::{Group, Reply};
@@ -28,6 +28,7 @@ use crate::passage::{self, Judge, Passage};
 use crate::sites::Site;
 use crate::witness::Witness;
 use decoding::Turns;
+use pass::is_for_all;
 
 /// Fetches for the cache, and past it.
 #[derive(Clone)]
@@ -83,9 +84,7 @@ impl Fetcher {
         *request.method_mut() = Method::GET;
         origin::relay_interim(&mut request, ask.voice.clone());
         // The digest is of the whole: with a rule that asks for it, no part is handed out unseen.
-        if self.blocks.has_digest_rules() {
-            fill.withhold_parts();
-            fill.hold_back(site.hold_max.unwrap_or_default());
+        if self.mind_digests(site, &fill) {
             accept_decodable(request.headers_mut());
         }
         let (starter, private) = oneshot::channel();
@@ -93,13 +92,23 @@ impl Fetcher {
         let fetch = Fetch {
             witness: self.witness.clone(),
             to_head: ask.method == Method::HEAD,
-            judge: self.judge(name, clearance),
+            judge: Judge { remembers: !ask.present.authorization, ..self.judge(name, clearance) },
             departures: if renamed { Departures::KEY_RULE } else { Departures::default() },
         };
         // Boxed, because a task's future is moved several times before it is first polled.
         tokio::spawn(Box::pin(fetch.run(fill, site.group(name).clone(), request, starter)));
         let wish = Wish::of(ask, &site.caching, &self.cache, || self.judge(name, clearance)).map(Box::new);
         Started { flight, private, wish, hold: self.hold(site) }
+    }
+
+    /// Has nothing handed out before it was judged that a rule may name by its digest. Says whether there are such rules.
+    fn mind_digests(&self, site: &Site, fill: &Fill) -> bool {
+        let asks_digests = self.blocks.has_digest_rules();
+        if asks_digests {
+            fill.withhold_parts();
+            fill.hold_back(site.hold_max.unwrap_or_default());
+        }
+        asks_digests
     }
 
     /// How a site's answers are cached now: where a rule asks for digests, which are of the whole, nothing is cut
@@ -175,7 +184,7 @@ impl Fetcher {
 
     fn judge(&self, url: &Arc<Url>, clearance: Clearance) -> Judge {
         let Fetcher { blocks, witness, clock, cache, .. } = self.clone();
-        Judge { blocks, url: url.clone(), clearance, clock, cache, witness }
+        Judge { blocks, url: url.clone(), clearance, clock, cache, witness, remembers: true }
     }
 }
 
@@ -233,7 +242,8 @@ impl Fetch {
                 let cache_status = private.cache_status(reply.status);
                 let passage =
                     Passage { to_head: self.to_head, cache: CacheUse::Miss, fill: Some(number), cache_status };
-                let mut answer = passage.answer(reply, self.judge, self.witness.via());
+                let judge = Judge { remembers: self.judge.remembers && is_for_all(&reply.fields), ..self.judge };
+                let mut answer = passage.answer(reply, judge, self.witness.via());
                 answer.departures.add(self.departures);
                 // A starter that left takes its reply with it.
                 let _ = starter.send(answer);
@@ -274,7 +284,7 @@ impl Fetch {
                 Some(Ok(frame)) => {
                     if self.judge.blocks.has_digest_rules() {
                         writer.withhold_parts();
-                        writer.decode();
+                        writer.decode().await;
                     }
                     let Ok(chunk) = frame.into_data() else { continue };
                     match body.is_end_stream() {
@@ -287,7 +297,11 @@ impl Fetch {
         // The verdict before storing, which is for all who will ask.
         let (judge, entry) = (self.judge.for_anybody(), writer.entry().clone());
         let judged = match writer.is_whole() {
-            true => judge.judge(|| writer.digests(), || entry.answers_for(judge.clock.now())),
+            true => {
+                let digests = if judge.blocks.has_digest_rules() { Some(writer.digests().await) } else { None };
+                let of_what_came = || Digests { came: writer.digest(), decoded: None };
+                judge.judge(|| digests.unwrap_or_else(of_what_came), || entry.answers_for(judge.clock.now()))
+            }
             false => judge.judge_name(),
         };
         match judged {

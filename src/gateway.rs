@@ -140,6 +140,7 @@ impl Gateway {
         let aliases = aliases::of(&url, name, others, &answer.fields);
         let Entered { ticket, list } =
             self.blocks.enter(lane, clearance, (&url, &aliases), proof, now).map_err(Refusal::Blocked)?;
+        self.fetcher.look_after(proof);
         Ok(Cleared { answer, url, ticket, list, place: None })
     }
 

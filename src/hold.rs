@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
 use terms::{Answer, Body, BodyError, Refusal};
@@ -28,9 +29,12 @@ impl Default for Room {
 
 impl Room {
     fn take(&self, bytes: u64) -> Result<OwnedSemaphorePermit, Refusal> {
-        let kibibytes = u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX);
-        self.0.clone().try_acquire_many_owned(kibibytes).map_err(|_| Refusal::Pressure)
+        self.0.clone().try_acquire_many_owned(kibibytes(bytes)).map_err(|_| Refusal::Pressure)
     }
+}
+
+fn kibibytes(bytes: u64) -> u32 {
+    u32::try_from(bytes.div_ceil(1024)).unwrap_or(u32::MAX)
 }
 
 /// How an answer that passes is handed on.
@@ -49,7 +53,7 @@ impl Hold {
     /// What forbids the body, or broke it off; [`Refusal::Pressure`] where there is no room to hold it.
     pub async fn hold(self, answer: Answer) -> Result<Answer, Refusal> {
         match self {
-            Hold::UpTo(most, room) if matches!(answer.body, Body::Stream(_)) && answer.origin_proof.is_awaited() => {
+            Hold::UpTo(most, room) if is_unjudged(&answer) && !is_event_stream(&answer) => {
                 Box::pin(gathered(answer, most, &room)).await
             }
             Hold::UpTo(..) | Hold::Nothing => Ok(answer),
@@ -57,12 +61,23 @@ impl Hold {
     }
 }
 
+fn is_unjudged(answer: &Answer) -> bool {
+    matches!(answer.body, Body::Stream(_)) && answer.origin_proof.is_awaited()
+}
+
+/// Its end is not what who reads it waits for.
+fn is_event_stream(answer: &Answer) -> bool {
+    let Some(value) = answer.fields.get(CONTENT_TYPE) else { return false };
+    let media_type = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+    media_type.trim_ascii().eq_ignore_ascii_case(b"text/event-stream")
+}
+
 async fn gathered(mut answer: Answer, most: u64, room: &Room) -> Result<Answer, Refusal> {
     let declared = answer.body.size_hint().exact();
     if declared.is_some_and(|bytes| bytes > most) {
         return Ok(answer);
     }
-    let room = Some(room.take(declared.unwrap_or(most))?);
+    let mut room = Some(room.take(declared.unwrap_or(most))?);
     let mut body = std::mem::replace(&mut answer.body, Body::Empty);
     let (mut chunks, mut bytes) = (VecDeque::new(), 0);
     while let Some(frame) = body.frame().await {
@@ -74,6 +89,9 @@ async fn gathered(mut answer: Answer, most: u64, room: &Room) -> Result<Answer, 
             return Ok(answer);
         }
     }
+    // What it does not need is for others.
+    let needed = usize::try_from(kibibytes(bytes)).unwrap_or(usize::MAX);
+    room = room.and_then(|mut room| room.split(needed));
     answer.body = Body::stream(Held { chunks, rest: Body::Empty, declared: Some(bytes), room });
     Ok(answer)
 }

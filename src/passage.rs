@@ -31,6 +31,8 @@ pub struct Judge {
     /// Who has room for decoders.
     pub cache: Cache,
     pub witness: Arc<Witness>,
+    /// What is found forbidden is so for whoever asks for the URL.
+    pub remembers: bool,
 }
 
 impl Judge {
@@ -60,7 +62,9 @@ impl Judge {
             judged.map(drop).map_err(|ruling| (digest, ruling))
         };
         judge(came).and_then(|()| decoded.map_or(Ok(()), judge)).map_err(|(digest, ruling)| {
-            self.blocks.remember(&self.url, digest, fresh_for(), now);
+            if self.remembers {
+                self.blocks.remember(&self.url, digest, fresh_for(), now);
+            }
             ruling
         })
     }

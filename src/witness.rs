@@ -271,9 +271,7 @@ impl Witness {
     /// that.
     pub fn undecoded(&self, fill: Option<u64>, url: &Url, why: Undecodable) {
         let mut data = serde_json::json!({ "url": self.log.url(url), "why": why.to_string() });
-        if let Some(fill) = fill {
-            data["fill"] = fill.into();
-        }
+        fill.inspect(|fill| data["fill"] = (*fill).into());
         self.log.event(event("undecoded", data));
     }
 

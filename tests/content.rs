@@ -315,3 +315,60 @@ fn the_log_tells_what_a_body_is_without_its_coding() {
     let filled = edge.event("filled");
     assert_eq!(filled["data"]["decoded_digest"], sha256_hex(&body), "{filled}");
 }
+
+#[test]
+fn what_was_found_undecodable_beside_a_request_leaves_with_the_next_one() {
+    let half = coded("gzip", &noise(50_000, 1))[..20_000].to_vec();
+    let origin = Origin::with("/half", Page::stored(half).field("Content-Encoding", "gzip"));
+    let edge = Edge::plain(&origin);
+    edge.get("/half").stored();
+    edge.api("GET", "/api/v1/content?url=https://photos.example/half", None);
+    edge.get("/half").hit();
+    edge.block(&some_other(), "N-1");
+    edge.get("/half");
+    edge.get("/half").fetched();
+    assert_eq!(edge.metric("seawall_cache_objects"), 0.0);
+    eventually("both in the log", || undecoded(&edge).len() == 2);
+}
+
+#[test]
+fn what_is_said_to_one_tells_nothing_of_the_url() {
+    let body = noise(20_000, 1);
+    let origin = Origin::start();
+    let page = |name: &str, value: &str| Page::ok(noise(20_000, 1)).field(name, value);
+    origin.on("/echo", page("Cache-Control", "no-store"));
+    origin.on("/avatar", page("Cache-Control", "private, max-age=60"));
+    origin.on("/by-cookie", page("Cache-Control", "no-store").field("Vary", "Accept-Encoding, Cookie"));
+    origin.on("/login", page("Cache-Control", "no-store"));
+    origin.on("/all", page("Cache-Control", "no-store").field("Vary", "Accept-Encoding"));
+    let edge = Edge::plain(&origin);
+    edge.block(&sha256_hex(&body), "N-1");
+    let asks = [
+        ("POST", "/echo", ("Content-Length", "0")),
+        ("GET", "/avatar", ("Accept", "image/*")),
+        ("GET", "/by-cookie", ("Cookie", "a=b")),
+        ("GET", "/login", ("Authorization", "Basic eDp5")),
+    ];
+    for (method, target, field) in asks {
+        for times in 1..=2 {
+            assert_stopped(&edge.ask(method, target, &[field]));
+            assert_eq!(origin.count(target), times, "asked for anew: {target}");
+        }
+    }
+    assert_stopped(&edge.get("/all"));
+    assert_eq!((edge.get("/all").status, origin.count("/all")), (451, 1));
+}
+
+#[test]
+fn a_stream_of_events_is_not_held() {
+    let gate = Gate::default();
+    let events = Page::ok("data: 1\n\ndata: 2\n\n").field("Content-Type", "text/event-stream; charset=utf-8");
+    let origin = Origin::with("/events", events.field("Cache-Control", "no-store").chunked().hold(9, &gate));
+    let edge = Edge::before(&origin).site("on_unknown_digest = \"hold\"\n").start();
+    edge.block(&some_other(), "N-1");
+    let mut client = edge.connect();
+    client.send(request("GET", HOST, "/events", &[]));
+    assert_eq!(client.head().status, 200, "though there is no end in sight");
+    gate.open();
+    assert_eq!(client.chunk(&mut Vec::new()), Ok(9));
+}

@@ -303,7 +303,9 @@ impl Parts {
             Word::Operator { accept_shrink } => Naming::Reload { accept_shrink },
             Word::Save => Naming::Config,
         };
-        let has_moved = self.house.geo.carry_out(geo);
+        // A database that goes is of use until the sites are there that do without it.
+        let (comes, goes) = if meant.geo.database.is_some() { (Some(geo), None) } else { (None, Some(geo)) };
+        let mut has_moved = comes.is_some_and(|geo| self.house.geo.carry_out(geo));
         let asked = self.follow_feeds(&meant, matches!(word, Word::Operator { .. })).await;
         let (takedown, lists, tells) = (self.house.takedown.clone(), meant.takedown.lists.clone(), meant.geo.tells());
         let named = tokio::task::spawn_blocking(move || takedown.name_lists(&lists, tells, naming)).await?;
@@ -311,6 +313,7 @@ impl Parts {
         did.extend(named.taken);
         let sites = self.sites(&meant, https::port(&meant, &listeners.addresses()));
         did.extend(self.move_to(sites).await?);
+        has_moved |= goes.is_some_and(|geo| self.house.geo.carry_out(geo));
         if has_moved {
             let takedown = self.house.takedown.clone();
             tokio::task::spawn_blocking(move || takedown.places_changed()).await?;

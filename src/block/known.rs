@@ -1,6 +1,7 @@
 //! What is known of the bytes behind URLs that a digest rule stopped, so that the next ask is refused
 //! before its first byte. Not the authority: what is forgotten is judged again when its bytes come.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
@@ -30,9 +31,14 @@ impl Known {
     /// For as long as the answer would have been fresh, if that is known.
     pub(crate) fn remember(&self, url: &Url, digest: Digest, fresh_for: Option<Duration>, now: Timestamp) {
         let until = now.plus(fresh_for.unwrap_or_default().clamp(KNOWN_FOR, KNOWN_AT_MOST));
-        let mut state = self.0.lock();
-        if state.digests.insert(url.key(), (digest, until)).is_none() {
-            state.order.push_back(url.key());
+        let state = &mut *self.0.lock();
+        match state.digests.entry(url.key()) {
+            Entry::Occupied(mut before) if before.get().0 == digest => before.get_mut().1 = until.max(before.get().1),
+            Entry::Occupied(mut before) => drop(before.insert((digest, until))),
+            Entry::Vacant(vacant) => {
+                vacant.insert((digest, until));
+                state.order.push_back(url.key());
+            }
         }
         if state.order.len() > MOST
             && let Some(oldest) = state.order.pop_front()

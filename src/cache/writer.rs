@@ -190,14 +190,20 @@ impl Writer {
 
     /// From now on it is looked what the bytes are without the content coding that they came in, those that are here
     /// already included.
-    pub fn decode(&mut self) {
+    pub async fn decode(&mut self) {
         let Some(encoded) = self.entry.encoded().filter(|_| self.decoding.is_none()) else { return };
-        let mut decoding = self.cache.rooms.decoding(encoded.encoding());
-        match self.growth().so_far() {
-            Some(chunks) => chunks.iter().chain(&self.last).for_each(|chunk| decoding.write(chunk)),
-            None => decoding = Decoding::failed(Undecodable::Missed),
-        }
-        self.decoding = Some(decoding);
+        let decoding = self.cache.rooms.decoding(encoded.encoding());
+        self.decoding = Some(match self.so_far() {
+            Some(chunks) => decoding.behind(chunks).await,
+            None => Decoding::failed(Undecodable::Missed),
+        });
+    }
+
+    /// All that was pushed, if all of it is kept.
+    fn so_far(&self) -> Option<Vec<Bytes>> {
+        let mut chunks = self.growth().so_far()?;
+        chunks.extend(self.last.clone());
+        Some(chunks)
     }
 
     /// Whether these are all bytes of a representation.
@@ -205,21 +211,28 @@ impl Writer {
         self.entry.place().is_none()
     }
 
-    /// The digests of all that was pushed: as it came, and without the content coding that it came in. What can't be
-    /// decoded is not stored.
-    pub fn digests(&mut self) -> Digests {
-        self.decode();
-        if let (Some(encoded), Some(decoding)) = (self.entry.encoded(), self.decoding.take()) {
-            let decoded = decoding.finish();
+    /// The digest of all that was pushed.
+    pub fn digest(&self) -> Digest {
+        self.hasher.clone().finish()
+    }
+
+    /// The same, and of what it is without the content coding that it came in. What can't be decoded is not stored.
+    pub async fn digests(&mut self) -> Digests {
+        self.decode().await;
+        if let (Some(encoded), Some(decoding)) = (self.entry.encoded().cloned(), self.decoding.take()) {
+            let mut decoded = decoding.finish();
+            if decoded == Err(Undecodable::NoRoom)
+                && let Some(chunks) = self.so_far()
+            {
+                // Where it is kept, it can be looked at when it is its turn.
+                decoded = self.cache.rooms.decoded(encoded.encoding(), chunks).await;
+            }
             encoded.found(decoded);
             if decoded.is_err() {
                 self.growth().forbid_storing();
             }
         }
-        Digests {
-            came: self.hasher.clone().finish(),
-            decoded: self.decoded().and_then(Result::ok).map(|decoded| decoded.digest),
-        }
+        Digests { came: self.digest(), decoded: self.decoded().and_then(Result::ok).map(|decoded| decoded.digest) }
     }
 
     fn decoded(&self) -> Option<Result<Decoded, Undecodable>> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use block::Clearance;
 use cache::coding::Decoded;
 use cache::{Digests, Hit};
-use terms::{Encoded, Refusal};
+use terms::{Encoded, Proof, Refusal};
 use tokio::sync::Semaphore;
 
 use super::Fetcher;
@@ -63,6 +63,17 @@ impl Fetcher {
             }
             None => Ok(()),
         }
+    }
+
+    /// A rule that asks for digests may have come after an answer was looked at, and before it was on the register: then
+    /// it is looked at now, and judged again.
+    pub fn look_after(&self, proof: &Proof) {
+        let Some(undecoded) = proof.undecoded().filter(|_| self.blocks.has_digest_rules()).cloned() else { return };
+        let (blocks, clock) = (self.blocks.clone(), self.clock.clone());
+        tokio::task::spawn_blocking(move || {
+            undecoded.decode();
+            blocks.cut(clock.wall());
+        });
     }
 
     /// How what passes is handed on.

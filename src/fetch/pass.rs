@@ -8,13 +8,14 @@ use cache::{Aim, Force, Forward, KeyRules, Pass, ReplyHead};
 use http::{HeaderMap, Method, StatusCode, header};
 use origin::{Handshake, Reply};
 use terms::url::Scheme;
+use terms::wire::fields::tokens;
 use terms::wire::range::Ranges;
 use terms::{Answer, Ask, Body, CacheUse, Moment, Refusal, Url};
 
 use super::Fetcher;
 use crate::compress::Wish;
 use crate::forward::{self, steering};
-use crate::passage::{self, Passage};
+use crate::passage::{self, Judge, Passage};
 use crate::sites::Site;
 
 impl Fetcher {
@@ -31,8 +32,7 @@ impl Fetcher {
         let fields = self.passed_fields(ask);
         let mut request = forward::request(ask, url, fields, body, site, self.witness.via());
         origin::relay_interim(&mut request, ask.voice.clone());
-        let asks_part = request.headers().contains_key(header::RANGE);
-        let origins = site.group(url);
+        let (asks_part, origins) = (request.headers().contains_key(header::RANGE), site.group(url));
         let purges = (ask.method == Method::POST).then(|| self.cache.purges());
         let sent = self.clock.now();
         let reply = match ask.present.tunnel {
@@ -56,7 +56,8 @@ impl Fetcher {
         }
         let (cache_status, to_head) = (pass.cache_status(reply.status), ask.method == Method::HEAD);
         let passage = Passage { to_head, cache: CacheUse::Pass, fill: None, cache_status };
-        let mut answer = passage.answer(reply, self.judge(url, clearance), self.witness.via());
+        let judge = Judge { remembers: tells_of_url(ask, &reply.fields), ..self.judge(url, clearance) };
+        let mut answer = passage.answer(reply, judge, self.witness.via());
         answer.departures.add(pass.departures());
         let answer = match Wish::of(ask, &site.caching, &self.cache, || self.judge(url, clearance)) {
             Some(wish) => wish.fulfil_passed(ask, answer),
@@ -126,4 +127,16 @@ impl Fetcher {
             false => self.cache.purge(&Aim::Same(&name, &|one, other| one == other), Force::Hard),
         };
     }
+}
+
+/// What is said to one client, or to a request that is no question, tells nothing of the URL.
+fn tells_of_url(ask: &Ask, fields: &HeaderMap) -> bool {
+    ask.is_get_or_head() && !ask.present.authorization && is_for_all(fields)
+}
+
+/// Whether who asks next may be answered with the same, as far as the origin says.
+pub(super) fn is_for_all(fields: &HeaderMap) -> bool {
+    let is_private = |directive: &str| directive.get(..7).is_some_and(|name| name.eq_ignore_ascii_case("private"));
+    let is_by_coding = |name: &str| name.eq_ignore_ascii_case("accept-encoding");
+    !tokens(fields, &header::CACHE_CONTROL).any(is_private) && tokens(fields, &header::VARY).all(is_by_coding)
 }

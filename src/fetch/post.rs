@@ -26,6 +26,7 @@ impl Fetcher {
         if let Err(ruling) = entered {
             return Err(Refusal::Blocked(ruling));
         }
+        self.mind_digests(site, &fill);
         let (starter, private) = oneshot::channel();
         let flight = fill.flight();
         let fetch = Fetch { witness: self.witness.clone(), to_head: false, judge, departures: Departures::default() };

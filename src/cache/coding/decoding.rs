@@ -4,7 +4,7 @@
 
 use std::io::{self, Write};
 
-use brotli::DecompressorWriter;
+use brotli_decompressor::{BrotliDecoderParameter, DecompressorWriter};
 use bytes::Bytes;
 use flate2::write::MultiGzDecoder;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue};
@@ -121,6 +121,18 @@ impl Decoding {
         }
     }
 
+    /// Once it has taken what came before. That may be much, so it is done where it holds up nobody.
+    pub(crate) async fn behind(mut self, chunks: Vec<Bytes>) -> Decoding {
+        if chunks.is_empty() || self.failure().is_some() {
+            return self;
+        }
+        let catch_up = move || {
+            chunks.iter().for_each(|chunk| self.write(chunk));
+            self
+        };
+        tokio::task::spawn_blocking(catch_up).await.unwrap_or(Decoding::failed(Undecodable::NoRoom))
+    }
+
     /// What a whole body is without its coding.
     pub(crate) fn of(encoding: Encoding, chunks: &[Bytes]) -> Result<Decoded, Undecodable> {
         let mut decoding = match encoding {
@@ -180,7 +192,12 @@ impl Decoder {
                 decoder.set_parameter(DParameter::WindowLogMax(ZSTD_WINDOW))?;
                 Decoder::Zstd(ZstdDecoder::with_decoder(sink, decoder))
             }
-            Coding::Br => Decoder::Br(DecompressorWriter::new(sink, BROTLI_BUFFER)),
+            Coding::Br => {
+                let mut decoder = DecompressorWriter::new(sink, BROTLI_BUFFER);
+                // What goes beyond RFC 7932 is read by no browser, and would have up to 1 GiB kept.
+                decoder.set_parameter(BrotliDecoderParameter::BROTLI_DECODER_PARAM_LARGE_WINDOW, 0);
+                Decoder::Br(decoder)
+            }
             Coding::Gzip => Decoder::Gzip(MultiGzDecoder::new(sink)),
         })
     }
@@ -379,6 +396,21 @@ mod tests {
         encoder.write_all(&noise(100_000)).unwrap();
         let coded = encoder.finish().unwrap();
         assert_eq!(decoded(Coding::Zstd, &coded), Err(Undecodable::Malformed));
+    }
+
+    /// RFC 7932 section 9.1: 16 MiB at most.
+    #[test]
+    fn a_window_of_brotli_that_no_standard_knows_is_not_taken() {
+        let parameters = |large_window| brotli::enc::BrotliEncoderParams {
+            lgwin: if large_window { 28 } else { 24 },
+            large_window,
+            ..brotli::enc::BrotliEncoderParams::default()
+        };
+        for (large_window, expected) in [(false, Ok(Digest::of(b"text"))), (true, Err(Undecodable::Malformed))] {
+            let mut coded = Vec::new();
+            brotli::BrotliCompress(&mut &b"text"[..], &mut coded, &parameters(large_window)).unwrap();
+            assert_eq!(decoded(Coding::Br, &coded), expected, "{large_window}");
+        }
     }
 
     proptest! {

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
 use terms::{Ask, Body, Moment, Proof, UrlKey};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::decoding::{Decoding, Encoding, Undecodable};
+use super::decoding::{Decoded, Decoding, Encoding, Undecodable};
 use super::{Coding, fields};
 use crate::answer::Hit;
 use crate::entry::{self, Entry, Extent, Growth, Seat};
@@ -89,12 +90,17 @@ const MOST_DECODING: usize = 256;
 pub(crate) struct Rooms {
     coders: Arc<Semaphore>,
     decoders: Arc<Semaphore>,
+    /// Of whole bodies.
+    turns: Semaphore,
 }
+
+/// Whole bodies that are decoded at a time, of those that found no room as they came.
+const AT_ONCE: usize = 4;
 
 impl Rooms {
     pub fn new() -> Rooms {
         let room = |mebibytes| Arc::new(Semaphore::new(mebibytes));
-        Rooms { coders: room(MOST_ROOM), decoders: room(MOST_DECODING) }
+        Rooms { coders: room(MOST_ROOM), decoders: room(MOST_DECODING), turns: Semaphore::new(AT_ONCE) }
     }
 
     pub fn decoding(&self, encoding: Encoding) -> Decoding {
@@ -109,6 +115,13 @@ impl Rooms {
             Ok(permit) => Decoding::new(coding, Some(permit)),
             Err(_) => Decoding::failed(Undecodable::NoRoom),
         }
+    }
+
+    /// What a whole body is without its coding, when it is its turn.
+    pub async fn decoded(&self, encoding: Encoding, chunks: Vec<Bytes>) -> Result<Decoded, Undecodable> {
+        let _turn = self.turns.acquire().await;
+        let look = move || Decoding::of(encoding, &chunks);
+        tokio::task::spawn_blocking(look).await.unwrap_or(Err(Undecodable::NoRoom))
     }
 
     /// As measured at the levels that are in use, rounded up.

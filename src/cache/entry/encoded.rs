@@ -36,6 +36,10 @@ impl EncodedBody {
         let _ = self.decoded.set(decoded);
     }
 
+    pub fn is_unknown(&self) -> bool {
+        self.whole.get().is_some() && self.look().is_none_or(|decoded| decoded.is_err())
+    }
+
     pub fn look(&self) -> Option<Result<Decoded, Undecodable>> {
         self.decoded.get().copied()
     }

@@ -291,9 +291,10 @@ impl Entry {
         }
     }
 
-    /// Whether a rule might name what this is without its content coding, and nobody has looked yet what that is.
+    /// What a rule might name for what it is without its content coding, which is not known: nobody has looked yet, or
+    /// it can't be decoded.
     pub fn undecoded(&self) -> Option<Arc<dyn Encoded>> {
-        self.encoded().filter(|encoded| encoded.is_undecoded()).map(|encoded| encoded.clone() as Arc<dyn Encoded>)
+        self.encoded().filter(|encoded| encoded.is_unknown()).map(|encoded| encoded.clone() as Arc<dyn Encoded>)
     }
 
     /// What it is without the content coding that it came in, if somebody has looked.
