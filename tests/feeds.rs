@@ -162,6 +162,14 @@ fn half_an_answer_and_one_without_bounds_are_refused() {
     refuses(&edge, &server, Page::ok(&long).until_close(), &["neither Content-Length nor chunks"]);
     refuses(&edge, &server, Page::ok(""), &["nothing is in it"]);
     refuses(&edge, &server, Page::new("204 No Content", ""), &["it answered 204"]);
+    for codings in ["identity", "gzip", "chunked, identity", "chunked\r\nTransfer-Encoding: identity"] {
+        let half = format!(
+            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nTransfer-Encoding: {codings}\r\n\r\n{}",
+            long.len(),
+            rule("/b")
+        );
+        refuses(&edge, &server, Reply::raw(half), &["can't be fetched"]);
+    }
     refuses(&edge, &server, Page::new("500 Internal Server Error", &long), &["it answered 500"]);
     refuses(&edge, &server, Page::new("206 Partial Content", &long), &["it answered 206"]);
     refuses(&edge, &server, Page::new("304 Not Modified", ""), &["it answered 304 to a request for the whole"]);

@@ -159,6 +159,17 @@ fn retry_after(fields: &HeaderMap) -> Option<Duration> {
     fields.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
+/// By its length, or by chunks alone: with any other transfer coding a body ends with the connection, whatever length
+/// stands beside it (RFC 9112 section 6.3).
+fn says_its_end(fields: &HeaderMap) -> bool {
+    let mut codings = fields.get_all(TRANSFER_ENCODING).iter();
+    match (codings.next(), codings.next()) {
+        (None, _) => fields.contains_key(CONTENT_LENGTH),
+        (Some(only), None) => only.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"),
+        (Some(_), Some(_)) => false,
+    }
+}
+
 /// A whole body as it came.
 struct Raw {
     draft: Draft,
@@ -170,7 +181,7 @@ struct Raw {
 impl Raw {
     async fn take(mut reply: Reply, limit: u64, coming: &Path) -> Result<Raw, FetchError> {
         let (coding, validators) = (Coding::of(&reply.fields)?, Validators::of(&reply.fields));
-        if !reply.fields.contains_key(CONTENT_LENGTH) && !reply.fields.contains_key(TRANSFER_ENCODING) {
+        if !says_its_end(&reply.fields) {
             return Err(FetchError::Endless);
         }
         let mut draft = Draft::in_folder(coming)?;
