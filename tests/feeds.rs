@@ -417,6 +417,12 @@ fn a_slow_feed_holds_up_no_list_and_is_not_waited_for() {
     let (_origin, edge) = with_feed(&server, ", every = \"1s\"");
     let gate = Gate::default();
     let body = rule("/c") + &"# more\n".repeat(100);
+    // However few there were, none is fewer than a feed may have by itself.
+    server.on("/list.txt", Page::ok("# maintenance\n"));
+    let reload = edge.reload();
+    assert!(reload.code == 1 && reload.stderr.contains("shrank from 1 rules to 0"), "{}", reload.all());
+    assert_eq!(edge.status_of("/b"), 451);
+    assert_eq!((edge.seawall(&["reload", "--accept-shrink"]).code, edge.status_of("/b")), (0, 200));
     server.on("/list.txt", Page::ok(&body).hold(100, &gate));
     let asked = server.count("/list.txt");
     server.until_asked("/list.txt", asked + 1);

@@ -67,14 +67,14 @@ pub(super) fn judge(
     word: Word,
     allowed: Allowed,
 ) -> Verdict {
-    let had_rules = former.is_some_and(|former| former.rules > 0);
+    let had = former.map_or(0, |former| former.rules);
     // What is read otherwise is another list: how many rules there were before says nothing of it.
     let former = former.filter(|former| former.read_as == listed.foreign().map(Foreign::mark));
     if former.is_some_and(|former| former.hash == content.hash) {
         return Verdict::Same;
     }
     let from = former.map_or(0, |former| former.rules);
-    if content.bytes.is_empty() && word == Word::InPlace && had_rules {
+    if content.bytes.is_empty() && word == Word::InPlace && had > 0 {
         return Verdict::Hold(Trouble::Emptied);
     }
     let compiled = match compile(listed, &content.bytes, content.hash, allowed) {
@@ -83,8 +83,10 @@ pub(super) fn judge(
     };
     let to = compiled.table.len();
     let has_shrunk = to < from.div_ceil(2) && from - to > SHRINKS_FREELY;
-    if has_shrunk && word != (Word::Operator { accept_shrink: true }) {
-        return Verdict::Hold(Trouble::Shrunk { from, to });
+    // Whoever serves a feed may have nothing to serve for an hour, and says so in a comment.
+    let has_gone = listed.name.is_some() && to == 0 && had > 0;
+    if (has_shrunk || has_gone) && word != (Word::Operator { accept_shrink: true }) {
+        return Verdict::Hold(Trouble::Shrunk { from: if has_gone { had } else { from }, to });
     }
     Verdict::Take(compiled)
 }
@@ -145,6 +147,21 @@ mod tests {
         assert!(
             matches!(judged(3, &content(b"# none\n"), Word::InPlace), Verdict::Take(list) if list.table.is_empty())
         );
+    }
+
+    #[test]
+    fn a_feed_with_no_rule_any_more_waits_for_a_word() {
+        let feed = Listed { name: Some("feed".into()), ..PathBuf::from("list.txt").into() };
+        let (of, none) = (hosts(1), content(b"# maintenance\n"));
+        let verdict = |listed: &Listed, accept_shrink: bool| {
+            let former = of.former(None, 1, Timestamp::from_secs(0));
+            judge(listed, Some(&former), &none, Word::Operator { accept_shrink }, Allowed::default())
+        };
+        assert!(matches!(verdict(&feed, false), Verdict::Hold(Trouble::Shrunk { from: 1, to: 0 })));
+        assert!(matches!(verdict(&feed, true), Verdict::Take(_)));
+        assert!(matches!(verdict(&PathBuf::from("list.txt").into(), false), Verdict::Take(_)), "a file is its owner's");
+        let first = judge(&feed, None, &none, Word::InPlace, Allowed::default());
+        assert!(matches!(first, Verdict::Take(_)), "nothing is lifted: {first:?}");
     }
 
     #[test]
