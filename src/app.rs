@@ -92,7 +92,7 @@ const RELOADS: usize = 4;
 /// Starts everything that `meant` asks for. Clients and operators are served when it returns. `written` is
 /// the file that it is from, which is followed from now on.
 pub async fn start(meant: Meant, written: Option<Written>) -> anyhow::Result<Running> {
-    let signals = Signals::listen().context("can't listen for signals")?;
+    let mut signals = Signals::listen().context("can't listen for signals")?;
     let state = State::open(&meant.state)?;
     let shown = Arc::new(Certificates::new(&meant.state, Clock::system()));
     let mut listeners = Listeners::new(shown.clone());
@@ -106,7 +106,10 @@ pub async fn start(meant: Meant, written: Option<Written>) -> anyhow::Result<Run
         Some(written) => written.folder(),
         None => std::env::current_dir().context("the current folder is lost")?,
     };
-    let opened = feeds::open(&meant).await?;
+    let opened = tokio::select! {
+        opened = feeds::open(&meant) => opened?,
+        () = signals.stop() => return Err(Stopped.into()),
+    };
     let mut house = House::open((&meant, &state), opened, pages, shown.clone(), https)?;
     let lists = house.begin().await?;
     let mut lookouts = vec![
@@ -257,14 +260,22 @@ fn bind_admin(meant: &Meant, certificates: &Certificates) -> anyhow::Result<(Tcp
     Ok((bound.into_socket(), tls))
 }
 
+/// A start that was not waited for.
+#[derive(Debug, thiserror::Error)]
+#[error("told to stop before it served")]
+struct Stopped;
+
 /// Lists that can't be used, and no good version of them from before.
 #[derive(Debug, thiserror::Error)]
 #[error("the block lists can't be used:\n{0}")]
 pub struct ListsUnusable(String);
 
 /// The exit code that a failed start ends with: 78 for what is configured wrongly, 1 for what is in the
-/// way.
+/// way, 0 where it was told to stop.
 pub fn exit_code(error: &anyhow::Error) -> u8 {
+    if error.is::<Stopped>() {
+        return 0;
+    }
     let configured = error.chain().any(|cause| {
         cause.is::<ListsUnusable>()
             || cause.is::<net::TlsError>()

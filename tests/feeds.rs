@@ -4,12 +4,14 @@ use std::fs;
 use std::io::Write;
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use crate::harness::answer::End;
 use crate::harness::client::request;
 use crate::harness::origin::Asked;
-use crate::harness::process::Output;
+use crate::harness::process::{Output, Running};
 use crate::harness::tls_front::TlsFront;
-use crate::harness::{Edge, Gate, HOST, List, Origin, Page, Reply, Step, always, eventually, seawall, until};
+use crate::harness::{Edge, Gate, HOST, List, Origin, Page, Reply, SOON, Step, always, eventually, seawall, until};
 
 /// A feed at `path` of an origin that plays its server, asked by itself once an hour.
 fn feed(server: &Origin, path: &str, more: &str) -> String {
@@ -160,8 +162,6 @@ fn half_an_answer_and_one_without_bounds_are_refused() {
     refuses(&edge, &server, Reply::raw(&chunk), &["no answer that can be read"]);
     refuses(&edge, &server, Reply::raw(chunk + "no size\r\n"), &["no answer that can be read"]);
     refuses(&edge, &server, Page::ok(&long).until_close(), &["neither Content-Length nor chunks"]);
-    refuses(&edge, &server, Page::ok(""), &["nothing is in it"]);
-    refuses(&edge, &server, Page::new("204 No Content", ""), &["it answered 204"]);
     for codings in ["identity", "gzip", "chunked, identity", "chunked\r\nTransfer-Encoding: identity"] {
         let half = format!(
             "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nTransfer-Encoding: {codings}\r\n\r\n{}",
@@ -170,6 +170,8 @@ fn half_an_answer_and_one_without_bounds_are_refused() {
         );
         refuses(&edge, &server, Reply::raw(half), &["can't be fetched"]);
     }
+    refuses(&edge, &server, Page::ok(""), &["nothing is in it"]);
+    refuses(&edge, &server, Page::new("204 No Content", ""), &["it answered 204"]);
     refuses(&edge, &server, Page::new("500 Internal Server Error", &long), &["it answered 500"]);
     refuses(&edge, &server, Page::new("206 Partial Content", &long), &["it answered 206"]);
     refuses(&edge, &server, Page::new("304 Not Modified", ""), &["it answered 304 to a request for the whole"]);
@@ -288,6 +290,45 @@ fn a_start_needs_each_feed_once() {
 }
 
 #[test]
+fn a_first_version_that_is_bad_is_asked_for_again_once_it_is_mended() {
+    let portal = "<!DOCTYPE html>\n<html><body>Please log in to the hotel's network</body></html>\n";
+    let server = Origin::with("/list.txt", Page::ok(portal));
+    let origin = Origin::with("/b", Page::ok("served"));
+    let folder = Edge::before(&origin).lists(&format!("[{}]", feed(&server, "/list.txt", ""))).write();
+    let outcome = seawall(&["run", "-c", "seawall.toml"], folder.path());
+    assert_eq!(outcome.code, 78, "{}", outcome.all());
+    assert!(outcome.stderr.contains("/list.txt:1:1: a page of HTML"), "{}", outcome.all());
+    server.on("/list.txt", Page::ok(rule("/a")));
+    let edge = Edge::in_folder(folder, Vec::new());
+    assert_eq!((edge.status_of("/a"), edge.status_of("/b")), (451, 200));
+    // So it is with a feed that a reload brings.
+    server.on("/new.txt", Page::ok(portal));
+    let first = feed(&server, "/list.txt", "");
+    let both = edge.config().replace(&first, &format!("{first}, {}", feed(&server, "/new.txt", "")));
+    edge.set_config(&both);
+    edge.until_said(&["/new.txt:1:1: a page of HTML"]);
+    assert_eq!((edge.status_of("/a"), edge.status_of("/b")), (451, 200));
+    server.on("/new.txt", Page::ok(rule("/b")));
+    let reload = edge.reload();
+    assert_eq!((reload.code, edge.status_of("/a"), edge.status_of("/b")), (0, 451, 451), "{}", reload.all());
+}
+
+#[test]
+fn a_start_that_waits_for_a_feed_can_be_stopped() {
+    let server = Origin::with("/list.txt", Reply::script([Step::WaitForClose]));
+    let lists = format!("[{}]", feed(&server, "/list.txt", ", timeout = \"5m\""));
+    let folder = Edge::before(&Origin::start()).lists(&lists).write();
+    for signal in [Signal::TERM, Signal::INT] {
+        let asked = server.count("/list.txt");
+        let mut starting = Running::start(&["run", "-c", "seawall.toml"], folder.path());
+        server.until_asked("/list.txt", asked + 1);
+        starting.signal(signal);
+        assert_eq!(starting.ended(SOON).code(), Some(0), "{}", starting.stderr());
+        assert!(starting.stderr().contains("told to stop before it served"), "{}", starting.stderr());
+    }
+}
+
+#[test]
 fn a_restart_goes_on_with_what_was_good_last() {
     let server = Origin::with("/list.txt", Page::ok(rule("/a")).field("ETag", "\"one\""));
     let (_origin, mut edge) = with_feed(&server, "");
@@ -376,6 +417,12 @@ fn most_of_a_feed_is_not_lifted_without_a_word() {
     assert_eq!((edge.status_of("/7"), edge.status_of("/b")), (451, 200));
     let accepted = edge.seawall(&["reload", "--accept-shrink"]);
     assert_eq!((accepted.code, edge.status_of("/7"), edge.status_of("/b")), (0, 200, 451), "{}", accepted.all());
+    // However few there were, none is fewer than a feed may have by itself.
+    server.on("/list.txt", Page::ok("# maintenance\n"));
+    let reload = edge.reload();
+    assert!(reload.code == 1 && reload.stderr.contains("shrank from 1 rules to 0"), "{}", reload.all());
+    assert_eq!(edge.status_of("/b"), 451);
+    assert_eq!((edge.seawall(&["reload", "--accept-shrink"]).code, edge.status_of("/b")), (0, 200));
 }
 
 #[test]
@@ -417,12 +464,6 @@ fn a_slow_feed_holds_up_no_list_and_is_not_waited_for() {
     let (_origin, edge) = with_feed(&server, ", every = \"1s\"");
     let gate = Gate::default();
     let body = rule("/c") + &"# more\n".repeat(100);
-    // However few there were, none is fewer than a feed may have by itself.
-    server.on("/list.txt", Page::ok("# maintenance\n"));
-    let reload = edge.reload();
-    assert!(reload.code == 1 && reload.stderr.contains("shrank from 1 rules to 0"), "{}", reload.all());
-    assert_eq!(edge.status_of("/b"), 451);
-    assert_eq!((edge.seawall(&["reload", "--accept-shrink"]).code, edge.status_of("/b")), (0, 200));
     server.on("/list.txt", Page::ok(&body).hold(100, &gate));
     let asked = server.count("/list.txt");
     server.until_asked("/list.txt", asked + 1);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use block::sources::SourceError;
 use feeds::{Feed, Feeds, Heard};
 use terms::{Clock, causes};
 
@@ -30,6 +31,15 @@ pub(super) async fn open(meant: &Meant) -> anyhow::Result<Opened> {
 pub(super) async fn fetch_missing(feeds: &Feeds, wanted: &[Feed]) -> Vec<String> {
     let failed = feeds.fetch_missing(wanted).await;
     failed.iter().map(|(name, error)| format!("{name}: can't be fetched: {}", causes(error))).collect()
+}
+
+/// Forgets feeds that come into use and are refused, so that they are asked again once they are mended: nobody asks for
+/// what is there. Blocks.
+pub(super) fn forget_refused(feeds: &Feeds, wanted: &[Feed], errors: &[SourceError]) {
+    let is_refused = |feed: &&Feed| errors.iter().any(|error| error.file.to_str() == Some(&*feed.name));
+    if let Err(error) = feeds.forget(wanted.iter().filter(is_refused)) {
+        tracing::error!("feeds that can't be used stay in state/feeds, and are not asked again: {error}");
+    }
 }
 
 /// What asking feeds came to: a sentence for each that served something else, and for each that gave no answer.

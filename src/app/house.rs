@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use terms::Clock;
 use tokio::sync::mpsc;
 
-use super::feeds::Opened;
+use super::feeds::{Opened, forget_refused};
 use super::state::State;
 use super::{ListsUnusable, reload, tell};
 use crate::access_log::AccessLog;
@@ -212,6 +212,7 @@ fn open_lists(meant: &Meant, feeds: &Opened, clock: &Clock) -> anyhow::Result<(S
     let settings =
         block::Settings { lists: meant.takedown.lists.clone(), state: meant.state.clone(), geo: meant.geo.tells() };
     Sources::load(&settings, clock.wall()).map_err(|errors| {
+        forget_refused(&feeds.feeds, &meant.takedown.feeds, &errors);
         // Why there is nothing of a feed says more than that there is nothing.
         let told = errors.iter().filter(|error| !matches!(error.problem, Problem::Unfetched));
         let lines: Vec<String> = feeds.missing.iter().cloned().chain(told.map(ToString::to_string)).collect();

@@ -8,7 +8,7 @@ use origin::Origins;
 use terms::ruling::RuleOrigin;
 use terms::{Networks, Trusted};
 
-use super::feeds::fetch_missing;
+use super::feeds::{fetch_missing, forget_refused};
 use super::house::pages_of;
 use super::https;
 use super::listeners::{ListenersError, Prepared};
@@ -273,7 +273,11 @@ impl Parts {
         }
         let (all, before) = (meant.takedown.lists.clone(), self.meant.takedown.lists.clone());
         let tells = meant.geo.tells();
-        let check = move || block::sources::check(&all, tells, |list| !before.contains(list));
+        let (feeds, wanted) = (self.house.feeds.clone(), meant.takedown.feeds.clone());
+        let check = move || {
+            let checked = block::sources::check(&all, tells, |list| !before.contains(list));
+            checked.inspect_err(|errors| forget_refused(&feeds, &wanted, errors))
+        };
         let checked = tokio::task::spawn_blocking(check).await?;
         checked.map_err(|errors| Refused::NewLists(errors.iter().map(ToString::to_string).collect()))?;
         let geo = self.prepare_geo(meant.geo.clone()).await?;

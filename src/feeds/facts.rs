@@ -92,6 +92,12 @@ impl Folders {
         durable::write(&self.facts_of(file), &serde_json::to_vec(facts)?)
     }
 
+    /// Removes a file and its facts.
+    pub fn remove(&self, file: &Path) -> io::Result<()> {
+        durable::remove(file)?;
+        durable::remove(&self.facts_of(file))
+    }
+
     /// Removes what is of no feed any more.
     pub fn remove_but(&self, files: &[PathBuf]) -> io::Result<()> {
         let facts = files.iter().map(|file| self.facts_of(file)).collect();

@@ -161,6 +161,12 @@ impl Feeds {
         self.running.lock().get(&feed.name).is_some_and(|worker| worker.feed.borrow().file == feed.file)
     }
 
+    /// Removes what is kept of those of them that are not in use: there is nothing of them then, and whoever needs them
+    /// asks. Blocks.
+    pub fn forget<'a>(&self, feeds: impl Iterator<Item = &'a Feed>) -> io::Result<()> {
+        feeds.filter(|feed| !self.is_in_use(feed)).try_for_each(|feed| self.folders.remove(&feed.file))
+    }
+
     /// Removes the files of feeds that are not in use. Blocks.
     pub fn sweep(&self) -> io::Result<()> {
         let used: Vec<PathBuf> = self.running.lock().values().map(|worker| worker.feed.borrow().file.clone()).collect();
