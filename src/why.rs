@@ -32,6 +32,7 @@ pub struct Why {
     /// What was looked up for it; digests are, when the bytes are known.
     pub probes: Vec<Probe>,
     /// What would hold without the rule that decides by the name, then without the next that would, for five at most.
+    #[serde(default)]
     pub without: Vec<Without>,
     /// What is known of its bytes; `None` where no running edge was asked.
     pub content: Option<Content>,

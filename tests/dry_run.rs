@@ -124,6 +124,28 @@ fn other_sites_are_told() {
 }
 
 #[test]
+fn a_site_that_a_tree_reaches_is_no_other_site() {
+    let origin = Origin::with("*", Page::stored("x"));
+    let edge = edge(&origin, "");
+    store(&edge, &[("a.mirror.example", "/a")]);
+    let dry = comes_as_told(&edge, &["*.mirror.example"]);
+    assert_eq!((&dry["sites"][0]["site"], &dry["sites"][0]["named"]), (&"mirrors".into(), &true.into()), "{dry}");
+}
+
+#[test]
+fn a_rule_that_ends_sooner_covers_nothing() {
+    let origin = Origin::with("*", Page::stored("x"));
+    let edge = edge(&origin, "https://photos.example/a until=2999-01-01\n!https://photos.example/b\n");
+    let dry = post(&edge, json!({ "rules": ["https://photos.example/a"] }), true);
+    assert_eq!((&dry["covered"], &dry["rules"][0]["covered_by"]), (&0.into(), &Value::Null), "{dry}");
+    let dry = post(&edge, json!({ "rules": ["https://photos.example/a"], "until": "2998-01-01" }), true);
+    assert_eq!(dry["covered"], 1, "{dry}");
+    let text = |rule: &str| edge.seawall(&["block", rule, "--dry-run", "--until", "2998-01-01"]).stdout;
+    assert!(text("https://photos.example/a").contains("blocked as well by https://photos.example/a ("));
+    assert!(text("!https://photos.example/b").contains("freed as well by !https://photos.example/b ("));
+}
+
+#[test]
 fn what_is_under_way_is_counted() {
     let body = noise(3_000_000, 1);
     let origin = Origin::with("/large", Page::stored(&body));
@@ -198,6 +220,63 @@ fn a_lift_tells_what_comes_back_and_what_still_blocks() {
     assert_eq!(edge.seawall(&["unblock", "nobody", "--dry-run"]).code, 1);
     assert_eq!(edge.api("DELETE", "/api/v1/blocks/case-7?dry_run=maybe", None).status, 400);
     assert_eq!(edge.api("DELETE", "/api/v1/blocks/case-7", None).status, 200);
+    assert_eq!((edge.get("/a").status, edge.get("/b").status), (200, 451));
+}
+
+#[test]
+fn the_lift_of_an_exception_tells_what_it_cuts() {
+    let body = noise(3_000_000, 1);
+    let origin = Origin::with("/large", Page::stored(&body));
+    let edge = edge(&origin, "photos.example\n");
+    post(&edge, json!({ "id": "free", "rules": ["!https://photos.example/large"] }), false);
+    edge.get("/large");
+    let mut reader = Client::connect_narrow(edge.address, 4096);
+    reader.send(crate::harness::client::request("GET", HOST, "/large", &[]));
+    assert_eq!(reader.head().status, 200);
+    let dry = edge.api("DELETE", "/api/v1/blocks/free?dry_run", None).json();
+    assert_eq!((&dry["would_cut"]["answers"], &dry["blocked"]["objects"]), (&1.into(), &1.into()), "{dry}");
+    let receipt = edge.api("DELETE", "/api/v1/blocks/free", None).json();
+    assert_eq!((&receipt["cut"], &receipt["purged"]["objects"]), (&1.into(), &1.into()), "{receipt}");
+}
+
+#[test]
+fn what_no_exception_spares_is_not_told_to_be_spared() {
+    let origin = Origin::with("*", Page::stored("x"));
+    let edge = edge(&origin, "");
+    post(&edge, json!({ "id": "old", "rules": ["https://photos.example/a"], "until": "2001-01-01" }), false);
+    store(&edge, &[(HOST, "/a")]);
+    let dry = edge.api("DELETE", "/api/v1/blocks/old?dry_run", None).json();
+    assert_eq!((&dry["spared"]["urls"], &dry["urls"]), (&0.into(), &json!([])), "{dry}");
+}
+
+#[test]
+fn a_dry_run_that_is_misspelled_does_nothing() {
+    let origin = Origin::with("*", Page::stored("x"));
+    let edge = edge(&origin, "");
+    post(&edge, json!({ "id": "case-7", "rules": ["https://photos.example/b"] }), false);
+    let body = json!({ "rules": ["https://photos.example/a"] });
+    let one = "/api/v1/blocks/case-7";
+    for (method, target, body, told) in [
+        ("POST", "/api/v1/blocks?dry-run=true", Some(&body), "did you mean dry_run?"),
+        ("POST", "/api/v1/blocks?dryrun", Some(&body), "did you mean dry_run?"),
+        ("POST", "/api/v1/blocks?dry_run=false&dry_run=true", Some(&body), "said twice"),
+        ("DELETE", &format!("{one}?dry-run=true"), None, "did you mean dry_run?"),
+        ("DELETE", &format!("{one}?limit=7"), None, "add dry_run=true"),
+        ("DELETE", &format!("{one}?after=x%200"), None, "add dry_run=true"),
+        ("DELETE", one, Some(&json!({ "dry_run": true })), "takes no body"),
+        ("DELETE", &format!("{one}?dry_run&after=x"), None, "of the page before"),
+        ("GET", "/api/v1/blocks?search=x", None, "takes query, notice, host, url"),
+        ("GET", "/api/v1/rules?lmit=7", None, "did you mean limit?"),
+        ("GET", "/api/v1/why?url=https://photos.example/&contry=DE", None, "did you mean country?"),
+        ("GET", "/api/v1/content?url=https://photos.example/&x", None, "which takes url"),
+        ("GET", "/api/v1/status?x", None, "takes no parameters"),
+        ("POST", "/api/v1/purge?dry_run", Some(&json!({ "all": true })), "takes no parameters"),
+        ("POST", "/api/v1/reload?accept_shrink", None, "takes no parameters"),
+    ] {
+        let answer = edge.api(method, target, body);
+        assert_eq!(answer.status, 400, "{method} {target}: {}", answer.text());
+        assert!(answer.json()["detail"].as_str().unwrap().contains(told), "{target}: {}", answer.text());
+    }
     assert_eq!((edge.get("/a").status, edge.get("/b").status), (200, 451));
 }
 

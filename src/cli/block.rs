@@ -113,8 +113,8 @@ struct By {
 
 impl By {
     fn name(&self) -> Option<String> {
-        let of_system = || ["SUDO_USER", "USER"].iter().find_map(|name| std::env::var(name).ok());
-        self.by.clone().or_else(|| of_system().filter(|name| Who::read(name).is_ok()))
+        let of_system = |name: &&str| std::env::var(name).ok().filter(|name| Who::read(name).is_ok());
+        self.by.clone().or_else(|| ["SUDO_USER", "USER"].iter().find_map(of_system))
     }
 }
 

@@ -65,7 +65,7 @@ fn section(
 fn more(output: &mut Output, told: &Value, name: &str, what: &str) -> anyhow::Result<()> {
     match (number(told, name), what) {
         (0, _) => Ok(()),
-        (left, "URL") => output.line(format!("and {}: --output jsonl tells all", count(left, "more"))),
+        (left, "URL") => output.line(format!("and {left} more: --output jsonl tells all")),
         (left, _) => output.line(format!("and {left} more")),
     }
 }
@@ -81,10 +81,10 @@ fn pairs(told: &Value) -> Vec<(&'static str, String)> {
         add("  repeated", "it is in force already".to_owned());
     }
     let idle: Vec<String> =
-        [("covered", "another rule blocks all of it"), ("excepted", "an exception frees all of it")]
+        [("covered", "covered by another rule as well"), ("excepted", "without effect: an exception frees all of it")]
             .into_iter()
             .filter(|(name, _)| number(told, name) > 0)
-            .map(|(name, why)| format!("{} without effect: {why}", number(told, name)))
+            .map(|(name, why)| format!("{} {why}", number(told, name)))
             .collect();
     add(
         "  rules",
@@ -101,7 +101,12 @@ fn pairs(told: &Value) -> Vec<(&'static str, String)> {
         }
     }
     let cut = told.get("would_cut").unwrap_or(&Value::Null);
-    add("  would cut", count(number(cut, "answers"), "answer"));
+    let fetches = match number(cut, "fetches") {
+        0 => String::new(),
+        1 => " and 1 fetch".to_owned(),
+        more => format!(" and {more} fetches"),
+    };
+    add("  would cut", format!("{}{fetches}", count(number(cut, "answers"), "answer")));
     let others = array(told, "sites").iter().filter(|site| site.get("named") != Some(&json!(true)));
     let others: Vec<String> = others.map(|site| word(site, "site")).collect();
     if !others.is_empty() {
@@ -110,7 +115,7 @@ fn pairs(told: &Value) -> Vec<(&'static str, String)> {
     pairs
 }
 
-const RULE: [&str; 5] = ["rule", "reads", "sites", "also at", "without effect, for"];
+const RULE: [&str; 5] = ["rule", "reads", "sites", "also at", "beside it"];
 
 fn rule(rule: &Value) -> Vec<String> {
     let list = |name| array(rule, name).iter().map(plain).collect::<Vec<_>>().join(", ");
@@ -119,15 +124,17 @@ fn rule(rule: &Value) -> Vec<String> {
         _ if array(rule, "sites").is_empty() => "no site answers for it".to_owned(),
         _ => list("sites"),
     };
-    let cited = |name: &str, verb: &str| {
+    let cited = |name: &str, said: &str| {
         let cited = rule.get(name).filter(|cited| !cited.is_null())?;
         let place = match cited.get("file").and_then(Value::as_str) {
             Some(file) => format!("{file}:{}", number(cited, "line")),
             None => format!("live block {}", word(cited, "id")),
         };
-        Some(format!("{} {verb} it ({place})", word(cited, "rule")))
+        Some(format!("{said} by {} ({place})", word(cited, "rule")))
     };
-    let idle = cited("excepted_by", "frees").or_else(|| cited("covered_by", "covers"));
+    let is_exception = rule.pointer("/covered_by/exception") == Some(&json!(true));
+    let covered = if is_exception { "freed as well" } else { "blocked as well" };
+    let idle = cited("excepted_by", "without effect: freed").or_else(|| cited("covered_by", covered));
     vec![word(rule, "rule"), word(rule, "reads"), sites, dash(list("same_content")), dash(idle.unwrap_or_default())]
 }
 

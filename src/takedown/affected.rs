@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::BuildHasher;
 
 use audit::Log;
-use block::{Case, Cited, Index};
+use block::{Case, Index, Standing};
 use cache::Cache;
 use serde::Serialize;
 use terms::{Digest, Residence, Ruling, Timestamp, Url};
@@ -18,11 +18,12 @@ const MOST_ROWS: usize = 10_000;
 /// Hosts that are told of each site.
 const MOST_HOSTS: usize = 100;
 
-/// Which URLs are told: those behind `after`, in the order of their texts.
+/// Which URLs are told: those behind a row, in the order of their texts.
 #[derive(Clone, Debug)]
 pub struct Rows {
-    pub after: Option<String>,
-    pub limit: usize,
+    /// The URL of that row, and the number of its effect.
+    after: Option<(String, u8)>,
+    limit: usize,
 }
 
 /// The rules as they are and as they would be, at some time.
@@ -140,9 +141,10 @@ impl Change<'_> {
             (Some(ruling), None) => (Effect::Freed, Some(Cause::of(&ruling))),
             (Some(_), Some(ruling)) => (Effect::StillBlocked, Some(Cause::of(&ruling))),
             (None, None) => {
-                let spares = self.after.decides(url, case).filter(|cited| cited.exception);
-                let cause = |cited: Cited| Cause { rule: cited.rule.to_string(), from: cited.origin.to_string() };
-                (Effect::Spared, spares.map(cause))
+                let by_digest = |digest| self.after.cite_digest(digest, case).into_iter().next();
+                let decides = self.after.decides(url, case).or_else(|| digests().find_map(by_digest));
+                let spares = decides.filter(|cited| cited.exception && cited.standing == Standing::InForce)?;
+                (Effect::Spared, Some(Cause { rule: spares.rule.to_string(), from: spares.origin.to_string() }))
             }
         })
     }
@@ -294,12 +296,22 @@ impl<'a> Tally<'a> {
 }
 
 impl Rows {
+    /// `after` is the `next` of the page before. `None`: it is nothing that ever was one.
+    pub fn new(after: Option<&str>, limit: usize) -> Option<Rows> {
+        let read = |after: &str| {
+            let (url, effect) = after.rsplit_once(' ')?;
+            let effect = effect.parse().ok().filter(|effect| *effect <= Effect::StillBlocked as u8)?;
+            Url::parse(url).ok().map(|_| (url.to_owned(), effect))
+        };
+        let after = match after {
+            None => None,
+            Some(after) => Some(read(after)?),
+        };
+        Some(Rows { after, limit })
+    }
+
     /// Whether a row stood on a page before.
     fn is_past(&self, url: &str, effect: Effect) -> bool {
-        let Some(after) = &self.after else { return false };
-        match after.rsplit_once(' ') {
-            Some((last, number)) => (url, Some(effect as u8)) <= (last, number.parse().ok()),
-            None => url <= after.as_str(),
-        }
+        self.after.as_ref().is_some_and(|(last, number)| (url, effect as u8) <= (last.as_str(), *number))
     }
 }

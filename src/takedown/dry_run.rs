@@ -1,6 +1,7 @@
 //! What an edit would do, were it made now: nothing is stored, cut, purged or told.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use block::edits::{Draft, EditRule};
 use block::{Index, Load, Rule, Subject};
@@ -23,7 +24,7 @@ pub struct DryRun {
     repeated: bool,
     /// The version of the rules that it was tried on.
     list: u64,
-    /// When it was looked at: now, or where rules begin to hold later, when all of them do.
+    /// When it was looked at: now, or where all rules begin to hold later, when the last of them does.
     at: Timestamp,
     /// For clients there, where a rule holds in some countries alone: the first that is named.
     country: Option<String>,
@@ -32,7 +33,7 @@ pub struct DryRun {
     /// At most 100 of them.
     rules: Vec<Tried>,
     rules_left_out: usize,
-    /// Rules that change nothing, since another one blocks all that they are about.
+    /// Rules beside which another one blocks all that they are about, for as long as they would. It may answer otherwise.
     covered: usize,
     /// Rules that change nothing, since an exception frees all that they are about.
     excepted: usize,
@@ -60,7 +61,7 @@ struct Tried {
     any_site: bool,
     /// Other hosts that it holds for, by `same_content`.
     same_content: Vec<String>,
-    /// What blocks all that it is about, beside it.
+    /// What blocks all that it is about beside it, as long; of an exception: what frees all of it.
     covered_by: Option<Named>,
     /// What frees all that it is about.
     excepted_by: Option<Named>,
@@ -72,19 +73,19 @@ impl Takedown {
         let trial = self.edits.try_add(draft, self.board.allowed())?;
         let before = self.blocks.index();
         let now = self.clock.wall();
-        let begins = trial.rules.iter().filter_map(|one| one.rule.attributes.from).max();
+        let begins: Option<Vec<_>> = trial.rules.iter().map(|one| one.rule.attributes.from).collect();
+        let begins = begins.and_then(|all| all.into_iter().max());
         let (ids, rules): (Vec<_>, Vec<_>) = trial.rules.iter().map(|one| (one.id.clone(), one.rule.clone())).unzip();
         let after = before.with_more(rules, ids);
         let own = before.of_rules(trial.rules.iter().map(|one| &one.rule));
         let (at, whom) = (begins.unwrap_or(now).max(now), whom(&trial.rules));
         let change = Change { before: &before, after: &after, own: &own, at, whom, sites };
-        let would_cut = |load| self.blocks.would_cut(load, &after, now);
         Ok(DryRun {
             id: draft.id.clone(),
             repeated: trial.is_repeated,
             notice: draft.attribute("notice").map(str::to_owned),
             reason: draft.attribute("reason").map(str::to_owned),
-            would_cut: WouldCut { answers: would_cut(Load::Answers), fetches: would_cut(Load::Fill) },
+            would_cut: self.would_cut(&after, now),
             ..self.tried(&trial.rules, &before, &change, rows)
         })
     }
@@ -96,23 +97,32 @@ impl Takedown {
         let after = before.with_edits(lifting.rest);
         let own = before.of_rules(lifting.rules.iter().map(|one| &one.rule));
         let (at, whom) = (self.clock.wall(), whom(&lifting.rules));
+        // What an exception frees is blocked without it.
+        let may_cut = lifting.rules.iter().any(|one| one.rule.exception);
         let change = Change { before: &before, after: &after, own: &own, at, whom, sites };
         let tried = self.tried(&lifting.rules, &after, &change, rows);
-        Some(DryRun { id: lifting.edit, notice: lifting.notice, reason: lifting.reason, ..tried })
+        let would_cut = if may_cut { self.would_cut(&after, at) } else { WouldCut::default() };
+        Some(DryRun { id: lifting.edit, notice: lifting.notice, reason: lifting.reason, would_cut, ..tried })
+    }
+
+    fn would_cut(&self, index: &Index, now: Timestamp) -> WouldCut {
+        let count = |load| self.blocks.would_cut(load, index, now);
+        WouldCut { answers: count(Load::Answers), fetches: count(Load::Fill) }
     }
 
     /// `others` are the rules in force but for these.
     fn tried(&self, rules: &[EditRule], others: &Index, change: &Change<'_>, rows: &Rows) -> DryRun {
         let mut affected = change.survey(&self.cache, &self.log, rows);
-        let named: BTreeSet<&str> =
-            rules.iter().flat_map(|one| hosts(&one.rule)).filter_map(|host| site_of(change.sites, host)).collect();
+        let named: BTreeSet<&str> = rules.iter().flat_map(|one| reached(&one.rule, change.sites)).collect();
+        let now = self.clock.wall();
         for one in &mut affected.sites {
             one.named = one.site.as_deref().is_some_and(|site| named.contains(site));
         }
         let (mut told, mut covered, mut excepted) = (Vec::new(), 0, 0);
         for EditRule { id, rule } in rules {
-            let covered_by = others.covering(rule, rule.exception, change.at);
-            let excepted_by = change.after.covering(rule, true, change.at).filter(|_| !rule.exception);
+            let begins = rule.attributes.from.map_or(now, |from| from.max(now));
+            let covered_by = others.covering(rule, rule.exception, begins);
+            let excepted_by = change.after.covering(rule, true, begins).filter(|_| !rule.exception);
             covered += usize::from(covered_by.is_some());
             excepted += usize::from(excepted_by.is_some());
             if told.len() < MOST_RULES {
@@ -141,8 +151,9 @@ impl Takedown {
 
 impl Tried {
     fn new(id: &str, rule: &Rule, sites: &Sites) -> Tried {
+        let named = reached(rule, sites);
         let reached: Vec<&Site> =
-            sites.all().iter().map(|site| &**site).filter(|site| reaches(rule, site, sites)).collect();
+            sites.all().iter().map(|site| &**site).filter(|site| named.contains(&*site.name)).collect();
         let any_site = hosts(rule).is_empty();
         let own = hosts(rule);
         let beside = |site: &&Site| site.same_content && !any_site;
@@ -182,9 +193,13 @@ fn site_of<'s>(sites: &'s Sites, host: &str) -> Option<&'s str> {
     sites.of_host(host).map(|site| &*site.name)
 }
 
-fn reaches(rule: &Rule, site: &Site, sites: &Sites) -> bool {
+/// The names of the sites one or more of whose hosts a rule names, or may.
+fn reached<'s>(rule: &Rule, sites: &'s Sites) -> BTreeSet<&'s str> {
     match &rule.subject {
-        Subject::HostTree(top) => site.hosts.iter().any(|host| host.reaches(top)),
-        _ => hosts(rule).into_iter().any(|host| site_of(sites, host) == Some(&*site.name)),
+        Subject::HostTree(top) => {
+            let is_reached = |site: &&Arc<Site>| site.hosts.iter().any(|host| host.reaches(top));
+            sites.all().iter().filter(is_reached).map(|site| &*site.name).collect()
+        }
+        _ => hosts(rule).into_iter().filter_map(|host| site_of(sites, host)).collect(),
     }
 }

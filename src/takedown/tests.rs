@@ -106,7 +106,7 @@ async fn a_dry_run_counts_all_and_tells_some() {
         by: None,
     };
     let tried = |rules: &[&str], after: Option<&str>| {
-        let rows = Rows { after: after.map(str::to_owned), limit: 7 };
+        let rows = Rows::new(after, 7).unwrap();
         let began = std::time::Instant::now();
         let told = json!(takedown.try_block(&draft(rules), &sites, &rows).unwrap());
         println!("{rules:?} among {objects}: {:?}", began.elapsed());

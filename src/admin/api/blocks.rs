@@ -11,7 +11,8 @@ use terms::Timestamp;
 
 use super::super::problem::Problem;
 use super::super::{Admin, Asker, Page, json};
-use super::{PAGE, limit, parameter, read, rules};
+use super::query::{limit, parameter, takes};
+use super::{PAGE, read, rules};
 use crate::takedown::{Done, Rows, TakedownError};
 
 /// The body of `POST`: rules, an id of the client's, who asks, and attributes that hold for all of them.
@@ -54,15 +55,16 @@ fn who(said: Option<&str>, Asker(address): Asker) -> Result<Who, Problem> {
 }
 
 pub(super) async fn add(admin: &Arc<Admin>, asker: Asker, query: Option<&str>, body: &[u8]) -> Result<Page, Problem> {
+    takes(query, &["dry_run"])?;
     let mut wish = read::<Wish>(body)?;
     let (after, limit) = (wish.after.take(), wish.limit.take());
     let is_dry = wish.dry_run || is_dry(query)?;
     if !is_dry && (after.is_some() || limit.is_some()) {
-        return Err(Problem::bad_request("after and limit are about what a dry run tells: add \"dry_run\": true"));
+        return Err(rows_of_no_dry_run("\"dry_run\": true"));
     }
     let draft = wish.draft(asker)?;
     if is_dry {
-        let rows = Rows { after, limit: limit.unwrap_or(PAGE) };
+        let rows = rows(after.as_deref(), limit.unwrap_or(PAGE))?;
         let work = move |admin: &Admin| admin.takedown.try_block(&draft, &admin.gateway.sites(), &rows);
         return Ok(json(StatusCode::OK, &admin.off_the_loop(work).await?.map_err(problem)?));
     }
@@ -70,6 +72,15 @@ pub(super) async fn add(admin: &Arc<Admin>, asker: Asker, query: Option<&str>, b
         Done::Now(receipt) => Ok(json(StatusCode::CREATED, &receipt)),
         Done::Before(receipt) => Ok(json(StatusCode::OK, &receipt)),
     }
+}
+
+fn rows(after: Option<&str>, limit: usize) -> Result<Rows, Problem> {
+    Rows::new(after, limit).ok_or_else(|| Problem::bad_request("after is the \"next\" of the page before"))
+}
+
+/// Who asks for a page of what would be means a dry run.
+fn rows_of_no_dry_run(add: &str) -> Problem {
+    Problem::bad_request(format!("after and limit are about what a dry run tells: add {add}"))
 }
 
 fn problem(error: TakedownError) -> Problem {
@@ -84,14 +95,18 @@ fn problem(error: TakedownError) -> Problem {
 }
 
 pub(super) async fn lift(admin: &Arc<Admin>, asker: Asker, id: &str, query: Option<&str>) -> Result<Page, Problem> {
+    takes(query, &["dry_run", "by", "after", "limit"])?;
     let id = percent_decoded(id);
     let lifted = id.clone();
     let by = who(parameter(query, "by").as_deref(), asker)?;
     let unknown = || Problem::not_found(format!("no block has the id {id:?}"));
     if is_dry(query)? {
-        let rows = Rows { after: parameter(query, "after"), limit: limit(query)? };
+        let rows = rows(parameter(query, "after").as_deref(), limit(query)?)?;
         let work = move |admin: &Admin| admin.takedown.try_lift(&lifted, &admin.gateway.sites(), &rows);
         return Ok(json(StatusCode::OK, &admin.off_the_loop(work).await?.ok_or_else(unknown)?));
+    }
+    if parameter(query, "after").is_some() || parameter(query, "limit").is_some() {
+        return Err(rows_of_no_dry_run("dry_run=true"));
     }
     match admin.off_the_loop(move |admin| admin.takedown.lift(&lifted, Some(by))).await?.map_err(problem)? {
         Some(receipt) => Ok(json(StatusCode::OK, &receipt)),
@@ -99,7 +114,7 @@ pub(super) async fn lift(admin: &Arc<Admin>, asker: Asker, id: &str, query: Opti
     }
 }
 
-/// Whether `dry_run` stands in the query, whatever is said of it but `false`.
+/// Whether a dry run is asked for: `dry_run`, or `dry_run=true`. What is neither that nor `false` is refused.
 fn is_dry(query: Option<&str>) -> Result<bool, Problem> {
     let pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
     match pairs.filter(|(name, _)| name == "dry_run").map(|(_, value)| value).next().as_deref() {
@@ -116,6 +131,7 @@ fn percent_decoded(segment: &str) -> String {
 }
 
 pub(super) async fn list(admin: &Arc<Admin>, query: Option<&str>) -> Result<Page, Problem> {
+    takes(query, &["query", "notice", "host", "url", "since", "by", "after", "limit"])?;
     let limit = limit(query)?;
     let after = parameter(query, "after");
     let (rules, about) = (rules::wanted(query)?, rules::about(query)?);

@@ -3,6 +3,7 @@
 mod blocks;
 mod content;
 mod purge;
+mod query;
 mod reload;
 mod rules;
 mod status;
@@ -15,21 +16,30 @@ use http::Method;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 
+use query::takes;
+
 use super::problem::Problem;
 use super::{Admin, Asker, Page};
 
 pub(super) async fn route(admin: &Arc<Admin>, asker: Asker, head: &Parts, body: Bytes) -> Result<Page, Problem> {
     let path = head.uri.path().trim_start_matches("/api/v1/");
+    let query = head.uri.query();
     match (path.split_once('/').unwrap_or((path, "")), &head.method) {
-        (("status", ""), &Method::GET) => admin.off_the_loop(status::show).await,
-        (("blocks", ""), &Method::GET) => blocks::list(admin, head.uri.query()).await,
-        (("blocks", ""), &Method::POST) => blocks::add(admin, asker, head.uri.query(), &body).await,
-        (("blocks", id), &Method::DELETE) if !id.is_empty() => blocks::lift(admin, asker, id, head.uri.query()).await,
-        (("rules", ""), &Method::GET) => rules::list(admin, head.uri.query()).await,
-        (("content", ""), &Method::GET) => content::show(admin, head.uri.query()).await,
-        (("why", ""), &Method::GET) => why::explain(admin, head.uri.query()).await,
-        (("purge", ""), &Method::POST) => purge::purge(admin, &body).await,
-        (("reload", ""), &Method::POST) => reload::reload(admin, &body).await,
+        (_, &Method::GET | &Method::DELETE) if !body.is_empty() => {
+            Err(Problem::bad_request("this takes no body: what is said in one would not be heard"))
+        }
+        (("status", ""), &Method::GET) => {
+            takes(query, &[])?;
+            admin.off_the_loop(status::show).await
+        }
+        (("blocks", ""), &Method::GET) => blocks::list(admin, query).await,
+        (("blocks", ""), &Method::POST) => blocks::add(admin, asker, query, &body).await,
+        (("blocks", id), &Method::DELETE) if !id.is_empty() => blocks::lift(admin, asker, id, query).await,
+        (("rules", ""), &Method::GET) => rules::list(admin, query).await,
+        (("content", ""), &Method::GET) => content::show(admin, query).await,
+        (("why", ""), &Method::GET) => why::explain(admin, query).await,
+        (("purge", ""), &Method::POST) => purge::purge(admin, query, &body).await,
+        (("reload", ""), &Method::POST) => reload::reload(admin, query, &body).await,
         (("status" | "why" | "content" | "rules", ""), _) => Err(Problem::method_not_allowed("GET")),
         (("purge" | "reload", ""), _) => Err(Problem::method_not_allowed("POST")),
         (("blocks", ""), _) => Err(Problem::method_not_allowed("GET, POST")),
@@ -40,23 +50,8 @@ pub(super) async fn route(admin: &Arc<Admin>, asker: Asker, head: &Parts, body: 
     }
 }
 
-/// The value of a query parameter, decoded; an empty one says nothing.
-fn parameter(query: Option<&str>, name: &str) -> Option<String> {
-    form_urlencoded::parse(query?.as_bytes())
-        .find(|(key, _)| key == name)
-        .map(|(_, value)| value.into_owned())
-        .filter(|value| !value.is_empty())
-}
-
 /// Rows on a page where no limit is asked for.
 const PAGE: usize = 100;
-
-fn limit(query: Option<&str>) -> Result<usize, Problem> {
-    match parameter(query, "limit") {
-        None => Ok(PAGE),
-        Some(text) => text.parse().map_err(|_| Problem::bad_request("limit is not a number")),
-    }
-}
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     serde_json::from_slice(body)

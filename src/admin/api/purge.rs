@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::super::problem::Problem;
 use super::super::{Admin, Page, json};
+use super::query::takes;
 use super::read;
 use crate::purge::{BadTarget, Target, Wish};
 
@@ -69,7 +70,8 @@ fn site(admin: &Admin, name: &str) -> Result<Target, Problem> {
     Ok(Target::Site(site, sites))
 }
 
-pub(super) async fn purge(admin: &Arc<Admin>, body: &[u8]) -> Result<Page, Problem> {
+pub(super) async fn purge(admin: &Arc<Admin>, query: Option<&str>, body: &[u8]) -> Result<Page, Problem> {
+    takes(query, &[])?;
     let asked = read::<Asked>(body)?;
     let is_dry = asked.dry_run;
     let wish = asked.wish(admin)?;

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 
 use super::super::problem::Problem;
 use super::super::{Admin, Page, Reload, json};
+use super::query::takes;
 use super::read;
 
 #[derive(Default, Deserialize)]
@@ -16,7 +17,8 @@ struct Wish {
     accept_shrink: bool,
 }
 
-pub(super) async fn reload(admin: &Admin, body: &[u8]) -> Result<Page, Problem> {
+pub(super) async fn reload(admin: &Admin, query: Option<&str>, body: &[u8]) -> Result<Page, Problem> {
+    takes(query, &[])?;
     let wish: Wish = if body.is_empty() { Wish::default() } else { read(body)? };
     let (reply, outcome) = oneshot::channel();
     let reload = Reload { accept_shrink: wish.accept_shrink, reply };

@@ -9,7 +9,7 @@ use terms::{Url, url};
 
 use super::super::problem::Problem;
 use super::super::{Admin, Page, json};
-use super::{limit, parameter};
+use super::query::{limit, parameter, takes};
 use crate::why::Named;
 
 pub(super) async fn list(admin: &Arc<Admin>, query: Option<&str>) -> Result<Page, Problem> {
@@ -18,6 +18,7 @@ pub(super) async fn list(admin: &Arc<Admin>, query: Option<&str>) -> Result<Page
             return Err(Problem::bad_request(format!("{live} is known of live blocks alone: /api/v1/blocks")));
         }
     }
+    takes(query, &["query", "notice", "host", "url", "source", "after", "limit"])?;
     let (wanted, about) = (wanted(query)?, about(query)?);
     let (after, limit, source) = (parameter(query, "after"), limit(query)?, parameter(query, "source"));
     let work = move |admin: &Admin| {

@@ -7,10 +7,11 @@ use terms::{Country, Url};
 
 use super::super::problem::Problem;
 use super::super::{Admin, Page, json};
-use super::parameter;
+use super::query::{parameter, takes};
 use crate::why::{Why, residence};
 
 pub(super) async fn explain(admin: &Arc<Admin>, query: Option<&str>) -> Result<Page, Problem> {
+    takes(query, &["url", "country"])?;
     let text = parameter(query, "url").ok_or_else(|| Problem::bad_request("name a URL: /api/v1/why?url=https://…"))?;
     let url = Url::parse(&text).map_err(|error| Problem::unprocessable(format!("the URL can't be named: {error}")))?;
     let country = match parameter(query, "country") {

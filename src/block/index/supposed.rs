@@ -8,7 +8,7 @@ use terms::{Digest, Timestamp, Url};
 use super::key::digest_key;
 use super::{Case, Cited, Index, Kind, Match, Matches, Reading, Source, Table};
 use crate::list;
-use crate::rule::{Place, Rule, Standing, Subject};
+use crate::rule::{Attributes, Place, Rule, Standing, Subject};
 
 impl Index {
     /// This one with more live edits, which decide behind those that there are.
@@ -34,14 +34,13 @@ impl Index {
         decides.map(|one| self.cite(&one, url.host(), case.now))
     }
 
-    /// The rule in force that blocks all that `rule` is about; or the exception that frees all of it. Of what
-    /// together covers it, nothing is told.
+    /// The rule that blocks all that `rule` is about, for as long as `rule` holds: it is in force at `now`, when that
+    /// begins, and ends no sooner. Or the exception that frees all of it. Of what together covers it, nothing is told.
     pub fn covering(&self, rule: &Rule, exceptions: bool, now: Timestamp) -> Option<Cited> {
         let is_meant = |one: &Match| {
             let table = &self.tables[one.table];
             let is_in_force = table.standing(one.rule, now) == Standing::InForce;
-            let geo = || table.attributes(one.rule).geo;
-            one.blocks != exceptions && is_in_force && geo().is_none_or(|geo| rule.attributes.geo == Some(geo))
+            one.blocks != exceptions && is_in_force && holds_for_all(&table.attributes(one.rule), &rule.attributes)
         };
         let of_place = |place: &Place, kinds: RangeInclusive<Kind>| {
             let covers = |one: &Match| {
@@ -107,4 +106,10 @@ impl Index {
         }
         all
     }
+}
+
+/// Whether what has the attributes `other` holds for whoever `wanted` would hold for, and ends no sooner.
+fn holds_for_all(other: &Attributes, wanted: &Attributes) -> bool {
+    let ends_later = other.until.is_none_or(|end| wanted.until.is_some_and(|wanted| wanted <= end));
+    ends_later && (other.geo.is_none() || other.geo == wanted.geo)
 }

@@ -1,0 +1,46 @@
+//! What a request says behind its path's `?`.
+
+use super::super::problem::Problem;
+use super::PAGE;
+
+/// Refuses what is not one of `known`, and what is said twice: a wish that is misspelled, were it ignored, would have
+/// something else done.
+pub(super) fn takes(query: Option<&str>, known: &[&str]) -> Result<(), Problem> {
+    let mut said: Vec<String> = Vec::new();
+    for (name, _) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+        if !known.contains(&&*name) {
+            return Err(Problem::bad_request(unknown(&name, known)));
+        }
+        if said.iter().any(|before| *before == name) {
+            return Err(Problem::bad_request(format!("{name} is said twice")));
+        }
+        said.push(name.into_owned());
+    }
+    Ok(())
+}
+
+fn unknown(name: &str, known: &[&str]) -> String {
+    let short: String = name.chars().take(40).collect();
+    let distances = known.iter().map(|known| (strsim::damerau_levenshtein(&short, known), known));
+    let nearest = distances.min().filter(|(distance, _)| *distance <= 2);
+    let meant = nearest.map(|(_, known)| format!("; did you mean {known}?")).unwrap_or_default();
+    match known.is_empty() {
+        true => format!("{short:?} is unknown: this takes no parameters behind a \"?\""),
+        false => format!("{short:?} is no parameter of this, which takes {}{meant}", known.join(", ")),
+    }
+}
+
+/// The value of a parameter, decoded; an empty one says nothing.
+pub(super) fn parameter(query: Option<&str>, name: &str) -> Option<String> {
+    form_urlencoded::parse(query?.as_bytes())
+        .find(|(key, _)| key == name)
+        .map(|(_, value)| value.into_owned())
+        .filter(|value| !value.is_empty())
+}
+
+pub(super) fn limit(query: Option<&str>) -> Result<usize, Problem> {
+    match parameter(query, "limit") {
+        None => Ok(PAGE),
+        Some(text) => text.parse().map_err(|_| Problem::bad_request("limit is not a number")),
+    }
+}
