@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use terms::{Clock, Digest, Timestamp, causes};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::facts::{Facts, Folders};
+use crate::facts::{Facts, Folders, Validators};
 use crate::fetch::{Coming, FetchError, fetch};
 use crate::settings::Feed;
 
@@ -28,8 +28,12 @@ pub(crate) struct Keeper {
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Known {
-    /// Of the file that is there.
+    /// Of the file that is there; `None` as well where that may be another.
     pub facts: Option<Facts>,
+    /// What of the feed was in force when that was last said.
+    in_force: Option<Digest>,
+    /// When the feed last served what was in force.
+    pub confirmed_at: Option<Timestamp>,
     /// Why the last check failed, if it did.
     pub error: Option<Arc<str>>,
     pub unchanged: u64,
@@ -40,10 +44,11 @@ pub(crate) struct Known {
 impl Known {
     /// Says what of the feed is in force: it is confirmed as often as the feed serves that.
     pub fn confirm(&mut self, in_force: Option<Digest>) {
-        if let Some(facts) = &mut self.facts
+        self.in_force = in_force;
+        if let Some(facts) = &self.facts
             && in_force == Some(facts.hash)
         {
-            facts.confirmed_at = Some(facts.checked_at);
+            self.confirmed_at = Some(facts.checked_at);
         }
     }
 }
@@ -51,7 +56,9 @@ impl Known {
 impl Keeper {
     /// Reads what is there: blocks.
     pub fn open(folders: Folders, clock: Clock, feed: &Feed) -> Keeper {
-        let known = Known { facts: folders.read(&feed.file), ..Known::default() };
+        let facts = folders.read(&feed.file);
+        let confirmed_at = facts.as_ref().and_then(|facts| facts.confirmed_at);
+        let known = Known { facts, confirmed_at, ..Known::default() };
         Keeper { folders, clock, known: Mutex::new(known) }
     }
 
@@ -69,29 +76,50 @@ impl Keeper {
     }
 
     async fn try_check(self: &Arc<Self>, feed: &Arc<Feed>) -> Result<Heard, FetchError> {
-        let facts = self.known.lock().facts.clone();
-        let have = facts.filter(|_| feed.file.exists()).map(|facts| facts.validators);
+        let (keeper, ours) = (self.clone(), feed.clone());
+        let have = tokio::task::spawn_blocking(move || keeper.have(&ours)).await?;
         let asked_at = self.clock.wall();
         let coming = fetch(feed.clone(), have, self.folders.coming()).await?;
         let (keeper, feed) = (self.clone(), feed.clone());
         Ok(tokio::task::spawn_blocking(move || keeper.take(&feed, coming, asked_at)).await??)
     }
 
+    /// What the feed need not serve again: what stands in the file. Where something else is in force, somebody may have
+    /// written to that, and it is read: blocks.
+    fn have(&self, feed: &Feed) -> Option<Validators> {
+        let (facts, in_force) = {
+            let known = self.known.lock();
+            (known.facts.clone()?, known.in_force)
+        };
+        let is_there = match in_force == Some(facts.hash) {
+            true => feed.file.exists(),
+            false => self.folders.read(&feed.file).is_some_and(|kept| kept.hash == facts.hash),
+        };
+        if !is_there {
+            self.known.lock().facts = None;
+        }
+        is_there.then_some(facts.validators)
+    }
+
     /// Blocks. What was served is as old as the question.
     fn take(&self, feed: &Feed, coming: Option<Coming>, asked_at: Timestamp) -> std::io::Result<Heard> {
-        let before = self.known.lock().facts.clone();
+        let (before, confirmed_at) = {
+            let known = self.known.lock();
+            (known.facts.clone(), known.confirmed_at)
+        };
         let mut heard = Heard::Unchanged;
         let facts = match (coming, before) {
             (Some(Coming { draft, hash, validators }), before) => {
-                let is_there = before.as_ref().is_some_and(|before| before.hash == hash) && feed.file.exists();
+                let is_there = before.is_some_and(|before| before.hash == hash) && feed.file.exists();
                 if !is_there {
+                    // If a step of it fails, the file may be either.
+                    self.known.lock().facts = None;
                     draft.put(&feed.file)?;
                     heard = Heard::New;
                 }
-                let confirmed_at = before.and_then(|before| before.confirmed_at);
                 Facts { validators, hash, checked_at: asked_at, confirmed_at }
             }
-            (None, Some(before)) => Facts { checked_at: asked_at, ..before },
+            (None, Some(before)) => Facts { checked_at: asked_at, confirmed_at, ..before },
             // Without facts the feed is asked for the whole.
             (None, None) => return Ok(heard),
         };

@@ -38,6 +38,9 @@ pub use settings::{Feed, KEY, OnStale, place};
 /// Wishes for a check that wait; more are told that one is under way.
 const WISHES: usize = 4;
 
+/// A clock that is set right by a little more than this has what it confirmed before in the future: that proves nothing.
+const SET_BACK: Duration = Duration::from_secs(60);
+
 /// The feeds in use, and their folder.
 pub struct Feeds {
     folders: Folders,
@@ -227,6 +230,7 @@ impl Feeds {
     /// force.
     pub fn status(&self, in_force: impl Fn(&str) -> Option<Digest>) -> Vec<FeedStatus> {
         let running = self.running.lock();
+        let latest = self.clock.wall().plus(SET_BACK);
         let of = |(name, worker): (&Arc<str>, &Worker)| {
             let feed = worker.feed.borrow();
             let mut known = worker.keeper.known.lock();
@@ -234,7 +238,7 @@ impl Feeds {
             FeedStatus {
                 name: name.clone(),
                 checked_at: known.facts.as_ref().map(|facts| facts.checked_at),
-                confirmed_at: known.facts.as_ref().and_then(|facts| facts.confirmed_at),
+                confirmed_at: known.confirmed_at.filter(|at| *at <= latest),
                 error: known.error.clone(),
                 unchanged: known.unchanged,
                 fetched: known.fetched,

@@ -129,6 +129,66 @@ async fn what_is_known_outlives_a_restart_if_the_file_is_the_same() {
 }
 
 #[tokio::test]
+async fn what_is_known_is_of_the_file_that_is_there_whatever_fails() {
+    let (state, server, clock) = (tempfile::tempdir().unwrap(), Server::start().await, Clock::manual(START));
+    let feeds = Feeds::open(state.path(), clock.clone()).unwrap();
+    let one = feed(state.path(), &server, "/one.txt");
+    let is_conditional = || server.asked.lock().last().unwrap().contains("if-none-match");
+    let status = |in_force: &[u8]| feeds.status(|_| Some(Digest::of(in_force))).remove(0);
+    server.serves("first");
+    assert!(feeds.fetch_missing(std::slice::from_ref(&one)).await.is_empty());
+    feeds.follow(std::slice::from_ref(&one));
+    assert_eq!(status(b"first").confirmed_at, Some(START));
+
+    // The file is put, and its facts can't be.
+    let name = one.file.file_name().unwrap().to_str().unwrap();
+    let facts = state.path().join(format!("feeds/facts/{name}.json"));
+    fs::remove_file(&facts).unwrap();
+    fs::create_dir(&facts).unwrap();
+    clock.advance(Duration::from_secs(30));
+    server.serves("second");
+    assert!(poll(&feeds, &one).await.unwrap_err().contains("the state folder can't be written"));
+    assert_eq!(fs::read(&one.file).unwrap(), b"second");
+    assert_eq!(status(b"second").confirmed_at, Some(START), "nothing says yet of what it is");
+    fs::remove_dir(&facts).unwrap();
+    // Though the first comes again, the file is the second.
+    server.serves("first");
+    assert_eq!(poll(&feeds, &one).await, Ok(Heard::New));
+    assert!(!is_conditional());
+    assert_eq!(fs::read(&one.file).unwrap(), b"first");
+    assert_eq!(status(b"first").confirmed_at, Some(START.plus(Duration::from_secs(30))));
+
+    // Somebody's is in force, and what the feed serves is not: it is asked for the whole. What it serves and is refused
+    // is not fetched over and over.
+    for (file, condition) in [("somebody's", false), ("first", true)] {
+        fs::write(&one.file, file).unwrap();
+        status(b"somebody's");
+        assert!(poll(&feeds, &one).await.is_ok());
+        assert_eq!((is_conditional(), fs::read(&one.file).unwrap()), (condition, b"first".to_vec()), "{file}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_confirmed_in_the_future_is_not() {
+    let (state, server) = (tempfile::tempdir().unwrap(), Server::start().await);
+    let one = feed(state.path(), &server, "/one.txt");
+    let later = START.plus(Duration::from_secs(3600));
+    server.serves("first");
+    let feeds = Feeds::open(state.path(), Clock::manual(later)).unwrap();
+    assert!(feeds.fetch_missing(std::slice::from_ref(&one)).await.is_empty());
+    feeds.close();
+    server.answers("500 Away");
+    for (now, is_confirmed) in [(START, false), (later.plus(Duration::from_secs(1)), true)] {
+        let feeds = Feeds::open(state.path(), Clock::manual(now)).unwrap();
+        feeds.follow(std::slice::from_ref(&one));
+        let status = feeds.status(|_| Some(Digest::of(b"first"))).remove(0);
+        assert_eq!(status.confirmed_at.is_some(), is_confirmed);
+        assert_eq!(status.good_until() >= now, is_confirmed);
+        feeds.close();
+    }
+}
+
+#[tokio::test]
 async fn feeds_are_told_apart_and_files_of_none_are_swept() {
     let (state, server) = (tempfile::tempdir().unwrap(), Server::start().await);
     let feeds = Feeds::open(state.path(), Clock::manual(START)).unwrap();
