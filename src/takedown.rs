@@ -65,6 +65,8 @@ pub struct Takedown {
     unpublished: AtomicBool,
     /// Rings when the next boundary of a rule's time may have moved.
     boundaries: Notify,
+    /// Held while it is said until when the rules in force may be gone by.
+    looks: Mutex<()>,
 }
 
 /// The right to put other rules in force.
@@ -111,6 +113,7 @@ impl Takedown {
             list_errors: AtomicU64::new(0),
             unpublished: AtomicBool::new(false),
             boundaries: Notify::new(),
+            looks: Mutex::default(),
             blocks,
             edits,
             supply,

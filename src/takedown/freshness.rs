@@ -55,6 +55,8 @@ impl Takedown {
 
     /// Says until when the rules in force may be gone by, and tells which feeds turned bad, or good again.
     pub fn look_at_feeds(&self) {
+        // An older look has no word after a newer one.
+        let _look = self.looks.lock();
         let fail_closed = |feed: &FeedStatus| feed.on_stale == OnStale::FailClosed;
         let ends = self.feeds().into_iter().filter(fail_closed).map(|feed| feed.good_until());
         self.blocks.set_good_until(ends.min().unwrap_or(Timestamp::from_micros(i64::MAX)));
@@ -75,14 +77,11 @@ impl Takedown {
         self.teller.tell("list-refused", self.clock.wall(), data);
     }
 
-    /// How each feed stands, by what of it is in force.
+    /// How each feed stands, by what of it is in force: in the index, which lists that were read may be ahead of.
     pub fn feeds(&self) -> Vec<FeedStatus> {
-        let sources = self.sources();
-        let is_behind = self.unpublished.load(Relaxed);
-        self.supply.feeds.status(|name| {
-            let source = sources.iter().find(|source| source.file.to_str() == Some(name));
-            source?.hash.filter(|_| !is_behind)
-        })
+        let index = self.blocks.index();
+        let table = |name: &str| index.tables().iter().find(|table| table.file() == Some(name));
+        self.supply.feeds.status(|name| Some(table(name)?.hash()))
     }
 
     pub(super) fn feed_troubles(&self) -> Vec<String> {

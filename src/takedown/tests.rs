@@ -1,4 +1,6 @@
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -6,8 +8,9 @@ use std::time::Duration;
 use ::cache::{Caching, Landing, Lookup, ReplyHead};
 use audit::{ClientForm, OnPressure, QueryForm, Sync};
 use block::edits::Draft;
-use block::{Kin, Shelf};
+use block::{Kin, Listed, Shelf};
 use bytes::Bytes;
+use feeds::{Feed, OnStale};
 use http::header::{CACHE_CONTROL, HOST, HeaderMap, HeaderValue};
 use http::{Request, StatusCode};
 use terms::url::Scheme;
@@ -19,7 +22,11 @@ use crate::sites::Sites;
 const START: Timestamp = Timestamp::from_secs(1_000);
 
 fn takedown(state: &Path, memory: u64, clock: &Clock) -> Takedown {
-    let settings = block::Settings { lists: Vec::new(), state: state.to_owned(), geo: false };
+    takedown_by(state, memory, clock, Vec::new(), Feeds::open(state, clock.clone()).unwrap())
+}
+
+fn takedown_by(state: &Path, memory: u64, clock: &Clock, lists: Vec<Listed>, feeds: Feeds) -> Takedown {
+    let settings = block::Settings { lists, state: state.to_owned(), geo: false };
     let (sources, _) = Sources::load(&settings, START).unwrap();
     let edits = Edits::open(&state.join("blocks")).unwrap();
     let shelf = Shelf::new(state.to_owned());
@@ -41,7 +48,7 @@ fn takedown(state: &Path, memory: u64, clock: &Clock) -> Takedown {
     let log = Log::open(log, clock.clone()).unwrap();
     let hooks = Hooks::open(&state.join("hooks"), Vec::new(), clock.clone()).unwrap();
     let (blocks, sources, hooks) = (Arc::new(blocks), Arc::new(Mutex::new(sources)), Arc::new(hooks));
-    let supply = Supply { sources, feeds: Arc::new(Feeds::open(state, clock.clone()).unwrap()) };
+    let supply = Supply { sources, feeds: Arc::new(feeds) };
     Takedown::new(blocks, edits, supply, cache, log, hooks, clock.clone()).unwrap()
 }
 
@@ -62,6 +69,69 @@ async fn what_is_shown_waits_for_no_publication() {
     let (lists, troubles, _) = told.recv_timeout(Duration::from_secs(10)).expect("an answer while others publish");
     assert_eq!((lists.rules, lists.live, lists.age), (1, 1, Duration::from_secs(7)));
     assert_eq!((lists.version, troubles.len()), (takedown.blocks.version(), 0));
+}
+
+/// A feed at a server that gives this list to whoever asks.
+fn feed(state: &Path, list: Arc<Mutex<String>>) -> Feed {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/list.txt", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            let _ = stream.read(&mut [0; 4096]);
+            let list = list.lock().clone();
+            let _ = write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{list}", list.len());
+        }
+    });
+    Feed {
+        name: "feed".into(),
+        file: feeds::place(state, "feed", &url),
+        url,
+        key_file: None,
+        headers_file: None,
+        ca_file: None,
+        every: Duration::from_secs(3600),
+        timeout: Duration::from_secs(10),
+        max_size: 1 << 20,
+        allow_private: vec!["127.0.0.1".parse().unwrap()],
+        max_age: Duration::from_secs(60),
+        on_stale: OnStale::FailClosed,
+    }
+}
+
+#[tokio::test]
+async fn a_feed_is_confirmed_by_what_judges_and_not_by_what_was_read() {
+    let state = tempfile::tempdir().unwrap();
+    let (clock, list) = (Clock::manual(START), Arc::new(Mutex::new("one.example\n".to_owned())));
+    let feed = feed(state.path(), list.clone());
+    let feeds = Feeds::open(state.path(), clock.clone()).unwrap();
+    assert!(feeds.fetch_missing(std::slice::from_ref(&feed)).await.is_empty());
+    feeds.follow(std::slice::from_ref(&feed));
+    let lists = vec![Listed { path: feed.file.clone(), name: Some(feed.name.clone()), foreign: None }];
+    let takedown = takedown_by(state.path(), 1 << 20, &clock, lists.clone(), feeds);
+    takedown.look_at_feeds();
+    assert!(takedown.blocks.are_good(clock.wall()));
+
+    // No other rules can be put in force once the numbers of versions that were written ahead are used up.
+    let versions = state.path().join("list-version");
+    std::fs::remove_file(&versions).unwrap();
+    std::fs::create_dir(&versions).unwrap();
+    while takedown.put_in_force(&takedown.turn.lock()).is_ok() {}
+    clock.advance(2 * feed.max_age);
+    list.lock().insert_str(0, "two.example\n");
+    let asked = takedown.supply.feeds.poll(std::slice::from_ref(&feed.name), Duration::from_secs(10)).await;
+    assert!(asked[0].1.is_ok(), "{asked:?}");
+    takedown.name_lists(&lists, false, Naming::Reload { accept_shrink: false });
+    assert_eq!((takedown.board.tables()[0].len(), takedown.blocks.index().rules()), (2, 1));
+    // Nor does it look confirmed while that is tried again.
+    for _ in 0..2 {
+        assert!(!takedown.blocks.are_good(clock.wall()));
+        assert!(takedown.unpublished.load(Relaxed));
+        takedown.keep_up(true);
+    }
+    std::fs::remove_dir(&versions).unwrap();
+    takedown.keep_up(true);
+    assert!(takedown.blocks.are_good(clock.wall()));
+    assert_eq!((takedown.blocks.index().rules(), takedown.unpublished.load(Relaxed)), (2, false));
 }
 
 /// Stores an object of one byte.

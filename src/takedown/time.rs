@@ -28,7 +28,7 @@ impl Takedown {
             }
             let takedown = self.clone();
             let now = self.clock.wall();
-            let is_due = boundary.is_some_and(|at| at <= now) || self.unpublished.swap(false, Relaxed);
+            let is_due = boundary.is_some_and(|at| at <= now) || self.unpublished.load(Relaxed);
             judged = if is_due { now } else { judged };
             // A failure is told by the one who meets it, and met again with the next look.
             let _ = tokio::task::spawn_blocking(move || takedown.keep_up(is_due)).await;
@@ -49,10 +49,17 @@ impl Takedown {
         }
     }
 
-    fn keep_up(&self, is_due: bool) {
+    pub(super) fn keep_up(&self, is_due: bool) {
         if is_due {
-            let taken = self.put_in_force(&self.turn.lock());
+            let turn = self.turn.lock();
+            let taken = self.put_in_force(&turn);
+            if taken.is_ok() {
+                // Within the turn: after it lists may change, and be left behind again.
+                self.unpublished.store(false, Relaxed);
+            }
+            drop(turn);
             self.tell_applied("the time of a rule came or went", taken);
+            self.look_at_feeds();
         }
         if let Err(error) = self.tell_pending() {
             tracing::error!("what is in force is not told of yet: {error}");
