@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
+use super::feed;
 use super::in_force::{self, Row, Table, tables};
 use super::meant::{Meant, Site};
 
@@ -78,6 +79,10 @@ impl fmt::Display for Change {
             What::Changed { .. } if NEVER_SHOWN.contains(&self.key.as_str()) => f.write_str(&self.place()),
             What::Came { title } => write!(f, "{title}: new"),
             What::Went { title } => write!(f, "{title}: removed"),
+            What::Changed { title, key, before, now } if self.key == "takedown.lists" => {
+                let (before, now) = (feed::without_queries(before), feed::without_queries(now));
+                write!(f, "{title}: {key} = {now}, was {before}")
+            }
             What::Changed { title, key, before, now } => write!(f, "{title}: {key} = {now}, was {before}"),
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use feeds::{Feed, KEY};
 use net::{BadTarget, Reach, Target, Trust};
 use serde_json::{Value, json};
-use terms::Networks;
+use terms::{Digest, Networks};
 
 use super::choice::{self, word};
 use super::errors::{Wrong, quoted};
@@ -29,6 +29,9 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Bytes of a URL, and of a name: they stand in every record of a block.
 const MAX_URL: usize = 2048;
 const MAX_NAME: usize = 200;
+
+/// Hexadecimal digits that stand for a query: enough to see that it changed, too few to try keys by.
+const MARK: usize = 4;
 
 /// What a list says of being a feed.
 pub(super) enum Feeding {
@@ -173,9 +176,31 @@ fn name_of(url: &str) -> Arc<str> {
     }
 }
 
+/// Its URL, with what tells another query from it in place of the query.
+fn shown_url(url: &str) -> String {
+    match url.split_once('?') {
+        Some((before, query)) => {
+            let digest = Digest::of(query.as_bytes()).hex().to_string();
+            format!("{before}?…{}", &digest[..MARK])
+        }
+        None => url.to_owned(),
+    }
+}
+
+/// What stands under `lists`, for people who need not see queries.
+pub(super) fn without_queries(lists: &Value) -> Value {
+    let mut lists = lists.clone();
+    for list in lists.as_array_mut().into_iter().flatten() {
+        if let Some(Value::String(url)) = list.get_mut("url") {
+            *url = shown_url(url);
+        }
+    }
+    lists
+}
+
 pub(super) fn named_alike(name: &str) -> Wrong {
     let what = format!("another feed is shown as {}, too", quoted(name));
-    Wrong::new(what, "write name = \"…\" beside one of them: queries are shown to nobody")
+    Wrong::new(what, "write name = \"…\" beside one of them: queries are not shown")
 }
 
 pub(super) fn shown(feed: &Feed) -> Value {
@@ -198,4 +223,20 @@ pub(super) fn shown(feed: &Feed) -> Value {
         }
     }
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_is_shown_as_no_more_than_another() {
+        let shown =
+            |query: &str| without_queries(&json!(["a.txt", { "url": format!("https://feed.example/{KEY}/l{query}") }]));
+        assert_eq!(shown(""), json!(["a.txt", { "url": "https://feed.example/{key}/l" }]));
+        let (one, other) = (shown("?auth=one").to_string(), shown("?auth=other").to_string());
+        assert!(one.contains("https://feed.example/{key}/l?…") && !one.contains("auth"), "{one}");
+        assert_ne!(one, other);
+        assert_eq!(one, shown("?auth=one").to_string());
+    }
 }
