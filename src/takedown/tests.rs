@@ -120,7 +120,10 @@ async fn a_feed_is_confirmed_by_what_judges_and_not_by_what_was_read() {
     list.lock().insert_str(0, "two.example\n");
     let asked = takedown.supply.feeds.poll(std::slice::from_ref(&feed.name), Duration::from_secs(10)).await;
     assert!(asked[0].1.is_ok(), "{asked:?}");
-    takedown.name_lists(&lists, false, Naming::Reload { accept_shrink: false });
+    let changes = takedown.supply.sources.lock().reload(&lists, false, Naming::Reload { accept_shrink: false }, &clock);
+    takedown.look_at_feeds();
+    assert!(!takedown.blocks.are_good(clock.wall()), "it was read, and is not in force yet");
+    takedown.lists_changed(&changes);
     assert_eq!((takedown.board.tables()[0].len(), takedown.blocks.index().rules()), (2, 1));
     // Nor does it look confirmed while that is tried again.
     for _ in 0..2 {
