@@ -4,10 +4,11 @@
 //! Everything else is a room that one of them calls. In reading order, each knowing those before it:
 //!
 //! - the rooms, crates of their own: `terms` (the vocabulary, and the one canonicaliser), `disk`, `net`;
-//!   `block` (rules, index, guard), `cache`, `origin`, `audit` (the evidence), `hooks`;
-//! - [`telemetry`], [`quota`], [`access_log`], [`geo`], [`sites`], [`forward`], [`pages`]: what the pages lean on;
-//! - [`witness`] (from an outcome to its record), [`fetch`] (from a miss to an entry), [`passage`] (past the
-//!   cache), [`compress`] (in a coding), [`herald`], [`purge`], [`receipt`], [`why`];
+//!   `block` (rules, index, guard), `cache`, `origin`, `audit` (the evidence), `hooks`, `feeds`;
+//! - [`telemetry`], [`quota`], [`access_log`], [`certificates`], [`geo`], [`sites`], [`forward`], [`pages`], [`aliases`]:
+//!   what the pages lean on;
+//! - [`witness`] (from an outcome to its record), [`passage`] (past the cache), [`hold`] (until it is judged), [`compress`]
+//!   (in a coding), [`fetch`] (from a miss to an entry), [`herald`], [`purge`], [`receipt`], [`why`];
 //! - the two pages;
 //! - the doors: [`server`] for clients, [`admin`] for operators;
 //! - [`config`], [`allocator`], and the roof: [`app`] (parts that run, the one reload, the one drain) and [`cli`].

@@ -14,7 +14,6 @@ use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::Serialize;
 use serde_json::{Value, json};
-use terms::url::Spelling;
 use terms::{Answer, Ask, Body, Clock, Refusal, Url};
 use tokio::sync::Semaphore;
 
@@ -89,9 +88,7 @@ impl Purger {
         let all_that = |covers: &dyn Fn(&Url, &Kin) -> bool| act(&Aim::Covered(&|url, _| covers(url, kin)));
         match target {
             // Where more is the same than places tell, all that is stored is looked at.
-            Target::Url(url) if kin.spelling(url.host()).is_some_and(Spelling::merges_more) => {
-                all_that(&|stored, kin| kin.is_same(url, stored))
-            }
+            Target::Url(url) if kin.merges_more(url.host()) => all_that(&|stored, kin| kin.is_same(url, stored)),
             Target::Url(url) => act(&Aim::Same(url, &are_one)),
             Target::Tag(name) => act(&Aim::Tagged(Tag::named(name.as_bytes()))),
             Target::Prefix(prefix) => all_that(&|url, kin| prefix.covers(url, kin)),

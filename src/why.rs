@@ -1,9 +1,13 @@
 //! What holds for a URL and why: as the API sends it, and as `seawall why` prints it.
 
+use std::sync::Arc;
+
 use block::{Attributes, Cited, Explanation, Kind, Line, Probed, Standing};
 use serde::{Deserialize, Serialize};
 use terms::ruling::RuleOrigin;
 use terms::{Country, Residence, Ruling, Timestamp, Url, url};
+
+use crate::geo;
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Why {
@@ -12,7 +16,7 @@ pub struct Why {
     /// The site that answers for its host.
     pub site: Option<String>,
     pub blocked: bool,
-    /// For a client in this country; `None`: in none that rules name.
+    /// For a client in this country, or one of whom the country is `unknown`; `None`: in none that rules name.
     pub country: Option<String>,
     /// The version of the rules that were asked; `None` where they are not those of a running edge.
     pub list: Option<u64>,
@@ -36,6 +40,41 @@ pub struct Why {
     pub without: Vec<Without>,
     /// What is known of its bytes; `None` where no running edge was asked.
     pub content: Option<Content>,
+    /// The name under which the site stores it, where rules block that and not the URL itself: all but `url` is of it.
+    #[serde(default)]
+    pub judged_as: Option<String>,
+    /// There are rules about bytes: what is allowed here and under `without` is so by its name.
+    #[serde(default)]
+    pub digest_rules: bool,
+}
+
+/// For whom rules are asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Whom {
+    /// In none of the countries that rules name.
+    #[default]
+    Elsewhere,
+    Unknown,
+    In(Country),
+}
+
+impl Whom {
+    /// The two letters of ISO 3166-1, or `unknown`.
+    pub fn read(text: &str) -> Option<Whom> {
+        match text {
+            "unknown" => Some(Whom::Unknown),
+            code => Country::from_text(code).map(Whom::In),
+        }
+    }
+
+    /// As the guard takes it: where nothing tells where clients are, that is unknown of all.
+    pub fn residence(self, places: &geo::Settings) -> Residence {
+        match self {
+            Whom::In(country) => Residence::In(country),
+            Whom::Elsewhere if places.tells() => Residence::Elsewhere,
+            Whom::Elsewhere | Whom::Unknown => Residence::Unknown(places.unknown),
+        }
+    }
 }
 
 /// What would hold with a rule gone, and those before it.
@@ -139,8 +178,26 @@ pub struct Named {
 }
 
 impl Why {
-    /// `came` is what `url` was read from.
-    pub fn of(came: &str, url: &Url, country: Option<Country>, site: Option<&str>, explanation: &Explanation) -> Why {
+    /// Of a URL, which was read from `came`, and of the name that its site stores it under. Rules judge both: the first
+    /// that is blocked decides.
+    pub fn of(
+        (came, url): (&str, &Arc<Url>),
+        name: &Arc<Url>,
+        whom: Residence,
+        site: Option<&str>,
+        explain: impl Fn(&Url) -> Explanation,
+    ) -> Why {
+        let asked = Why::of_one(came, url, whom, site, &explain(url));
+        if asked.blocked || Arc::ptr_eq(url, name) {
+            return asked;
+        }
+        match Why::of_one(name.canonical(), name, whom, site, &explain(name)) {
+            stored if stored.blocked => Why { judged_as: Some(stored.url), url: asked.url, ..stored },
+            _ => asked,
+        }
+    }
+
+    fn of_one(came: &str, url: &Url, whom: Residence, site: Option<&str>, explanation: &Explanation) -> Why {
         let text = str::to_owned;
         let reading = &*explanation.reading;
         let called = url.called_by(&explanation.spelling);
@@ -148,7 +205,7 @@ impl Why {
             url: text(called.canonical()),
             site: site.map(text),
             blocked: explanation.is_blocked(),
-            country: country.map(|country| country.to_string()),
+            country: (whom != Residence::Elsewhere).then(|| text(whom.as_str())),
             list: Some(explanation.list),
             reading: (reading != called.canonical()).then(|| text(reading)),
             refusal: explanation.ruling.as_ref().map(Told::of),
@@ -159,6 +216,8 @@ impl Why {
             probes: explanation.probes.iter().map(Probe::of).collect(),
             without: explanation.without.iter().map(Without::of).collect(),
             content: None,
+            judged_as: None,
+            digest_rules: explanation.has_digest_rules,
         }
     }
 
@@ -190,11 +249,6 @@ impl Without {
         let (removed, rule) = (Named::of(&without.removed), without.decides.as_ref().map(Named::of));
         Without { removed, blocked: without.blocked, rule }
     }
-}
-
-/// Where a client is for whom rules are asked: unless a country is said, in none that rules name.
-pub fn residence(country: Option<Country>) -> Residence {
-    country.map_or(Residence::Elsewhere, Residence::In)
 }
 
 impl Step {

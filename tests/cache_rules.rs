@@ -133,6 +133,44 @@ fn the_list_judges_the_url_as_it_was_asked_and_as_it_is_stored() {
     assert_eq!(edge.api("POST", "/api/v1/blocks", Some(&body)).status, 201);
     assert_eq!(edge.get("/b").status, 451);
     assert_eq!(edge.get("/b?id=5").status, 451, "what is stored under a blocked name goes to nobody");
+    for more in [&[][..], &["--live"]] {
+        let why = |url: &str| edge.seawall(&[&["why", url], more].concat());
+        let asked = why("https://photos.example/a?x&id=5");
+        assert!(asked.code == 10 && !asked.stdout.contains("which rules judge"), "{}", asked.all());
+        let stored = why("https://photos.example/b?id=5");
+        assert!(
+            stored.code == 10 && stored.stdout.contains("https://photos.example/b, which rules judge"),
+            "{}",
+            stored.all()
+        );
+        assert_eq!(why("https://photos.example/a?id=6").code, 0);
+    }
+}
+
+#[test]
+fn a_dry_run_judges_what_was_served_by_the_name_it_is_stored_under() {
+    let origin = Origin::with("/a", Page::stored("x"));
+    let edge = ruled(&origin, "ignore_query = \"*\"");
+    let answer = edge.get("/a?id=5");
+    edge.record_of(&answer);
+    let body = json!({ "rules": ["https://photos.example/a"], "query": "exact", "dry_run": true });
+    let dry = edge.api("POST", "/api/v1/blocks", Some(&body)).json();
+    let blocked = &dry["blocked"];
+    assert_eq!(
+        (&blocked["objects"], &blocked["answers"], &blocked["urls"]),
+        (&1.into(), &1.into(), &2.into()),
+        "{dry}"
+    );
+}
+
+#[test]
+fn why_knows_bytes_that_are_remembered_by_the_stored_name() {
+    let origin = Origin::with("/a", Page::ok("x").field("Cache-Control", "no-store"));
+    let edge = ruled(&origin, "ignore_query = \"*\"");
+    edge.block(&crate::harness::sha256_hex(b"x"), "N-1");
+    edge.get("/a?id=5");
+    let why = edge.api("GET", "/api/v1/why?url=https://photos.example/a%3Fid=6", None).json();
+    assert_eq!((edge.get("/a?id=6").status == 451, &why["blocked"]), (true, &true.into()), "{why}");
 }
 
 #[test]

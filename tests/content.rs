@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::harness::client::{End, request};
 use crate::harness::{Answer, Client, Edge, Gate, HOST, Http2, Origin, Page, eventually, noise, sha256_hex};
@@ -79,6 +79,9 @@ fn what_was_stored_before_is_looked_at_before_its_next_byte() {
     for target in ["/gzip", "/br", "/zstd", "/other"] {
         edge.get(target).stored();
     }
+    let tried = json!({ "rules": [sha256_hex(&body)], "dry_run": true });
+    let dry = edge.api("POST", "/api/v1/blocks", Some(&tried)).json();
+    assert_eq!((&dry["undecoded"], &dry["blocked"]["objects"]), (&4.into(), &0.into()), "{dry}");
     edge.block(&sha256_hex(&body), "N-1");
     let asks: [(&str, &[(&str, &str)]); 4] =
         [("GET", &[]), ("GET", &[("Range", "bytes=0-9")]), ("GET", &[("If-None-Match", "\"1\"")]), ("HEAD", &[])];

@@ -401,6 +401,10 @@ fn without_a_source_a_live_rule_holds_everywhere() {
     assert_eq!(from(&edge, "US", "/a").status, 451);
     let reasons = edge.readyz().text();
     assert!(reasons.starts_with("degraded\n") && reasons.contains("holds everywhere"), "{reasons}");
+    for more in [&[][..], &["--live"]] {
+        let why = edge.seawall(&[&["why", URL], more].concat());
+        assert!(why.code == 10 && why.stdout.contains("clients whose country is unknown"), "{}", why.all());
+    }
 }
 
 #[test]
@@ -437,6 +441,7 @@ fn why_says_for_whom() {
         assert!(elsewhere.stdout.contains("clients elsewhere than in DE, FR"), "{}", elsewhere.stdout);
         assert!(elsewhere.stdout.contains("it holds in other countries alone"), "{}", elsewhere.stdout);
         assert!(there.stdout.contains("clients in DE") && there.stdout.contains("DE,FR"), "{}", there.stdout);
+        assert_eq!(why(&["--country", "unknown"]).code, 10, "geo.unknown is block");
         assert_eq!(why(&["--country", "EU"]).code, 2);
     }
     let asked = |query: &str| edge.api("GET", &format!("/api/v1/why?url={URL}{query}"), None);

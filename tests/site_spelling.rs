@@ -56,6 +56,14 @@ fn what_is_stored_under_another_case_goes_and_is_found() {
     let purged = edge.api("POST", "/api/v1/purge", Some(&json!({"url": "https://photos.example/a/b?utm_y&q=1"})));
     assert_eq!(purged.json()["objects"], 3, "{}", purged.text());
     spellings.iter().for_each(|target| drop(edge.get(target).stored()));
+    let of_url = |name: &str| edge.api("GET", &format!("/api/v1/{name}?url=https://photos.example/A/b%3Fq=1"), None);
+    assert_eq!(of_url("why").json()["content"]["objects"].as_array().unwrap().len(), 3);
+    let contents = of_url("content").json();
+    assert_eq!(
+        (&contents["fetched"], contents["contents"].as_array().unwrap().len()),
+        (&false.into(), 1),
+        "{contents}"
+    );
     let receipt = edge.block("https://photos.example/A/B?q=1", "N-1");
     assert_eq!(receipt["purged"]["objects"], 3, "{receipt}");
     assert!(receipt["last_served"].is_object(), "{receipt}");

@@ -51,6 +51,8 @@ pub struct Admin {
     pub geo: Arc<Geo>,
     pub telemetry: Arc<Telemetry>,
     pub metrics: Metrics,
+    /// Dry runs at a time; more wait.
+    pub trials: Arc<Semaphore>,
     pub reloads: mpsc::Sender<Reload>,
     pub draining: Draining,
 }
@@ -80,6 +82,8 @@ pub const PROTOCOLS: [&[u8]; 1] = [b"http/1.1"];
 
 /// Bytes of a request to the API: a hundred thousand rules fit, however they are escaped.
 const MAX_BODY: usize = 32 << 20;
+/// Dry runs at a time: each looks at all that is stored, and holds dozens of megabytes for a million URLs.
+pub const MOST_TRIALS: usize = 2;
 /// Connections at a time; operators and scrapers are few.
 const MAX_CONNECTIONS: usize = 256;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -151,6 +155,20 @@ impl Admin {
         let admin = self.clone();
         let done = tokio::task::spawn_blocking(move || work(&admin)).await;
         done.map_err(|_| Problem::internal("the work for this request failed"))
+    }
+
+    /// A dry run, when it is its turn. The work goes on without an asker that leaves, and so its turn does.
+    async fn trial<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Admin) -> T + Send + 'static,
+    ) -> Result<T, Problem> {
+        let turn = self.trials.clone().acquire_owned().await;
+        let turn = turn.map_err(|_| Problem::unavailable("this edge is stopping"))?;
+        let in_turn = move |admin: &Admin| {
+            let _turn = turn;
+            work(admin)
+        };
+        self.off_the_loop(in_turn).await
     }
 
     async fn route(self: &Arc<Self>, asker: Asker, request: Request<Incoming>) -> Result<Page, Problem> {

@@ -15,13 +15,13 @@ use hooks::Hooks;
 use net::Draining;
 use parking_lot::Mutex;
 use terms::Clock;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::feeds::{Opened, forget_refused};
 use super::state::State;
 use super::{ListsUnusable, reload, tell};
 use crate::access_log::AccessLog;
-use crate::admin::{Admin, Identity, Reload, Token};
+use crate::admin::{Admin, Identity, MOST_TRIALS, Reload, Token};
 use crate::allocator;
 use crate::certificates::Certificates;
 use crate::config::Meant;
@@ -184,6 +184,7 @@ impl House {
             geo: self.geo.clone(),
             telemetry: self.telemetry.clone(),
             metrics: Metrics::of([self.telemetry.clone() as _, Arc::new(rooms) as _, Arc::new(process) as _]),
+            trials: Arc::new(Semaphore::new(MOST_TRIALS)),
             reloads,
             draining,
         }

@@ -93,6 +93,11 @@ impl Kin {
         self.family(host).and_then(|family| self.spelling_of(family))
     }
 
+    /// Whether more is the same at a host's site than by default, so that places in the cache don't tell what is.
+    pub fn merges_more(&self, host: &str) -> bool {
+        self.spelling(host).is_some_and(Spelling::merges_more)
+    }
+
     /// Whether the two are the same resource, in any spelling, under any host with the same content.
     pub fn is_same(&self, one: &Url, other: &Url) -> bool {
         if !self.are_one(one.host(), other.host()) {

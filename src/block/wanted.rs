@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::index::plain_host;
 use crate::list;
-use crate::rule::{Attributes, Subject};
+use crate::rule::{Attributes, Rule, Subject};
 
 /// What a rule has to meet, all of it.
 #[derive(Clone, Debug, Default)]
@@ -21,8 +21,17 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    pub(crate) fn takes(&self, rule: &str, attributes: impl FnOnce() -> Attributes) -> bool {
-        if self.host.as_deref().is_some_and(|host| !names(rule, host)) {
+    pub(crate) fn takes(&self, rule: &Rule) -> bool {
+        self.takes_one(&rule.text, |host| names(&rule.subject, host), || (*rule.attributes).clone())
+    }
+
+    /// A rule of which the text is held.
+    pub(crate) fn takes_text(&self, rule: &str, attributes: impl FnOnce() -> Attributes) -> bool {
+        self.takes_one(rule, |host| text_names(rule, host), attributes)
+    }
+
+    fn takes_one(&self, rule: &str, names: impl FnOnce(&str) -> bool, attributes: impl FnOnce() -> Attributes) -> bool {
+        if self.host.as_deref().is_some_and(|host| !names(host)) {
             return false;
         }
         if self.text.is_none() && self.notice.is_none() {
@@ -43,17 +52,24 @@ impl Wanted {
 }
 
 /// Whether a rule names a host, or one under it. What a pattern is about is told by those that it names whole.
-fn names(rule: &str, wanted: &str) -> bool {
-    let is_in = |host: &str| host.strip_suffix(wanted).is_some_and(|before| before.is_empty() || before.ends_with('.'));
-    if let Some(host) = plain_host(rule) {
-        return is_in(host);
+fn names(subject: &Subject, wanted: &str) -> bool {
+    match subject {
+        Subject::Url(place) | Subject::Prefix(place) => is_in(place.host(), wanted),
+        Subject::Host(host) | Subject::HostTree(host) => is_in(host, wanted),
+        Subject::Pattern(pattern) => pattern.hosts().into_iter().any(|host| is_in(host, wanted)),
+        Subject::Digest(_) => false,
     }
-    match list::read_rule(rule).map(|rule| rule.subject) {
-        Ok(Subject::Url(place) | Subject::Prefix(place)) => is_in(place.host()),
-        Ok(Subject::Host(host) | Subject::HostTree(host)) => is_in(&host),
-        Ok(Subject::Pattern(pattern)) => pattern.hosts().into_iter().any(is_in),
-        Ok(Subject::Digest(_)) | Err(_) => false,
+}
+
+fn text_names(rule: &str, wanted: &str) -> bool {
+    match plain_host(rule) {
+        Some(host) => is_in(host, wanted),
+        None => list::read_rule(rule).is_ok_and(|rule| names(&rule.subject, wanted)),
     }
+}
+
+fn is_in(host: &str, wanted: &str) -> bool {
+    host.strip_suffix(wanted).is_some_and(|before| before.is_empty() || before.ends_with('.'))
 }
 
 #[cfg(test)]
@@ -82,7 +98,7 @@ mod tests {
             ("", "", "tos.example", false),
             ("stolen", "N-17", "other.example", false),
         ] {
-            assert_eq!(wanted(part, notice, host).takes(text, attributes), is_taken, "{part} {notice} {host}");
+            assert_eq!(wanted(part, notice, host).takes_text(text, attributes), is_taken, "{part} {notice} {host}");
         }
         let digest = "sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
         for (rule, is_taken) in [
@@ -94,7 +110,9 @@ mod tests {
             ("*.example", false),
             (digest, false),
         ] {
-            assert_eq!(wanted("", "", "photos.example").takes(rule, Attributes::default), is_taken, "{rule}");
+            let wanted = wanted("", "", "photos.example");
+            assert_eq!(wanted.takes_text(rule, Attributes::default), is_taken, "{rule}");
+            assert_eq!(wanted.takes(&list::read_rule(rule).unwrap()), is_taken, "{rule}");
         }
     }
 }

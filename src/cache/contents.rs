@@ -5,7 +5,27 @@ use std::collections::BTreeMap;
 use http::StatusCode;
 use terms::{Digest, Url};
 
+use crate::memory::{Memory, Variants};
 use crate::{Cache, Entry};
+
+/// What is as good as a URL.
+pub struct Alike<'a> {
+    pub url: &'a Url,
+    pub is_same: &'a (dyn Fn(&Url) -> bool + 'a),
+    /// More is the same than places tell, so all that is stored is looked at.
+    pub is_anywhere: bool,
+}
+
+impl Alike<'_> {
+    /// What is stored of it, by key.
+    pub(crate) fn variants(&self, memory: &Memory) -> Vec<Variants> {
+        let keys = match self.is_anywhere {
+            true => memory.keys(|entry| (self.is_same)(entry.url())).collect(),
+            false => memory.keys_at(self.url),
+        };
+        keys.into_iter().filter_map(|key| memory.look(key)).collect()
+    }
+}
 
 impl Cache {
     /// Shows `visit` all that is stored, in no order: each variant, slice and coding is an entry. Takes no lock for long, and
@@ -16,14 +36,13 @@ impl Cache {
 
     /// The digests of the representations that are stored of `url` in every spelling, each once, with how many bytes
     /// they have; of what the origin sent in a content coding, those of what it is without, too. Blocks the thread for as
-    /// long as decoding takes. `is_same` says of a URL whether it is as good as this one. What lies in slices has none, nor has an error, nor what is
-    /// empty, as many answers are; what was compressed here is blocked with what it was made of.
-    pub fn contents(&self, url: &Url, is_same: &dyn Fn(&Url) -> bool) -> BTreeMap<Digest, u64> {
-        let memory = &self.0.memory;
-        let variants: Vec<_> = memory.keys_at(url).into_iter().filter_map(|key| memory.look(key)).collect();
+    /// long as decoding takes. What lies in slices has none, nor has an error, nor what is empty, as many answers are;
+    /// what was compressed here is blocked with what it was made of.
+    pub fn contents(&self, url: &Alike<'_>) -> BTreeMap<Digest, u64> {
+        let variants = url.variants(&self.0.memory);
         let entries = variants.iter().flat_map(|variants| variants.entries());
         let came_whole = |entry: &Entry| entry.status() == StatusCode::OK && !entry.is_coded();
-        let of_url = entries.filter(|entry| is_same(entry.url()) && came_whole(entry));
+        let of_url = entries.filter(|entry| (url.is_same)(entry.url()) && came_whole(entry));
         let told = of_url.flat_map(|entry| {
             entry.undecoded().inspect(|undecoded| undecoded.decode());
             let decoded = entry.decoded().and_then(Result::ok).map(|decoded| (decoded.digest, decoded.bytes));
@@ -52,7 +71,10 @@ mod tests {
         store("/a", "it", b"");
         fill_with(&cache, "/a?x", &[], &head(404, &[("cache-control", "max-age=60")]), b"not found", moment());
         let (_, url) = ask("GET", "/a", &[]);
-        let found = cache.contents(&url, &|stored| stored.is_same(&url));
+        let is_same = |stored: &Url| stored.is_same(&url);
+        let of = |is_anywhere| Alike { url: &url, is_same: &is_same, is_anywhere };
+        let found = cache.contents(&of(false));
+        assert_eq!(cache.contents(&of(true)), found);
         assert_eq!(found, BTreeMap::from([(Digest::of(b"hallo"), 5), (Digest::of(b"salut"), 5)]));
     }
 }

@@ -44,6 +44,7 @@ mod writer;
 pub use answer::{Feeder, Hit, show_key};
 pub use background::Background;
 pub use cache::{Cache, Lookup};
+pub use contents::Alike;
 pub use entry::Entry;
 pub use fill::{Fill, Landing, Private, ReplyHead, UNASKED_PART};
 pub use flight::{Flight, Follower, Landed};

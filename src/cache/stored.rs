@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::StatusCode;
 use terms::{Digest, Moment, Url};
 
-use crate::{Cache, Entry};
+use crate::{Alike, Cache, Entry};
 
 /// Entries that are told of one URL: a large object has thousands of slices.
 const MOST: usize = 100;
@@ -52,13 +52,11 @@ impl Form {
 }
 
 impl Cache {
-    /// What is stored of `url` in every spelling, and how much more there is than a hundred entries. `is_same` says of a
-    /// URL whether it is as good as this one.
-    pub fn stored(&self, url: &Url, is_same: &dyn Fn(&Url) -> bool, now: Moment) -> (Vec<Stored>, usize) {
-        let memory = &self.0.memory;
-        let variants: Vec<_> = memory.keys_at(url).into_iter().filter_map(|key| memory.look(key)).collect();
+    /// What is stored of `url` in every spelling, and how much more there is than a hundred entries.
+    pub fn stored(&self, url: &Alike<'_>, now: Moment) -> (Vec<Stored>, usize) {
+        let variants = url.variants(&self.0.memory);
         let entries = variants.iter().flat_map(|variants| variants.entries());
-        let mut all: Vec<&Arc<Entry>> = entries.filter(|entry| is_same(entry.url())).collect();
+        let mut all: Vec<&Arc<Entry>> = entries.filter(|entry| (url.is_same)(entry.url())).collect();
         all.sort_by_key(|entry| (form(entry) as u8, entry.fill()));
         let left_out = all.len().saturating_sub(MOST);
         (all.into_iter().take(MOST).map(|entry| Stored::of(entry, now)).collect(), left_out)
@@ -104,7 +102,8 @@ mod tests {
         fill_with(&cache, "/%61", &[("accept-language", "fr")], &vary, b"salut", moment());
         fill_with(&cache, "/b", &[], &vary, b"other", moment());
         let (_, url) = ask("GET", "/a", &[]);
-        let (stored, left_out) = cache.stored(&url, &|other| other.is_same(&url), moment());
+        let of_url = Alike { url: &url, is_same: &|other| other.is_same(&url), is_anywhere: false };
+        let (stored, left_out) = cache.stored(&of_url, moment());
         let told: Vec<_> = stored.iter().map(|one| (one.form, one.bytes, one.digest, one.fresh_for)).collect();
         let whole = |body: &[u8]| (Form::Whole, Some(5), Some(Digest::of(body)), 60);
         assert_eq!((told, left_out), (vec![whole(b"hallo"), whole(b"salut")], 0));

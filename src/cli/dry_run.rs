@@ -100,19 +100,26 @@ fn pairs(told: &Value) -> Vec<(&'static str, String)> {
             add(label, format!("{urls}: {stored}; {} served{since}", count(number(totals, "answers"), "answer")));
         }
     }
-    let cut = told.get("would_cut").unwrap_or(&Value::Null);
-    let fetches = match number(cut, "fetches") {
-        0 => String::new(),
-        1 => " and 1 fetch".to_owned(),
-        more => format!(" and {more} fetches"),
-    };
-    add("  would cut", format!("{}{fetches}", count(number(cut, "answers"), "answer")));
+    if number(told, "undecoded") > 0 {
+        let more = count(number(told, "undecoded"), "cached object");
+        add("  not known", format!("of {more} in gzip, br or zstd: they are decoded once the rule is there"));
+    }
+    add("  would cut", would_cut(told.get("would_cut").unwrap_or(&Value::Null)));
     let others = array(told, "sites").iter().filter(|site| site.get("named") != Some(&json!(true)));
     let others: Vec<String> = others.map(|site| word(site, "site")).collect();
     if !others.is_empty() {
         add("  other sites", others.join(", "));
     }
     pairs
+}
+
+fn would_cut(cut: &Value) -> String {
+    let answers = count(number(cut, "answers"), "answer");
+    match number(cut, "fetches") {
+        0 => answers,
+        1 => format!("{answers} and 1 fetch"),
+        more => format!("{answers} and {more} fetches"),
+    }
 }
 
 const RULE: [&str; 5] = ["rule", "reads", "sites", "also at", "beside it"];

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use block::{Case, Edits, Index, Kin};
-use terms::{Clock, Country, Url};
+use terms::url::Scheme;
+use terms::{Clock, Url};
 
 use crate::sites::ByHost;
-use crate::why::{Bytes, Content, Named, Object, Probe, Why as Found, residence};
+use crate::why::{Bytes, Content, Named, Object, Probe, Whom, Why as Found};
 
 use super::check::{lists_unusable, read_lists};
 use super::client::encoded;
@@ -27,9 +28,9 @@ Examples:
   seawall why --admin 127.0.0.1:9090 --token-file state/admin.token https://photos.example/a/stolen.jpg")]
 pub struct Why {
     url: String,
-    /// For a client in this country; elsewhere than in those that rules name unless it is set
+    /// For a client in this country, or `unknown`; elsewhere than in those that rules name unless it is set
     #[arg(long, value_name = "CODE", value_parser = country)]
-    country: Option<Country>,
+    country: Option<Whom>,
     #[command(flatten)]
     reach: Reach,
     #[command(flatten)]
@@ -38,7 +39,7 @@ pub struct Why {
 
 impl Why {
     pub fn run(self) -> Result<Exit, Failure> {
-        let url = Url::parse(&self.url).with_context(|| format!("{:?} can't be named", self.url))?;
+        let url = Arc::new(Url::parse(&self.url).with_context(|| format!("{:?} can't be named", self.url))?);
         let found = if self.is_live() { self.ask()? } else { self.look(&url)? };
         let mut output = Output::stdout();
         match self.format.format {
@@ -59,7 +60,11 @@ impl Why {
     }
 
     fn ask(&self) -> Result<Found, Failure> {
-        let country = self.country.map(|country| format!("&country={country}")).unwrap_or_default();
+        let country = match self.country.unwrap_or_default() {
+            Whom::Elsewhere => String::new(),
+            Whom::Unknown => "&country=unknown".to_owned(),
+            Whom::In(country) => format!("&country={country}"),
+        };
         let path = format!("/api/v1/why?url={}{country}", encoded(&self.url));
         let reply = self.reach.admin()?.ask("GET", &path, None)?;
         let found = serde_json::from_value(reply.json)
@@ -67,23 +72,26 @@ impl Why {
         Ok(found)
     }
 
-    fn look(&self, url: &Url) -> Result<Found, Failure> {
+    fn look(&self, url: &Arc<Url>) -> Result<Found, Failure> {
         let (_, meant) = self.reach.config.load()?;
         let lists = read_lists(&meant).map_err(|errors| Failure::config(lists_unusable(&errors)))?;
         let tables = lists.into_iter().map(|list| list.table).collect();
         let edits = Edits::read(&meant.state.join("blocks")).map_err(Failure::config)?;
         let kin = Kin::of_sites(meant.sites.iter().map(|site| (&site.hosts[..], site.same_content, &site.spelling)));
         let index = Index::with_kin(0, edits, tables, Arc::new(kin), None);
-        let case = Case { now: Clock::system().wall(), whom: &|| residence(self.country) };
-        let explanation = index.explain(url, case);
-        let sites = ByHost::new(meant.sites.iter().map(|site| (&site.hosts[..], &*site.name)));
+        let residence = self.country.unwrap_or_default().residence(&meant.geo);
+        let now = Clock::system().wall();
+        let explain = |url: &Url| index.explain(url, Case { now, whom: &|| residence });
+        let sites = ByHost::new(meant.sites.iter().map(|site| (&site.hosts[..], site)));
         let site = sites.find(url.host()).copied();
-        Ok(Found { list: None, ..Found::of(&self.url, url, self.country, site, &explanation) })
+        let name = site.map_or_else(|| url.clone(), |site| site.caching.rules.key.named(Scheme::Https, url));
+        let site = site.map(|site| &*site.name);
+        Ok(Found { list: None, ..Found::of((&self.url, url), &name, residence, site, explain) })
     }
 }
 
-fn country(text: &str) -> Result<Country, String> {
-    Country::from_text(text).ok_or_else(|| "write the two letters of ISO 3166-1, such as DE".to_owned())
+fn country(text: &str) -> Result<Whom, String> {
+    Whom::read(text).ok_or_else(|| "write the two letters of ISO 3166-1, such as DE, or unknown".to_owned())
 }
 
 fn print(output: &mut Output, found: &Found) -> anyhow::Result<()> {
@@ -117,6 +125,7 @@ fn pairs(found: &Found) -> Vec<(&'static str, String)> {
     if let Some(place) = asked_place(found) {
         pairs.push(("for", place));
     }
+    pairs.extend(found.judged_as.clone().map(|name| ("stored as", format!("{name}, which rules judge, too"))));
     pairs.extend(found.reading.clone().map(|reading| ("read as", reading)));
     match &found.rule {
         None => pairs.push(("rule", "no rule in force covers it".to_owned())),
@@ -149,6 +158,7 @@ fn without(found: &Found) -> Vec<(String, String)> {
         let then = match (&without.rule, without.blocked) {
             (Some(rule), true) => format!("blocked by {} ({})", rule.rule, place(rule)),
             (Some(rule), false) => format!("allowed, by {} ({})", rule.rule, place(rule)),
+            (None, _) if found.digest_rules => "allowed by its name".to_owned(),
             (None, _) => "allowed".to_owned(),
         };
         (gone, then)
@@ -221,7 +231,8 @@ fn print_steps(output: &mut Output, found: &Found) -> anyhow::Result<()> {
 /// For whom this was found out, where that matters.
 fn asked_place(found: &Found) -> Option<String> {
     let named = || found.rule.iter().chain(&found.others).filter_map(|rule| rule.geo.as_deref());
-    match &found.country {
+    match found.country.as_deref() {
+        Some("unknown") => named().next().map(|_| "clients whose country is unknown".to_owned()),
         Some(country) => Some(format!("clients in {country}")),
         None if named().next().is_none() => None,
         None => {

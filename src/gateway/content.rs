@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use cache::Alike;
 use http::header::HOST;
 use http::{HeaderValue, Method, Request};
 use serde::Serialize;
@@ -54,7 +55,11 @@ impl Gateway {
     pub async fn contents(&self, url: &Url) -> Result<Found, Unknown> {
         let index = self.blocks.index();
         let (cache, wanted) = (self.cache.clone(), url.clone());
-        let look = move || cache.contents(&wanted, &|stored| index.kin().is_same(&wanted, stored));
+        let look = move || {
+            let kin = index.kin();
+            let is_same = |stored: &Url| kin.is_same(&wanted, stored);
+            cache.contents(&Alike { url: &wanted, is_same: &is_same, is_anywhere: kin.merges_more(wanted.host()) })
+        };
         let stored = tokio::task::spawn_blocking(look).await.map_err(|_| Refusal::Internal)?;
         let fetched = stored.is_empty();
         let told = if fetched { self.fetch_content(url).await? } else { stored };

@@ -98,6 +98,11 @@ impl Geo {
         !same_database || before.settings != source.settings
     }
 
+    /// What is to tell it.
+    pub fn settings(&self) -> Settings {
+        self.in_force.load().settings.clone()
+    }
+
     /// For the guard to ask.
     pub fn places(self: &Arc<Geo>) -> Box<Places> {
         let geo = self.clone();

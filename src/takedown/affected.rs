@@ -3,6 +3,7 @@
 use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::BuildHasher;
+use std::sync::Arc;
 
 use audit::Log;
 use block::{Case, Index, Standing};
@@ -76,6 +77,8 @@ pub(super) struct Affected {
     pub left_out: u64,
     /// Asks for those.
     pub next: Option<String>,
+    /// Stored in a content coding, where a digest rule is tried and nobody has looked what it is without: it may be more.
+    pub undecoded: u64,
     /// From when on the log's recent window knows what was served.
     pub recent_since: Option<Timestamp>,
 }
@@ -113,28 +116,34 @@ impl Change<'_> {
     /// million; blocks the thread.
     pub fn survey(&self, cache: &Cache, log: &Log, rows: &Rows) -> Affected {
         let mut tally = Tally::new(self, rows);
+        let has_digest_rules = self.own.has_digest_rules();
         cache.each_entry(|entry| {
             let seen = Seen { objects: 1, bytes: entry.bytes(), ..Seen::default() };
-            tally.note(entry.url(), [entry.digest(), entry.other_digest()], seen);
+            tally.note(entry.url(), None, [entry.digest(), entry.other_digest()], seen);
+            tally.undecoded += u64::from(has_digest_rules && entry.undecoded().is_some());
         });
         let recent = log.recent();
         for served in &recent {
             let seen = Seen { answers: 1, last_served: Some(served.time), ..Seen::default() };
-            tally.note(&served.url, [served.digest, None], seen);
+            let name = self.sites.name_of(&served.url);
+            let name = (!Arc::ptr_eq(&name, &served.url)).then_some(&*name);
+            tally.note(&served.url, name, [served.digest, None], seen);
         }
         tally.told(recent.first().map(|served| served.time))
     }
 
-    fn effect(&self, url: &Url, digests: [Option<Digest>; 2]) -> Option<(Effect, Option<Cause>)> {
+    /// `name` is what a site stores it under, where that is another: rules judge both.
+    fn effect(&self, url: &Url, name: Option<&Url>, digests: [Option<Digest>; 2]) -> Option<(Effect, Option<Cause>)> {
         let digests = || digests.iter().flatten();
-        let by_name = self.own.is_about(url);
+        let names = || std::iter::once(url).chain(name);
+        let by_name = names().any(|name| self.own.is_about(name));
         if !by_name && !digests().any(|digest| self.own.is_about_digest(digest)) {
             return None;
         }
         let case = Case { now: self.at, whom: &|| self.whom };
         let judge = |index: &Index| {
-            let by_name = index.judge(url, case);
-            by_name.or_else(|| digests().find_map(|digest| index.judge_digest(url, digest, case)))
+            let by_bytes = |url| digests().find_map(|digest| index.judge_digest(url, digest, case));
+            names().find_map(|name| index.judge(name, case).or_else(|| by_bytes(name)))
         };
         Some(match (judge(self.before), judge(self.after)) {
             (None, Some(ruling)) => (Effect::Blocked, Some(Cause::of(&ruling))),
@@ -202,6 +211,7 @@ struct Tally<'a> {
     page: BTreeMap<(String, Effect), Row>,
     /// URLs before the page.
     passed: u64,
+    undecoded: u64,
 }
 
 impl<'a> Tally<'a> {
@@ -215,11 +225,12 @@ impl<'a> Tally<'a> {
             shares: BTreeMap::new(),
             page: BTreeMap::new(),
             passed: 0,
+            undecoded: 0,
         }
     }
 
-    fn note(&mut self, url: &Url, digests: [Option<Digest>; 2], seen: Seen) {
-        let Some((effect, cause)) = self.change.effect(url, digests) else { return };
+    fn note(&mut self, url: &Url, name: Option<&Url>, digests: [Option<Digest>; 2], seen: Seen) {
+        let Some((effect, cause)) = self.change.effect(url, name, digests) else { return };
         let is_new = self.counted.insert(self.hasher.hash_one((url.canonical(), effect as u8)));
         self.totals[effect as usize].add(seen, is_new);
         if effect == Effect::StillBlocked {
@@ -290,6 +301,7 @@ impl<'a> Tally<'a> {
             urls: self.page.into_values().collect(),
             left_out,
             next: last.filter(|_| left_out > 0),
+            undecoded: self.undecoded,
             recent_since,
         }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use block::{Case, Cited, Index};
+use cache::Alike;
 use terms::url::Scheme;
 use terms::{Digest, Residence, Url};
 
@@ -17,7 +18,8 @@ impl Takedown {
         let case = Case { now: now.wall, whom: &|| residence };
         let name = sites.name_of(url);
         let is_same_as = |url: &Url, other: &Url| index.kin().is_same(url, other);
-        let (stored, left_out) = self.cache.stored(&name, &|other| is_same_as(&name, other), now);
+        let (is_same, is_anywhere) = (|other: &Url| is_same_as(&name, other), index.kin().merges_more(name.host()));
+        let (stored, left_out) = self.cache.stored(&Alike { url: &name, is_same: &is_same, is_anywhere }, now);
         let objects = stored.into_iter().map(|one| Object {
             url: one.url.canonical().to_owned(),
             form: one.form.as_str().to_owned(),
@@ -35,8 +37,9 @@ impl Takedown {
         let recent = self.log.recent();
         let served: Vec<_> =
             recent.iter().filter(|served| served.url.host() == url.host() && is_same_as(url, &served.url)).collect();
-        // What is remembered hangs on the scheme, too.
-        let known = [Scheme::Https, Scheme::Http].into_iter().find_map(|scheme| {
+        // What is remembered hangs on the scheme, too, and on the name that it was stored under.
+        let both = [url, &name].into_iter().flat_map(|url| [Scheme::Https, Scheme::Http].map(|scheme| (url, scheme)));
+        let known = both.into_iter().find_map(|(url, scheme)| {
             let url = url.with_target(scheme, url.target()).ok()?;
             self.blocks.known(&url, now.wall)
         });

@@ -66,7 +66,7 @@ pub(super) async fn add(admin: &Arc<Admin>, asker: Asker, query: Option<&str>, b
     if is_dry {
         let rows = rows(after.as_deref(), limit.unwrap_or(PAGE))?;
         let work = move |admin: &Admin| admin.takedown.try_block(&draft, &admin.gateway.sites(), &rows);
-        return Ok(json(StatusCode::OK, &admin.off_the_loop(work).await?.map_err(problem)?));
+        return Ok(json(StatusCode::OK, &admin.trial(work).await?.map_err(problem)?));
     }
     match admin.off_the_loop(move |admin| admin.takedown.block(draft)).await?.map_err(problem)? {
         Done::Now(receipt) => Ok(json(StatusCode::CREATED, &receipt)),
@@ -103,7 +103,7 @@ pub(super) async fn lift(admin: &Arc<Admin>, asker: Asker, id: &str, query: Opti
     if is_dry(query)? {
         let rows = rows(parameter(query, "after").as_deref(), limit(query)?)?;
         let work = move |admin: &Admin| admin.takedown.try_lift(&lifted, &admin.gateway.sites(), &rows);
-        return Ok(json(StatusCode::OK, &admin.off_the_loop(work).await?.ok_or_else(unknown)?));
+        return Ok(json(StatusCode::OK, &admin.trial(work).await?.ok_or_else(unknown)?));
     }
     if parameter(query, "after").is_some() || parameter(query, "limit").is_some() {
         return Err(rows_of_no_dry_run("dry_run=true"));

@@ -115,7 +115,7 @@ pub(super) fn page(state: &State, after: Option<&str>, limit: usize, wanted: &Wa
             let Some(rule) = live.rules.get(number - 1) else { continue };
             let id = super::rule_id(&key.1, number);
             let is_one = wanted.rules.ids.as_ref().is_none_or(|ids| ids.contains(&id));
-            if !is_one || !wanted.rules.takes(&rule.text, || (*rule.attributes).clone()) {
+            if !is_one || !wanted.rules.takes(rule) {
                 continue;
             }
             page.blocks.push(Block {

@@ -37,6 +37,8 @@ pub struct Explanation {
     pub without: Vec<Without>,
     /// What was looked up.
     pub probes: Vec<Probed>,
+    /// There are rules about bytes: by these, more may be blocked.
+    pub has_digest_rules: bool,
 }
 
 impl Explanation {
@@ -94,6 +96,7 @@ impl Index {
             left_out: all.len().saturating_sub(MAX_OTHERS),
             without: self.without(url, case),
             probes: self.probes(url),
+            has_digest_rules: self.has_digest_rules(),
         }
     }
 

@@ -126,7 +126,7 @@ impl Search<'_> {
             }
             self.left -= 1;
             let text = table.text(number);
-            if self.wanted.takes(&text, || table.attributes(number)) {
+            if self.wanted.takes_text(&text, || table.attributes(number)) {
                 self.lines.rules.push(Line {
                     rule: text.into(),
                     exception: table.is_exception(number),

@@ -132,7 +132,8 @@ fn what_was_made_is_not_what_a_url_stands_for() {
     let cache = filled(1 << 20);
     assert!(make(ask(&cache, "GET", GZIP).1.unwrap(), b"coded"));
     let (_, url) = crate::testing::ask("GET", "/a", &[]);
-    let found = cache.contents(&url, &|stored| stored.is_same(&url));
+    let is_same = |stored: &terms::Url| stored.is_same(&url);
+    let found = cache.contents(&crate::Alike { url: &url, is_same: &is_same, is_anywhere: false });
     assert_eq!(found.into_iter().collect::<Vec<_>>(), [(Digest::of(BODY), BODY.len() as u64)]);
 }
 
