@@ -36,14 +36,29 @@ pub(super) fn readings(path: &str, spelling: &Spelling) -> Result<(String, Vec<S
     };
     let has_dots = usual.split(&bytes).any(|segment| usual.without_params(segment) == b"..");
     let is_doubtful = has_dots || has_separator_in_params(&bytes);
-    for last in usual.last(&bytes) {
-        add(join(&last.segments(&bytes), spelling.ignore_case));
-        for reading in Reading::others(usual).filter(|_| is_doubtful) {
-            let read = reading.segments(&bytes).join(&b'/');
-            add(join(&last.segments(&read), spelling.ignore_case));
-        }
+    let mut texts = vec![bytes];
+    if is_doubtful {
+        // One server may hand on to another, which tells as much apart as a site may say.
+        read_on(&mut texts, Reading::others(usual));
+        let stricter: Vec<Reading> = usual.stricter(&texts[0]).collect();
+        read_on(&mut texts, stricter.into_iter());
+    }
+    for last in usual.last(&texts[0]) {
+        texts.iter().for_each(|text| add(join(&last.segments(text), spelling.ignore_case)));
     }
     Ok((main, others))
+}
+
+/// Adds what each reading makes of each text, once.
+fn read_on(texts: &mut Vec<Vec<u8>>, readings: impl Iterator<Item = Reading> + Clone) {
+    for at in 0..texts.len() {
+        for reading in readings.clone() {
+            let read = reading.segments(&texts[at]).join(&b'/');
+            if !texts.contains(&read) {
+                texts.push(read);
+            }
+        }
+    }
 }
 
 /// Whether `;params` could end behind what separates segments for some servers: in `/a;x%2Fy`.
@@ -127,12 +142,29 @@ impl Reading {
     }
 
     /// All that tell more apart.
-    fn others(usual: Reading) -> impl Iterator<Item = Reading> {
+    fn others(usual: Reading) -> impl Iterator<Item = Reading> + Clone {
         (0..15_u8).map(move |bits| Reading {
             encoded_separates: usual.encoded_separates && bits & 1 != 0,
             backslash_separates: bits & 2 != 0,
             empties_first: bits & 4 != 0,
             params_first: usual.params_first && bits & 8 != 0,
+        })
+    }
+
+    /// Those that are usual where a site tells more apart, as far as they differ from this one for a path.
+    fn stricter(self, path: &[u8]) -> impl Iterator<Item = Reading> {
+        let has_encoded = path.iter().any(|byte| matches!(*byte, ENCODED_SLASH | ENCODED_BACKSLASH));
+        let has_params = path.iter().any(|byte| matches!(*byte, b';' | ENCODED_SEMICOLON));
+        let by_separators = std::iter::once(self)
+            .chain((self.encoded_separates && has_encoded).then_some(Reading { encoded_separates: false, ..self }));
+        let by_params = by_separators.flat_map(move |one| {
+            let params = Reading { params_first: false, ..one };
+            std::iter::once(one).chain((one.params_first && has_params).then_some(params))
+        });
+        let has_raw = path.contains(&b'\\');
+        by_params.flat_map(move |one| {
+            let raw = (!one.encoded_separates && has_raw).then_some(Reading { backslash_separates: false, ..one });
+            std::iter::once(one).chain(raw)
         })
     }
 

@@ -341,3 +341,12 @@ fn readings_alone_are_those_of_the_url() {
         assert_eq!(super::readings(text).map(Vec::from), of_url, "{text}");
     }
 }
+
+/// `..;` is taken for `..` by the second of two servers alone, and neither takes `%2F` for a separator.
+#[test]
+fn what_two_servers_make_of_a_path_is_a_reading_whatever_separates() {
+    let text = "dt/s.maexpx=0&%2Fb//..;/chFb//..";
+    crate::checks::url(text);
+    let url = Url::parse(text).unwrap();
+    assert!(url.readings().any(|reading| reading.as_str() == "https://dt/chFb"));
+}
