@@ -45,6 +45,9 @@ pub fn request(ask: &Ask, url: &Url, mut fields: HeaderMap, body: Body, site: &S
     // It was read from a URI, so it is one.
     *request.uri_mut() = url.target().parse::<Uri>().unwrap_or_default();
     *request.headers_mut() = fields;
+    if steering::says_another_method(&site.pass_fields, ask) {
+        origin::send_once(&mut request);
+    }
     request
 }
 

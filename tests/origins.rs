@@ -103,6 +103,16 @@ fn a_post_and_an_answer_that_began_are_not_asked_for_again() {
 }
 
 #[test]
+fn what_a_field_says_is_another_method_is_not_sent_again() {
+    for (method, sends) in [("POST", 1), ("PUT", 1), ("GET", 2)] {
+        let (a, b) = (silent(), silent());
+        let edge = before(&[(&a, ""), (&b, "")]).site("pass_fields = [\"X-HTTP-Method-Override\"]\n").start();
+        assert_eq!(edge.ask("GET", "/x", &[("X-HTTP-Method-Override", method)]).status, 502);
+        assert_eq!(a.count("/x") + b.count("/x"), sends, "{method}");
+    }
+}
+
+#[test]
 fn statuses_are_retried_when_the_site_asks_for_it() {
     let busy = || Origin::with("*", Reply::raw("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nbusy"));
     let (a, b) = (busy(), named("b"));

@@ -39,8 +39,11 @@ fn where_case_says_nothing_a_rule_for_one_path_covers_all() {
         edge.list().append("~^https://photos\\.example/U/[0-9]+/Leak$ notice=N-3");
         edge.list().append("https://photos.example/\u{c9}t\u{c9} notice=N-4");
         edge.list().append("!https://photos.example/ALBUMS/Cover notice=N-5");
+        edge.list().append("~^https://photos\\.example/%C3%89/ notice=N-6");
+        edge.list().append("~^https://photos\\.example/v/[^A-Z]+$ notice=N-7");
     });
-    let covered = ["/ALBUMS/x", "/albums", "/u/7/leak", "/U/7/LEAK", "/%C3%A9t%c3%a9"];
+    let covered =
+        ["/ALBUMS/x", "/albums", "/u/7/leak", "/U/7/LEAK", "/%C3%A9t%c3%a9", "/%C3%89/x", "/./%c3%89/x?y", "/v/xyz"];
     crate::harness::eventually("all of it", || covered.iter().all(|target| edge.get(target).status == 451));
     assert_statuses(&edge, HOST, &[("/albums/COVER", 200), ("/u/x/leak", 200), ("/ete", 200)]);
 }
@@ -183,8 +186,11 @@ fn routes_and_what_goes_past_the_cache_go_by_the_spelling_too() {
 fn a_url_that_a_field_names_is_judged_as_well() {
     let origin = any_page();
     let edge = Edge::before(&origin)
-        .site("pass_fields = [\"X-Original-URL\", \"X-Forwarded-Host\", \"X-HTTP-Method-Override\"]\n")
-        .rules("https://photos.example/blocked notice=N-1\nhttps://other.example/front notice=N-2\n")
+        .site("pass_fields = [\"X-Original-URL\", \"X-Forwarded-Host\", \"X-Forwarded-Prefix\"]\n")
+        .rules(
+            "https://photos.example/blocked notice=N-1\nhttps://other.example/front notice=N-2\n\
+             https://photos.example/secret/* notice=N-3\nhttps://photos.example/p?id=7 notice=N-4\n",
+        )
         .start();
     for (field, value, status) in [
         ("X-Original-URL", "/blocked", 451),
@@ -193,6 +199,14 @@ fn a_url_that_a_field_names_is_judged_as_well() {
         ("X-Original-URL", "blocked", 451),
         ("X-Original-URL", "/allowed", 200),
         ("X-Original-URL", "/%zz", 400),
+        ("X-Original-URL", "//blocked", 451),
+        ("X-Original-URL", "/x//../blocked", 451),
+        ("X-Original-URL", "/a/b//../../blocked", 451),
+        ("X-Original-URL", "/ok#/../blocked", 400),
+        ("X-Original-URL", "blocked?u=://", 451),
+        ("X-Forwarded-Host", "other.example, a=b", 400),
+        ("X-Forwarded-Prefix", "/secret/", 451),
+        ("X-Forwarded-Prefix", "/open/", 200),
         ("X-Forwarded-Host", "other.example", 451),
         ("X-Forwarded-Host", "third.example", 200),
         ("X-Rewrite-URL", "/blocked", 200),
@@ -202,6 +216,16 @@ fn a_url_that_a_field_names_is_judged_as_well() {
         assert_eq!(edge.ask("GET", target, &[(field, value)]).status, status, "{field}: {value}");
     }
     assert!(origin.asked("/ok").iter().all(|asked| asked.field("X-Rewrite-URL").is_none()));
+    // An origin may take the path from the field and the query from the line.
+    for (target, value, status) in [
+        ("/front?id=7", "/p", 451),
+        ("/front?id=7", "/p?id=8", 451),
+        ("/front?id=7", "p", 451),
+        ("/ok?id=8", "/p", 200),
+        ("/ok?id=7", "/q", 200),
+    ] {
+        assert_eq!(edge.ask("GET", target, &[("X-Original-URL", value)]).status, status, "{target}: {value}");
+    }
     let record = edge.record_of(&edge.ask("GET", "/front", &[("X-Original-URL", "/blocked")]));
     assert_eq!((&record["verdict"], &record["notice"]), (&json!("blocked"), &json!("N-1")), "{record}");
 }
@@ -242,4 +266,35 @@ fn a_download_by_a_field_is_cut_by_the_url_that_the_field_names() {
     assert_eq!(receipt["cut"], 1, "{receipt}");
     gate.open();
     assert_eq!(client.rest(&mut Vec::new()), End::Reset);
+}
+
+#[test]
+fn a_proxy_that_says_the_scheme_as_it_is_costs_nothing_and_another_word_is_not_stored() {
+    let origin = Origin::start();
+    origin.on_each("*", |asked| {
+        let of = |name| asked.field(name).unwrap_or_default();
+        Page::stored(["X-Forwarded-Proto", "X-Forwarded-Port"].map(of).join(" ").trim()).into()
+    });
+    let edge = Edge::before(&origin).site("pass_fields = [\"X-Forwarded-Proto\", \"X-Forwarded-Port\"]\n").start();
+    for (field, value) in [("X-Forwarded-Proto", "gopher"), ("X-Forwarded-Port", "17")] {
+        assert!(edge.ask("GET", "/ok", &[(field, value)]).text().contains(value), "{field}");
+        assert_eq!(edge.get("/ok").text(), "http", "{field}: what is stored is the answer to another request");
+        assert!(edge.ask("GET", "/ok", &[(field, value)]).text().contains(value), "{field}: from the store");
+    }
+    let before = origin.count("/proto");
+    (0..3).for_each(|_| drop(edge.ask("GET", "/proto", &[("X-Forwarded-Proto", "http")])));
+    assert_eq!(origin.count("/proto"), before + 1);
+}
+
+#[test]
+fn a_change_by_a_field_takes_out_what_is_stored_of_the_url_that_the_field_names() {
+    let origin = any_page();
+    let edge = Edge::before(&origin).site("pass_fields = [\"X-Original-URL\"]\n").start();
+    for target in ["/changed", "/other"] {
+        edge.get(target).stored();
+        edge.get(target).hit();
+    }
+    edge.ask("POST", "/form", &[("X-Original-URL", "/changed"), ("Content-Length", "0")]);
+    edge.get("/changed").fetched();
+    edge.get("/other").hit();
 }

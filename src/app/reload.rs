@@ -68,13 +68,11 @@ pub(super) fn site_of(
 
 /// What a field makes another request is not what is stored under its URL.
 fn rules_of(meant: &config::Site) -> Arc<Rules> {
-    let (fields, hosts) = steering::of_others(&meant.pass_fields);
-    if fields.is_empty() && hosts.is_empty() {
+    if meant.pass_fields.is_empty() {
         return meant.caching.rules.clone();
     }
     let mut rules = Rules::clone(&meant.caching.rules);
-    rules.bypass.fields.extend(fields);
-    rules.bypass.hosts.extend(hosts);
+    steering::bypass(&meant.pass_fields, &mut rules.bypass);
     Arc::new(rules)
 }
 

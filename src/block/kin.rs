@@ -203,10 +203,12 @@ impl Kin {
         match self.spelling_of(family) {
             None => url.readings().any(|reading| tries(pattern, reading)),
             Some(spelling) => {
-                let cased = spelling.ignore_case.then(|| pattern.in_any_case());
-                let pattern = cased.as_ref().unwrap_or(pattern);
-                let Spelled { readings, whole } = url.spelled(spelling);
-                readings.iter().chain(&whole).any(|reading| tries(pattern, reading))
+                let holds = |pattern: &Pattern, spelling: &Spelling| {
+                    url.spelled(spelling).all().any(|reading| tries(pattern, reading))
+                };
+                // In lower case letters beyond ASCII are others than a pattern names.
+                holds(pattern, &spelling.in_own_case())
+                    || (spelling.ignore_case && holds(&pattern.in_any_case(), spelling))
             }
         }
     }

@@ -148,13 +148,19 @@ pub struct Bypass {
     pub fields: Vec<HeaderName>,
     /// Those in which one of these fields says anything but the URL's own authority.
     pub hosts: Vec<HeaderName>,
+    /// Those in which one of these fields says anything but the scheme that the client used.
+    pub schemes: Vec<HeaderName>,
 }
 
 impl Bypass {
     pub(crate) fn covers(&self, ask: &Ask, url: &Url) -> bool {
-        let names_other = |value: &HeaderValue| value.as_bytes() != url.authority().as_bytes();
+        let says_other = |names: &[HeaderName], known: &str| {
+            let mut values = names.iter().flat_map(|name| ask.fields.get_all(name));
+            values.any(|value: &HeaderValue| value.as_bytes() != known.as_bytes())
+        };
         self.fields.iter().any(|name| ask.fields.contains_key(name))
-            || self.hosts.iter().any(|name| ask.fields.get_all(name).iter().any(names_other))
+            || says_other(&self.hosts, url.authority())
+            || says_other(&self.schemes, ask.client.scheme.as_str())
             || self.paths.iter().any(|path| url.readings().any(|one| path.covers_in(one.path(), self.case)))
             || (!self.cookies.is_empty()
                 && cookies(&ask.fields).any(|(name, _)| self.cookies.iter().any(|wanted| wanted.as_bytes() == name)))
@@ -212,6 +218,7 @@ mod tests {
             cookies: texts(&["session"]),
             fields: vec![HeaderName::from_static("x-preview")],
             hosts: vec![HeaderName::from_static("x-host")],
+            schemes: vec![HeaderName::from_static("x-proto")],
         };
         for (target, fields, passes) in [
             ("/a", vec![], false),
@@ -224,6 +231,8 @@ mod tests {
             ("/a", vec![("x-preview", "")], true),
             ("/a", vec![("x-host", "photos.example")], false),
             ("/a", vec![("x-host", "photos.example"), ("x-host", "i.example")], true),
+            ("/a", vec![("x-proto", "http")], false),
+            ("/a", vec![("x-proto", "https")], true),
         ] {
             let (ask, url) = ask("GET", target, &fields);
             assert_eq!(bypass.covers(&ask, &url), passes, "{target} {fields:?}");

@@ -75,7 +75,7 @@ impl Judge<'_, '_> {
             case,
             cookies: self.names(bypass.cookies, cookie),
             fields: self.names(bypass.fields, field_name),
-            hosts: Vec::new(),
+            ..Bypass::default()
         }
     }
 

@@ -96,11 +96,12 @@ impl Fetcher {
             return 0;
         }
         let (key, scheme) = (&site.caching.rules.key, ask.client.scheme);
-        let others = cache::policy::also_invalidated(url, scheme, fields);
-        let count = 1 + others.len() as u64;
+        // It was judged by these, so that they can be named.
+        let mut others = steering::other_urls(&site.pass_fields, ask, url).unwrap_or_default();
+        others.extend(cache::policy::also_invalidated(url, scheme, fields).into_iter().map(Arc::new));
         self.forget(key, scheme, url);
-        others.into_iter().for_each(|other| self.forget(key, scheme, &Arc::new(other)));
-        count
+        others.iter().for_each(|other| self.forget(key, scheme, other));
+        1 + others.len() as u64
     }
 
     /// What is forwarded of a request's fields: `Range` only if it is one that counts, which it does with GET alone

@@ -2,8 +2,12 @@
 //! believes them answers for a URL that was never judged, so they are dropped. Where a site lets one through that names
 //! another URL, that is judged as well; and what a method or a URL was said to be by a field, no key of the cache says.
 
+mod hosts;
+mod target;
+
 use std::sync::Arc;
 
+use cache::Bypass;
 use http::Method;
 use http::header::{HeaderMap, HeaderName};
 use terms::{Ask, Refusal, Url};
@@ -12,19 +16,33 @@ use terms::{Ask, Refusal, Url};
 static METHODS: [&str; 3] = ["x-http-method", "x-http-method-override", "x-method-override"];
 
 /// Those that say another path, with a query or without, or a whole URL.
-static TARGETS: [&str; 7] = [
+static TARGETS: [&str; 15] = [
+    "base-url",
+    "request-uri",
+    "x-envoy-original-path",
     "x-forwarded-path",
     "x-forwarded-uri",
     "x-forwarded-url",
+    "x-http-destinationurl",
     "x-http-path-override",
+    "x-original-path",
     "x-original-uri",
     "x-original-url",
+    "x-override-url",
+    "x-proxy-url",
     "x-rewrite-url",
+    "x-waws-unencoded-url",
 ];
 
-/// Those that say another host.
+/// Those that say what stands before the path.
+static PREFIXES: [&str; 1] = ["x-forwarded-prefix"];
+
+/// Those that say another host: the first as RFC 7239 has it, the others as lists.
 static HOSTS: [&str; 6] =
     ["forwarded", "x-forwarded-host", "x-forwarded-server", "x-host", "x-http-host-override", "x-original-host"];
+
+/// Those that say by which scheme it came.
+static SCHEMES: [&str; 1] = ["x-forwarded-proto"];
 
 /// Those that say where it comes from.
 static SOURCES: [&str; 6] =
@@ -33,24 +51,36 @@ static SOURCES: [&str; 6] =
 /// Values of such fields in one request. Who has a reason to send them sends one or two.
 const MOST: usize = 8;
 
+/// URLs that they may name together: each is judged.
+const MOST_URLS: usize = 64;
+
 /// As CGI and its heirs hand it on, to which `_` and `-` are the same.
 fn is_among(name: &HeaderName, names: &[&str]) -> bool {
     names.contains(&name.as_str().replace('_', "-").as_str())
 }
 
 pub(super) fn steers(name: &HeaderName) -> bool {
-    name.as_str().replace('_', "-").starts_with("x-forwarded")
-        || [&METHODS[..], &TARGETS, &HOSTS, &SOURCES].iter().any(|names| is_among(name, names))
+    is_forwarded(name) || [&METHODS[..], &TARGETS, &HOSTS, &SOURCES].iter().any(|names| is_among(name, names))
 }
 
-/// Of the fields that a site lets through, those with which a request is another one than its line says, whatever they
-/// hold; and those with which it is if they name another host.
-pub fn of_others(let_through: &[HeaderName]) -> (Vec<HeaderName>, Vec<HeaderName>) {
-    let those = |of: &[&[&str]]| {
-        let is_one = |name: &&HeaderName| of.iter().any(|names| is_among(name, names));
-        let_through.iter().filter(is_one).cloned().collect()
-    };
-    (those(&[&METHODS, &TARGETS]), those(&[&HOSTS]))
+fn is_forwarded(name: &HeaderName) -> bool {
+    name.as_str().replace('_', "-").starts_with("x-forwarded")
+}
+
+/// Has requests go past the cache by the fields that a site lets through: with some a request is another one than its
+/// line says, whatever they hold; with others if they say another host or scheme than is known here. Who asks says only
+/// who is answered, and is no concern of the cache's.
+pub fn bypass(let_through: &[HeaderName], bypass: &mut Bypass) {
+    for name in let_through {
+        let is_among = |names: &[&str]| is_among(name, names);
+        if is_among(&HOSTS) {
+            bypass.hosts.push(name.clone());
+        } else if is_among(&SCHEMES) {
+            bypass.schemes.push(name.clone());
+        } else if is_among(&METHODS) || is_among(&TARGETS) || (is_forwarded(name) && !is_among(&["x-forwarded-for"])) {
+            bypass.fields.push(name.clone());
+        }
+    }
 }
 
 /// The URLs that a request names by fields that its site lets through: what an origin may take it for.
@@ -63,32 +93,50 @@ pub fn other_urls(let_through: &[HeaderName], ask: &Ask, url: &Url) -> Result<Ve
         return Ok(Vec::new());
     }
     let named = |of: &[&str]| values(&ask.fields, let_through.iter().filter(|name| is_among(name, of)));
-    let (targets, lines) = (named(&TARGETS)?, named(&HOSTS)?);
-    let hosts: Vec<&str> = lines.iter().flat_map(|line| hosts(line)).collect();
-    if targets.len() + hosts.len() > MOST {
-        return Err(Refusal::BadHead("too many fields that name another URL"));
+    let (targets, prefixes) = (named(&TARGETS)?, named(&PREFIXES)?);
+    let (of_hops, listed) = (named(&HOSTS[..1])?, named(&HOSTS[1..])?);
+    let mut hosts = Vec::new();
+    for line in of_hops {
+        hosts::of_hops(line, &mut hosts)?;
     }
-    let mut urls = vec![url.clone()];
-    for target in targets {
-        urls.push(url.at(target)?);
-        if !target.starts_with('/') && !target.contains("://") {
-            // Relative to what, is for the origin to say.
-            urls.push(url.at(&format!("/{target}"))?);
+    hosts.extend(listed.into_iter().flat_map(hosts::listed));
+    if targets.len() + prefixes.len() + hosts.len() > MOST {
+        return Err(TOO_MANY);
+    }
+    let mut urls = Urls(vec![url.clone()]);
+    for value in targets {
+        for named in target::readings(url, value)? {
+            target::with_queries(url, named, |url| urls.add(url))?;
         }
     }
-    let here = urls.clone();
+    for prefix in prefixes {
+        for at in 0..urls.0.len() {
+            urls.add(target::under(&urls.0[at], prefix)?)?;
+        }
+    }
+    let here = urls.0.clone();
     for host in hosts {
-        let elsewhere = Url::parse(host)?;
-        if elsewhere.target() != "/" {
-            return Err(Refusal::BadHead("a field that names another host names more than that"));
-        }
+        let elsewhere = Url::again(url.scheme(), &host, "/", None)?;
         for url in &here {
-            urls.push(elsewhere.with_target(url.scheme(), url.target())?);
+            urls.add(elsewhere.with_target(url.scheme(), url.target())?)?;
         }
     }
-    let asks = |url: &Url| (url.authority().to_owned(), url.target().to_owned());
-    urls.retain(|other| asks(other) != asks(url));
-    Ok(urls.into_iter().map(Arc::new).collect())
+    Ok(urls.0.into_iter().skip(1).map(Arc::new).collect())
+}
+
+const TOO_MANY: Refusal = Refusal::BadHead("too many fields that name another URL");
+
+/// Each once, by what an origin sees of it; the request's own is the first.
+struct Urls(Vec<Url>);
+
+impl Urls {
+    fn add(&mut self, url: Url) -> Result<(), Refusal> {
+        let is_known = |one: &Url| (one.authority(), one.target()) == (url.authority(), url.target());
+        if !self.0.iter().any(is_known) {
+            self.0.push(url);
+        }
+        if self.0.len() > MOST_URLS { Err(TOO_MANY) } else { Ok(()) }
+    }
 }
 
 /// The method that an origin may take a request for: of two, the one that changes more.
@@ -99,21 +147,18 @@ pub fn method(let_through: &[HeaderName], ask: &Ask) -> Method {
     said.find(|method| ask.method.is_safe() && !method.is_safe()).unwrap_or_else(|| ask.method.clone())
 }
 
+/// Whether a field that is let through says another method than the line: an origin that believes it does something
+/// else than was asked for.
+pub(super) fn says_another_method(let_through: &[HeaderName], ask: &Ask) -> bool {
+    let mut said = let_through.iter().filter(|name| is_among(name, &METHODS)).flat_map(|name| ask.fields.get_all(name));
+    said.any(|value| !value.as_bytes().trim_ascii().eq_ignore_ascii_case(ask.method.as_str().as_bytes()))
+}
+
 fn values<'f>(fields: &'f HeaderMap, names: impl Iterator<Item = &'f HeaderName>) -> Result<Vec<&'f str>, Refusal> {
     let lines = names.flat_map(|name| fields.get_all(name));
     let texts = lines.map(|line| std::str::from_utf8(line.as_bytes()).map(str::trim));
     let texts: Result<Vec<&str>, _> = texts.filter(|text| *text != Ok("")).take(MOST + 1).collect();
     texts.map_err(|_| Refusal::BadHead("a field that names another URL is not UTF-8"))
-}
-
-/// The hosts of a line: a list of them, or of what RFC 7239 says of each hop.
-fn hosts(line: &str) -> impl Iterator<Item = &str> {
-    let is_forwarded = line.contains('=');
-    let parts = line.split([',', ';']).map(str::trim).filter(|part| !part.is_empty());
-    parts.filter_map(move |part| match part.split_once('=') {
-        Some((name, host)) => name.trim().eq_ignore_ascii_case("host").then(|| host.trim().trim_matches('"')),
-        None => (!is_forwarded).then_some(part),
-    })
 }
 
 #[cfg(test)]
@@ -134,25 +179,48 @@ mod tests {
         let let_through: Vec<HeaderName> = fields.iter().map(|(name, _)| HeaderName::from_static(name)).collect();
         let urls = other_urls(&let_through, &ask, ask.url.as_ref().unwrap());
         let shown = |url: &Arc<Url>| url.canonical().strip_prefix("https://").unwrap().to_owned();
-        urls.map(|urls| urls.iter().map(shown).collect()).map_err(|refusal| refusal.to_string())
+        let mut all: Vec<String> = urls.map_err(|refusal| refusal.to_string())?.iter().map(shown).collect();
+        let mut known = std::collections::HashSet::new();
+        all.retain(|url| known.insert(url.clone()));
+        Ok(all)
     }
 
     #[test]
     fn what_a_field_names_is_told() {
         for (fields, urls) in [
-            (&[("x-original-url", "/a//%62")][..], &["h.example/a/b"][..]),
-            (&[("x_original_url", "/a")], &["h.example/a"]),
-            (&[("x-rewrite-url", "https://other.example/a?b")], &["other.example/a?b"]),
-            (&[("x-rewrite-url", "a")], &["h.example/dir/a", "h.example/a"]),
-            (&[("x-original-url", "/a"), ("x-rewrite-url", "/b")], &["h.example/a", "h.example/b"]),
+            (
+                &[("x-original-url", "/a//%62?x")][..],
+                &["h.example/a/b?x", "h.example/a/b?q=1", "h.example/a/b?q=1&x"][..],
+            ),
+            (&[("x_original_url", "/a")], &["h.example/a", "h.example/a?q=1"]),
+            (&[("x-waws-unencoded-url", "/a?q=1")], &["h.example/a?q=1"]),
+            (
+                &[("x-rewrite-url", "https://other.example/a?b")],
+                &["other.example/a?b", "other.example/a?q=1", "other.example/a?b&q=1"],
+            ),
+            (&[("x-rewrite-url", "a?q=1")], &["h.example/dir/a?q=1", "h.example/a?q=1"]),
+            (
+                &[("x-rewrite-url", "secret/a.jpg?q=://&q=1")],
+                &[
+                    "h.example/dir/secret/a.jpg?q=1&q=://",
+                    "h.example/dir/secret/a.jpg?q=1",
+                    "h.example/secret/a.jpg?q=1&q=://",
+                    "h.example/secret/a.jpg?q=1",
+                ],
+            ),
+            (&[("x-original-url", "//secret/a.jpg?q=1")], &["secret/a.jpg?q=1", "h.example/secret/a.jpg?q=1"]),
+            (&[("x-original-url", "?q=2&q=1")], &["h.example/dir/ok?q=1&q=2", "h.example/?q=1&q=2", "h.example/?q=1"]),
+            (&[("x-original-url", "/a?q=1"), ("x-rewrite-url", "/b?q=1")], &["h.example/a?q=1", "h.example/b?q=1"]),
+            (&[("x-forwarded-prefix", "/secret/")], &["h.example/secret/dir/ok?q=1"]),
             (&[("x-original-url", "")], &[]),
             (&[("x-original-url", "/dir/ok?q=1")], &[]),
             (&[("x-forwarded-host", "h.example")], &[]),
             (&[("x-forwarded-host", "i.example, j.example:80")], &["i.example/dir/ok?q=1", "j.example/dir/ok?q=1"]),
             (&[("forwarded", "for=192.0.2.7;host=\"i.example:80\", for=x")], &["i.example/dir/ok?q=1"]),
+            (&[("forwarded", "for=\"a,host=x;\\\"\"; Host = i.example")], &["i.example/dir/ok?q=1"]),
             (
-                &[("x-original-url", "/a"), ("x-host", "i.example")],
-                &["h.example/a", "i.example/dir/ok?q=1", "i.example/a"],
+                &[("x-original-url", "/a?q=1"), ("x-host", "i.example")],
+                &["h.example/a?q=1", "i.example/dir/ok?q=1", "i.example/a?q=1"],
             ),
             (&[("x-real-ip", "192.0.2.7"), ("x-http-method-override", "PUT")], &[]),
         ] {
@@ -165,19 +233,50 @@ mod tests {
             &[("x-forwarded-host", "a b")],
             &[("x-forwarded-host", "i.example/path")],
             &[("x-original-url", "/a b")],
+            &[("x-original-url", "/ok#/../secret.jpg")],
+            &[("x-original-url", "mailto:x")],
+            &[("x-forwarded-host", "blocked.example, a=b")],
+            &[("x-forwarded-host", "https://blocked.example")],
+            &[("x-forwarded-host", "u@blocked.example")],
+            &[("forwarded", "blocked.example, for=x")],
+            &[("forwarded", "host=\"blocked.example")],
+            &[("forwarded", "host=\"blocked\".example")],
+            &[("x-forwarded-prefix", "/a?b")],
             &[("x-forwarded-host", "a,b,c,d,e,f,g,h,i")],
         ] {
             assert!(named(fields).is_err(), "{fields:?}");
         }
     }
 
+    /// What a resolver takes out of a path, an origin may not: every reading is judged.
+    #[test]
+    fn dots_in_a_field_are_read_in_every_way() {
+        let mut request = Request::get("/ok").header("host", "h.example").body(()).unwrap();
+        request.headers_mut().insert("x-original-url", HeaderValue::from_static("/x//../secret.jpg"));
+        let peer = Peer { address: ([192, 0, 2, 1], 9).into(), scheme: Scheme::Http };
+        let (ask, ()) = Ask::read(request, peer, &Trusted::default(), Clock::system().now());
+        let urls = other_urls(&[HeaderName::from_static("x-original-url")], &ask, ask.url.as_ref().unwrap()).unwrap();
+        let mut readings = urls.iter().flat_map(|url| url.readings());
+        assert!(readings.any(|reading| reading.path() == "/secret.jpg"));
+    }
+
     #[test]
     fn only_what_makes_a_request_another_one_goes_past_the_cache() {
-        let names = ["x-http-method-override", "x-real-ip", "x-original-url", "x-forwarded-host", "x-forwarded-for"];
+        let names = [
+            "x-http-method-override",
+            "x-real-ip",
+            "x-original-url",
+            "x-forwarded-host",
+            "x-forwarded-for",
+            "x-forwarded-proto",
+            "x-forwarded-prefix",
+            "x_forwarded_ssl",
+        ];
         let names = names.map(HeaderName::from_static);
-        let (always, by_host) = of_others(&names);
-        assert_eq!(always, ["x-http-method-override", "x-original-url"]);
-        assert_eq!(by_host, ["x-forwarded-host"]);
+        let mut past = Bypass::default();
+        bypass(&names, &mut past);
+        assert_eq!(past.fields, ["x-http-method-override", "x-original-url", "x-forwarded-prefix", "x_forwarded_ssl"]);
+        assert_eq!((past.hosts, past.schemes), (vec![names[3].clone()], vec![names[5].clone()]));
         assert!(names.iter().all(steers) && !steers(&HeaderName::from_static("x-other")));
         assert!(steers(&HeaderName::from_static("x_forwarded_proto")));
     }

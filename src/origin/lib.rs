@@ -43,6 +43,11 @@ pub use tunnel::{Agreed, FarEnd, Handshake};
 
 use exchange::Origin;
 
+/// Has a request sent once at most, whatever its method: it is said to have another one to the origin.
+pub fn send_once<B>(request: &mut http::Request<B>) {
+    request.extensions_mut().insert(upload::Once);
+}
+
 /// Has interim answers to a request handed on as they come (RFC 9110 section 15.2: a proxy forwards them).
 pub fn relay_interim<B>(request: &mut http::Request<B>, voice: terms::Voice) {
     hyper::ext::on_informational(request, move |interim| voice.say(interim.status(), interim.headers()));

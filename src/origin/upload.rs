@@ -92,10 +92,15 @@ pub(crate) fn prepare(request: Request<Body>) -> Request<Upload> {
     Request::from_parts(head, Upload::new(body, length))
 }
 
+/// In a request's extensions: its method doesn't tell whether it may be repeated.
+#[derive(Clone, Copy)]
+pub(crate) struct Once;
+
 /// The same request a second time, if it has no body and its method may be repeated without asking
-/// (RFC 9110 section 9.2.2).
+/// (RFC 9110 section 9.2.2), and tells what is asked for.
 pub(crate) fn repeatable(request: &Request<Upload>) -> Option<Request<Upload>> {
-    if !request.method().is_idempotent() || request.body().left != Some(0) {
+    let may_be = request.method().is_idempotent() && request.extensions().get::<Once>().is_none();
+    if !may_be || request.body().left != Some(0) {
         return None;
     }
     let mut again = Request::new(Upload::new(Body::Empty, Some(0)));

@@ -285,7 +285,9 @@ impl Index {
         for host in self.related.hosts_to_try(family) {
             let visit_kin = |table, rule| visit(self.matched(Kind::Pattern, 0, table, rule, true));
             let (folded, whole) = (reading.folded.at_host(host), reading.whole.map(|whole| whole.at_host(host)));
-            self.each_pattern(Reading { folded: &folded, whole: whole.as_ref() }, spelling, visit_kin);
+            let cased: Vec<Folded> = reading.cased.iter().map(|cased| cased.at_host(host)).collect();
+            let reading = Reading { folded: &folded, whole: whole.as_ref(), cased: &cased };
+            self.each_pattern(reading, spelling, visit_kin);
         }
     }
 
@@ -319,20 +321,6 @@ impl Index {
         if take(probe.key) {
             for pair in reading.pairs() {
                 take(probe.pair_key(pair));
-            }
-        }
-    }
-
-    fn each_pattern(&self, reading: Reading<'_>, spelling: Option<&Spelling>, mut visit: impl FnMut(usize, u32)) {
-        let ignores_case = spelling.is_some_and(|spelling| spelling.ignore_case);
-        for &number in &self.with_patterns {
-            let patterns = match ignores_case {
-                true => self.related.patterns_in_any_case(number),
-                false => self.tables[number].patterns.as_ref(),
-            };
-            let Some(patterns) = patterns else { continue };
-            for text in std::iter::once(reading.folded).chain(reading.whole) {
-                patterns.each_match(text, |rule| visit(number, rule));
             }
         }
     }

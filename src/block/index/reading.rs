@@ -1,6 +1,6 @@
 //! The ways in which a URL is read: as any server could, or as the spelling of its site has it.
 
-use terms::url::Spelled;
+use terms::url::{Spelled, Spelling};
 use terms::{Folded, Url};
 
 use super::Index;
@@ -11,24 +11,64 @@ pub(super) struct Reading<'u> {
     pub(super) folded: &'u Folded,
     /// With the parameters that its site ignores, where it has such: patterns may name them.
     pub(super) whole: Option<&'u Folded>,
+    /// What the URL is read as where letters have their own case, with the first reading at a site that ignores it:
+    /// patterns that hold there as they are written block here as well.
+    pub(super) cased: &'u [Folded],
 }
 
 impl<'u> Reading<'u> {
     pub(super) fn of(folded: &'u Folded) -> Reading<'u> {
-        Reading { folded, whole: None }
+        Reading { folded, whole: None, cased: &[] }
     }
 }
 
 pub(super) enum Readings<'u> {
     Usual(&'u Url),
-    Spelled(Spelled),
+    Spelled { spelled: Spelled, cased: Vec<Folded> },
 }
 
 impl Index {
     pub(super) fn readings<'u>(&self, url: &'u Url) -> Readings<'u> {
         match self.kin().spelling(url.host()) {
             None => Readings::Usual(url),
-            Some(spelling) => Readings::Spelled(url.spelled(spelling)),
+            Some(spelling) => Readings::Spelled { spelled: url.spelled(spelling), cased: self.cased(url, spelling) },
+        }
+    }
+
+    fn cased(&self, url: &Url, spelling: &Spelling) -> Vec<Folded> {
+        if !spelling.ignore_case || self.with_patterns.is_empty() {
+            return Vec::new();
+        }
+        url.spelled(&spelling.in_own_case()).all().cloned().collect()
+    }
+
+    /// Shows `visit` every pattern that covers a reading, maybe twice.
+    pub(super) fn each_pattern(
+        &self,
+        reading: Reading<'_>,
+        spelling: Option<&Spelling>,
+        mut visit: impl FnMut(usize, u32),
+    ) {
+        let ignores_case = spelling.is_some_and(|spelling| spelling.ignore_case);
+        for &number in &self.with_patterns {
+            let table = &self.tables[number];
+            let as_written = table.patterns.as_ref();
+            let patterns = if ignores_case { self.related.patterns_in_any_case(number) } else { as_written };
+            if let Some(patterns) = patterns {
+                for text in std::iter::once(reading.folded).chain(reading.whole) {
+                    patterns.each_match(text, |rule| visit(number, rule));
+                }
+            }
+            let Some(patterns) = as_written else { continue };
+            for text in reading.cased {
+                // An exception frees no other reading than the one it covers.
+                let blocks = |rule| !table.is_exception(rule);
+                patterns.each_match(text, |rule| {
+                    if blocks(rule) {
+                        visit(number, rule)
+                    }
+                });
+            }
         }
     }
 }
@@ -38,7 +78,9 @@ impl Readings<'_> {
     pub(super) fn first(&self) -> Reading<'_> {
         match self {
             Readings::Usual(url) => Reading::of(url.folded()),
-            Readings::Spelled(spelled) => Reading { folded: &spelled.readings[0], whole: spelled.whole.first() },
+            Readings::Spelled { spelled, cased } => {
+                Reading { folded: &spelled.readings[0], whole: spelled.whole.first(), cased }
+            }
         }
     }
 
@@ -46,13 +88,16 @@ impl Readings<'_> {
     pub(super) fn iter(&self) -> impl Iterator<Item = Reading<'_>> {
         let (usual, spelled) = match self {
             Readings::Usual(url) => (Some(url.readings()), None),
-            Readings::Spelled(spelled) => (None, Some(spelled)),
+            Readings::Spelled { spelled, cased } => (None, Some((spelled, cased))),
         };
         let usual = usual.into_iter().flatten().map(Reading::of);
         let whole = |at: usize, of: &'_ Spelled| of.whole.len().checked_sub(1).map(|_| at % of.whole.len());
-        let spelled = spelled.into_iter().flat_map(move |spelled| {
+        let spelled = spelled.into_iter().flat_map(move |(spelled, cased)| {
             let all = spelled.readings.iter().enumerate();
-            all.map(move |(at, folded)| Reading { folded, whole: whole(at, spelled).map(|at| &spelled.whole[at]) })
+            all.map(move |(at, folded)| {
+                let cased = if at == 0 { &cased[..] } else { &[] };
+                Reading { folded, whole: whole(at, spelled).map(|at| &spelled.whole[at]), cased }
+            })
         });
         usual.chain(spelled)
     }

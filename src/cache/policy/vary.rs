@@ -94,12 +94,12 @@ impl Variant {
         self.0.iter().any(|Nominated { name, .. }| normalised(one, name) != normalised(other, name))
     }
 
-    /// Fields of a request that is told apart as the original one is.
     /// Whether the coding that the client takes is all that it depends on.
     pub fn is_of_all_or_by_coding(&self) -> bool {
         self.0.iter().all(|one| one.name == ACCEPT_ENCODING)
     }
 
+    /// Fields of a request that is told apart as the original one is.
     pub fn request(&self) -> impl Iterator<Item = (&HeaderName, &[u8])> {
         self.0.iter().filter_map(|Nominated { name, value }| {
             value.as_ref().map(|value| (name, value.line.as_deref().unwrap_or(&value.normalised)))

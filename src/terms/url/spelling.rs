@@ -52,6 +52,12 @@ impl Spelling {
         if self.ignore_case { Case::Ignored } else { Case::Tells }
     }
 
+    /// The same where case tells.
+    #[must_use]
+    pub fn in_own_case(&self) -> Spelling {
+        Spelling { ignore_case: false, ..self.clone() }
+    }
+
     /// Whether URLs are one that are several otherwise.
     pub fn merges_more(&self) -> bool {
         self.ignore_case || !self.ignored.is_empty()
@@ -112,6 +118,11 @@ impl Spelled {
     /// What people and logs see of it: all parameters are there.
     pub fn canonical(&self) -> &Folded {
         self.whole.first().unwrap_or(&self.readings[0])
+    }
+
+    /// Without the parameters that are ignored, and with them.
+    pub fn all(&self) -> impl Iterator<Item = &Folded> {
+        self.readings.iter().chain(&self.whole)
     }
 }
 
