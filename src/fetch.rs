@@ -27,7 +27,6 @@ use crate::hold::{Hold, Room};
 use crate::passage::{self, Judge, Passage};
 use crate::sites::Site;
 use crate::witness::Witness;
-use decoding::Turns;
 use pass::is_for_all;
 
 /// Fetches for the cache, and past it.
@@ -38,7 +37,6 @@ pub struct Fetcher {
     witness: Arc<Witness>,
     clock: Clock,
     holds: Room,
-    decoding: Turns,
 }
 
 /// A fetch that runs: its flight, and the reply itself if it turns out to be for the starter alone.
@@ -71,7 +69,7 @@ impl Started {
 
 impl Fetcher {
     pub fn new(cache: Cache, blocks: Arc<Blocks>, witness: Arc<Witness>, clock: Clock) -> Fetcher {
-        Fetcher { cache, blocks, witness, clock, holds: Room::default(), decoding: Turns::new() }
+        Fetcher { cache, blocks, witness, clock, holds: Room::default() }
     }
 
     /// Starts the fetch that `fill` asks for. The origin is asked for what is stored, by the name that it is stored
@@ -183,7 +181,8 @@ impl Fetcher {
     }
 
     fn judge(&self, url: &Arc<Url>, clearance: Clearance) -> Judge {
-        let Fetcher { blocks, witness, clock, cache, .. } = self.clone();
+        let Fetcher { blocks, witness, clock, cache, .. } = self;
+        let (blocks, witness, clock, cache) = (blocks.clone(), witness.clone(), clock.clone(), cache.clone());
         Judge { blocks, url: url.clone(), clearance, clock, cache, witness, remembers: true }
     }
 }

@@ -7,23 +7,10 @@ use block::Clearance;
 use cache::coding::Decoded;
 use cache::{Digests, Hit};
 use terms::{Encoded, Proof, Refusal};
-use tokio::sync::Semaphore;
 
 use super::Fetcher;
 use crate::hold::Hold;
 use crate::sites::Site;
-
-/// Bodies that are decoded at a time: each takes a thread. Who asks for others waits for their turn.
-const AT_ONCE: usize = 4;
-
-#[derive(Clone)]
-pub(super) struct Turns(Arc<Semaphore>);
-
-impl Turns {
-    pub fn new() -> Turns {
-        Turns(Arc::new(Semaphore::new(AT_ONCE)))
-    }
-}
 
 impl Fetcher {
     /// What must be known of a hit before any of it leaves, and is not.
@@ -39,12 +26,7 @@ impl Fetcher {
         hit: &Hit,
         clearance: Clearance,
     ) -> Result<(), Refusal> {
-        let turn = self.decoding.0.clone().acquire_owned().await.map_err(|_| Refusal::Draining)?;
-        let look = move || {
-            undecoded.decode();
-            drop(turn);
-        };
-        tokio::task::spawn_blocking(look).await.map_err(|_| Refusal::Internal)?;
+        self.cache.decode(undecoded).await;
         let entry = &hit.entry;
         match entry.decoded() {
             Some(Ok(Decoded { digest, .. })) => {
@@ -61,7 +43,8 @@ impl Fetcher {
                 }
                 Ok(())
             }
-            None => Ok(()),
+            // Nobody could look.
+            None => Err(Refusal::Internal),
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode};
-use terms::{Ask, Body, Moment, Proof, UrlKey};
+use terms::{Ask, Body, Encoded, Moment, Proof, UrlKey};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::decoding::{Decoded, Decoding, Encoding, Undecodable};
@@ -91,16 +91,16 @@ pub(crate) struct Rooms {
     coders: Arc<Semaphore>,
     decoders: Arc<Semaphore>,
     /// Of whole bodies.
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
 }
 
-/// Whole bodies that are decoded at a time, of those that found no room as they came.
+/// Whole bodies that are decoded at a time: each takes a thread. More wait for their turn.
 const AT_ONCE: usize = 4;
 
 impl Rooms {
     pub fn new() -> Rooms {
         let room = |mebibytes| Arc::new(Semaphore::new(mebibytes));
-        Rooms { coders: room(MOST_ROOM), decoders: room(MOST_DECODING), turns: Semaphore::new(AT_ONCE) }
+        Rooms { coders: room(MOST_ROOM), decoders: room(MOST_DECODING), turns: room(AT_ONCE) }
     }
 
     pub fn decoding(&self, encoding: Encoding) -> Decoding {
@@ -119,9 +119,18 @@ impl Rooms {
 
     /// What a whole body is without its coding, when it is its turn.
     pub async fn decoded(&self, encoding: Encoding, chunks: Vec<Bytes>) -> Result<Decoded, Undecodable> {
-        let _turn = self.turns.acquire().await;
-        let look = move || Decoding::of(encoding, &chunks);
-        tokio::task::spawn_blocking(look).await.unwrap_or(Err(Undecodable::NoRoom))
+        self.in_turn(move || Decoding::of(encoding, &chunks)).await.unwrap_or(Err(Undecodable::NoRoom))
+    }
+
+    /// `None` where the process ends. The work goes on without who waits for it, and so its turn does.
+    async fn in_turn<T: Send + 'static>(&self, look: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+        let turn = self.turns.clone().acquire_owned().await.ok()?;
+        let look = move || {
+            let found = look();
+            drop(turn);
+            found
+        };
+        tokio::task::spawn_blocking(look).await.ok()
     }
 
     /// As measured at the levels that are in use, rounded up.
@@ -140,6 +149,11 @@ impl Cache {
     /// Room for a coder, if there is.
     pub fn room(&self, coding: Coding) -> Option<Room> {
         self.0.rooms.take(coding)
+    }
+
+    /// Finds out what a stored body is without its content coding, when it is its turn.
+    pub async fn decode(&self, undecoded: Arc<dyn Encoded>) {
+        self.0.rooms.in_turn(move || undecoded.decode()).await;
     }
 
     /// What takes the bytes of a body that passes, and tells what they are without the coding that `fields` name;
