@@ -80,6 +80,31 @@ fn a_stranger_is_not_believed() {
     }
 }
 
+/// An origin could believe it, and what it says of one client would be stored for others.
+#[test]
+fn what_a_stranger_says_of_its_country_reaches_no_origin() {
+    let origin = Origin::start();
+    for target in ["/varies", "/alone", "/twice"] {
+        origin.on_each(target, |asked| {
+            Page::stored(asked.field("X-Country").unwrap_or("none")).field("Vary", "X-Country").into()
+        });
+    }
+    let edge = by_header(&origin, "");
+    let spoofed = [("X_Country", "FR")];
+    let answers = ["DE", "US"].map(|country| edge.ask("GET", "/varies", &[("X-Country", country), spoofed[0]]).text());
+    assert_eq!(answers, ["DE", "US"], "a trusted proxy's word is handed on");
+    assert!(origin.asked("/varies").iter().all(|asked| asked.field("X_Country").is_none()));
+    edge.ask("GET", "/twice", &[("X-Country", "US"), ("X-Country", "DE")]);
+    assert_eq!(origin.asked_once("/twice").all("X-Country"), [""; 0]);
+
+    let edge = Edge::before(&origin).edge("trusted_proxies = [\"10.0.0.0/8\"]\n").tables(BY_HEADER).start();
+    for country in ["DE", "US"] {
+        assert_eq!(edge.ask("GET", "/alone", &[("X-Country", country), spoofed[0]]).text(), "none", "{country}");
+    }
+    let asked = origin.asked_once("/alone");
+    assert_eq!((asked.all("X-Country"), asked.all("X_Country")), (vec![], vec![]), "it selects nothing that is stored");
+}
+
 #[test]
 fn an_exception_lifts_for_its_clients_alone() {
     let origin = Origin::with("/p/a", Page::stored("stored"));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, Method, Request, Version, header};
 
-use crate::client::{Client, Trusted, given_id};
+use crate::client::{Client, Trusted, drop_unbelieved, given_id};
 use crate::wire::fields::{is_hop_by_hop, strip_hop_by_hop};
 use crate::{Moment, Url, UrlError, Voice, tunnel, url::Scheme};
 
@@ -143,6 +143,7 @@ impl Ask {
         // tell of the client.
         let client = Client::of(&peer, &head.headers, trusted);
         let id = given_id(&peer, &head.headers, trusted).unwrap_or_else(RequestId::random);
+        drop_unbelieved(&peer, &mut head.headers, trusted);
         // What a client's `Connection` names is not the origin's to see, so it may not select what is
         // stored for others either.
         if present.hop_by_hop {

@@ -86,6 +86,21 @@ pub(crate) fn given_id(peer: &Peer, fields: &HeaderMap, trusted: &Trusted) -> Op
     second.is_none().then(|| RequestId::given(first.to_str().ok()?)).flatten()
 }
 
+/// Takes out of `fields` what tells a country and is no trusted proxy's word, so that it reaches no origin that would
+/// believe it, and selects nothing that is stored for others. To CGI and its heirs `_` and `-` are the same, so under
+/// another spelling it is a stranger's, whoever handed it on.
+pub(crate) fn drop_unbelieved(peer: &Peer, fields: &mut HeaderMap, trusted: &Trusted) {
+    let Some(believed) = &trusted.country else { return };
+    let plain = |name: &HeaderName| name.as_str().replace('_', "-");
+    let is_from_trusted = trusted.proxies.contains(peer.address.ip()) && fields.get_all(believed).iter().count() == 1;
+    let read_as = plain(believed);
+    let is_dropped = |name: &&HeaderName| plain(name) == read_as && !(is_from_trusted && *name == believed);
+    let dropped: Vec<HeaderName> = fields.keys().filter(is_dropped).cloned().collect();
+    for name in dropped {
+        fields.remove(name);
+    }
+}
+
 /// Two say that one of them is a stranger's.
 fn country(fields: &HeaderMap, name: &HeaderName) -> Option<Country> {
     let mut all = fields.get_all(name).iter();
@@ -273,6 +288,21 @@ mod tests {
             let found = Client::of(&peer("10.0.0.1"), &fields(lines), &trusted()).country;
             assert_eq!(found.as_ref().map(Country::as_str), country, "{lines:?}");
         }
+    }
+
+    #[test]
+    fn what_tells_a_country_and_is_not_believed_is_dropped() {
+        let left = |peer_address: &str, lines: &[(&'static str, &str)]| {
+            let mut fields = fields(lines);
+            drop_unbelieved(&peer(peer_address), &mut fields, &trusted());
+            fields.keys().map(|name| name.as_str().to_owned()).collect::<Vec<_>>()
+        };
+        let (one, two) = ([("x-country", "DE"), ("x_country", "FR"), ("a", "b")], [("x-country", "DE"); 2]);
+        assert_eq!(left("10.0.0.1", &one), ["x-country", "a"]);
+        assert_eq!(left("::ffff:10.0.0.1", &one), ["x-country", "a"]);
+        assert_eq!(left("192.0.2.1", &one), ["a"]);
+        assert_eq!(left("10.0.0.1", &two), [""; 0]);
+        assert_eq!(left("10.0.0.1", &[("x-country", "XX"), ("x-countries", "DE")]), ["x-country", "x-countries"]);
     }
 
     #[test]
