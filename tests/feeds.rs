@@ -520,6 +520,16 @@ fn secrets_go_to_the_server_and_nowhere_else() {
     let name = format!("http://{}/{{key}}/list.txt?…", server.address);
     assert!(status.contains(&name) && log.contains(&name), "{status}");
     let why = edge.seawall(&["why", "https://photos.example/a"]).all();
+    let checks = [&["check"][..], &["check", "--output", "json"]].map(|check| edge.seawall(check).stdout);
+    assert!(checks.iter().all(|check| check.contains("/list.txt?…")), "{checks:?}");
+    let config = edge.config();
+    let bad = config.replace(", key_file", ", timeout = \"1\", key_file");
+    fs::write(edge.path("seawall.toml"), bad).unwrap();
+    let faulty = edge.seawall(&["check"]);
+    assert!(faulty.code == 78 && faulty.stderr.contains("/list.txt?…\", allow_private"), "{}", faulty.all());
+    let refused = edge.reload();
+    assert_eq!(refused.code, 1, "{}", refused.all());
+    fs::write(edge.path("seawall.toml"), config).unwrap();
     for (place, text) in [
         ("a record", record),
         ("the log", log),
@@ -529,6 +539,8 @@ fn secrets_go_to_the_server_and_nowhere_else() {
         ("stderr", edge.stderr()),
         ("reload", reload.all()),
         ("why", why),
+        ("check", checks.concat()),
+        ("a config's errors", faulty.all() + &refused.all()),
     ] {
         for secret in SECRETS {
             assert!(!text.contains(secret), "{secret} in {place}: {text}");

@@ -80,7 +80,7 @@ impl fmt::Display for Change {
             What::Came { title } => write!(f, "{title}: new"),
             What::Went { title } => write!(f, "{title}: removed"),
             What::Changed { title, key, before, now } if self.key == "takedown.lists" => {
-                let (before, now) = (feed::without_queries(before), feed::without_queries(now));
+                let (before, now) = (feed::with_marks(before), feed::with_marks(now));
                 write!(f, "{title}: {key} = {now}, was {before}")
             }
             What::Changed { title, key, before, now } => write!(f, "{title}: {key} = {now}, was {before}"),

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use super::in_force::tables;
+use super::in_force::shown;
 use super::meant::Meant;
 use super::surprises::Surprise;
 
@@ -15,7 +15,7 @@ pub fn describe(meant: &Meant, surprises: &[Surprise]) -> String {
     for surprise in surprises {
         page.line(surprise.about, &surprise.what);
     }
-    for table in tables(meant) {
+    for table in shown(meant) {
         page.heading(&table.title);
         for row in table.rows {
             let value = show(&row.value);

@@ -12,6 +12,8 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use super::hidden;
+
 /// Bytes of the config's text.
 pub(super) type Span = Range<usize>;
 
@@ -63,7 +65,7 @@ pub struct Fault {
     /// In characters, from 1.
     pub column: usize,
     pub wrong: Wrong,
-    /// The source line, or what is shown of it.
+    /// The source line, or what is shown of it: nothing that a URL in it may hold as a secret.
     source: String,
     /// Characters of `source` before the marked ones, and how many are marked.
     marked: (usize, usize),
@@ -115,14 +117,18 @@ fn place(text: &str, at: &Span, wrong: Wrong) -> Fault {
     let (line, start) = line_and_start(text, offset);
     let rest = &text[start..];
     let source = rest.split('\n').next().unwrap_or(rest).trim_end_matches('\r');
-    let before = text[start..offset].chars().count();
+    let column = text[start..offset].chars().count();
     let end = text.floor_char_boundary(at.end).clamp(offset, offset.max(start + source.len()));
-    let width = text[offset..end].chars().count().max(1);
+    let end = column + text[offset..end].chars().count();
 
-    let skipped = if source.chars().count() > LINE_SHOWN { before.saturating_sub(LINE_SHOWN / 2) } else { 0 };
-    let shown: String = source.chars().skip(skipped).take(LINE_SHOWN).map(printable).collect();
+    let chars = hidden::line(source);
+    let shown_of = |chars: &[Option<char>]| chars.iter().flatten().count();
+    let (before, upto) = (column.min(chars.len()), end.min(chars.len()));
+    let (before, width) = (shown_of(&chars[..before]), shown_of(&chars[before..upto]).max(1));
+    let skipped = if shown_of(&chars) > LINE_SHOWN { before.saturating_sub(LINE_SHOWN / 2) } else { 0 };
+    let source = chars.into_iter().flatten().skip(skipped).take(LINE_SHOWN).map(printable).collect();
     let marked = (before - skipped, width.min(LINE_SHOWN.saturating_sub(before - skipped).max(1)));
-    Fault { line, column: before + 1, wrong, source: shown, marked }
+    Fault { line, column: column + 1, wrong, source, marked }
 }
 
 /// A terminal must not obey what stands in a file.
@@ -214,6 +220,18 @@ mod tests {
         assert_eq!(fault.column, 1001);
         assert_eq!(fault.source.chars().count(), LINE_SHOWN);
         assert_eq!(fault.source.chars().nth(fault.marked.0), Some('x'));
+    }
+
+    #[test]
+    fn marks_what_it_means_where_something_before_it_is_hidden() {
+        let text = "a = [\"https://h.example/?s3cret\"]; b = c";
+        let at = text.find('b').unwrap();
+        let told = fault(text, at..at + 1);
+        assert_eq!(told.column, at + 1, "in the file");
+        let marked = format!("1 | a = [\"https://h.example/?…\"]; b = c\n      | {}^\n", " ".repeat(30));
+        assert!(told.to_string().contains(&marked), "{told}");
+        let at = text.find("s3").unwrap();
+        assert!(fault(text, at + 2..at + 6).to_string().contains(" | a = [\"https://h.example/?…\"]; b = c\n"));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use terms::{Digest, Networks};
 
 use super::choice::{self, word};
 use super::errors::{Wrong, quoted};
+use super::hidden;
 use super::hook::opened;
 use super::judge::{DAY, HOUR, Judge, chosen};
 use super::limits;
@@ -101,7 +102,7 @@ impl Judge<'_, '_> {
                 self.faults.add(&one.at, Wrong::new("this list has neither `path` nor `url`", help));
             }
             Some(path) if ["https://", "http://"].iter().any(|scheme| path.value.starts_with(scheme)) => {
-                let what = format!("{} is a URL, not a path", quoted(&path.value));
+                let what = format!("{} is a URL, not a path", quoted(&hidden::url(&path.value)));
                 self.faults.add(&path.at, Wrong::new(what, "write { url = \"https://…\" }"));
                 return Feeding::Wrong;
             }
@@ -154,9 +155,7 @@ fn url(text: &str) -> Result<Target, Wrong> {
             }
             BadTarget::InClear => "write https://; http:// is for 127.0.0.1, [::1] and localhost alone",
         };
-        // A password in it is not shown.
-        let shown = if bad == BadTarget::UserInfo { "this URL".to_owned() } else { quoted(text) };
-        Wrong::new(format!("{shown} {bad}"), help)
+        Wrong::new(format!("{} {bad}", quoted(&hidden::url(text))), help)
     })
 }
 
@@ -164,7 +163,7 @@ fn feed_name(text: &str) -> Result<Arc<str>, Wrong> {
     let is_name = (1..=MAX_NAME).contains(&text.len()) && !text.chars().any(char::is_control) && !text.starts_with('/');
     match is_name {
         true => Ok(Arc::from(text)),
-        false => Err(Wrong::new(format!("{} is no name of a feed", quoted(text)), "write a word or two")),
+        false => Err(Wrong::new(format!("{} is no name of a feed", quoted(&hidden::url(text))), "write a word or two")),
     }
 }
 
@@ -177,7 +176,7 @@ fn name_of(url: &str) -> Arc<str> {
 }
 
 /// Its URL, with what tells another query from it in place of the query.
-fn shown_url(url: &str) -> String {
+fn marked_url(url: &str) -> String {
     match url.split_once('?') {
         Some((before, query)) => {
             let digest = Digest::of(query.as_bytes()).hex().to_string();
@@ -187,12 +186,21 @@ fn shown_url(url: &str) -> String {
     }
 }
 
-/// What stands under `lists`, for people who need not see queries.
+/// What stands under `lists` without the queries of feeds, but so that another query shows.
+pub(super) fn with_marks(lists: &Value) -> Value {
+    with_urls(lists, marked_url)
+}
+
+/// What stands under `lists` without the queries of feeds.
 pub(super) fn without_queries(lists: &Value) -> Value {
+    with_urls(lists, hidden::url)
+}
+
+fn with_urls(lists: &Value, shown: impl Fn(&str) -> String) -> Value {
     let mut lists = lists.clone();
     for list in lists.as_array_mut().into_iter().flatten() {
         if let Some(Value::String(url)) = list.get_mut("url") {
-            *url = shown_url(url);
+            *url = shown(url);
         }
     }
     lists
@@ -232,7 +240,7 @@ mod tests {
     #[test]
     fn a_query_is_shown_as_no_more_than_another() {
         let shown =
-            |query: &str| without_queries(&json!(["a.txt", { "url": format!("https://feed.example/{KEY}/l{query}") }]));
+            |query: &str| with_marks(&json!(["a.txt", { "url": format!("https://feed.example/{KEY}/l{query}") }]));
         assert_eq!(shown(""), json!(["a.txt", { "url": "https://feed.example/{key}/l" }]));
         let (one, other) = (shown("?auth=one").to_string(), shown("?auth=other").to_string());
         assert!(one.contains("https://feed.example/{key}/l?…") && !one.contains("auth"), "{one}");

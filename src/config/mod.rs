@@ -11,6 +11,7 @@ mod errors;
 mod feed;
 mod geo;
 mod header;
+mod hidden;
 mod hook;
 mod hosts;
 mod in_force;

@@ -50,7 +50,7 @@ lists = [
   "one.txt",
   "/lists/",
   { path = "./two", format = "ipfs-deny", notice = "N-1", reason = "because", status = 410, hosts = ["GW.example"] },
-  { url = "https://10.0.0.1/{key}/list.csv?x=1", name = "feed", format = "urlhaus", every = "1s", timeout = "2s", max_size = "1MiB", max_age = "3s", on_stale = "fail-closed", allow_private = ["10.0.0.0/8"], key_file = "feed.key", headers_file = "feed.headers", ca_file = "ca.pem" },
+  { url = "https://10.0.0.1/{key}/list.csv", name = "feed", format = "urlhaus", every = "1s", timeout = "2s", max_size = "1MiB", max_age = "3s", on_stale = "fail-closed", allow_private = ["10.0.0.0/8"], key_file = "feed.key", headers_file = "feed.headers", ca_file = "ca.pem" },
 ]
 operator_url = "https://operator.example/notices"
 disclose = "id"
@@ -294,7 +294,7 @@ fn reads_every_key() {
         gateways: vec!["gw.example".into()],
         ..Foreign::new(Format::IpfsDeny)
     };
-    let url = "https://10.0.0.1/{key}/list.csv?x=1";
+    let url = "https://10.0.0.1/{key}/list.csv";
     let feed = feeds::Feed {
         name: "feed".into(),
         url: url.to_owned(),
@@ -404,6 +404,30 @@ fn reads_every_key() {
     let page = describe(&meant, &surprises(&meant));
     assert!(page.contains("https://desk.example:8443/told") && page.contains("desk.secret"), "{page}");
     assert!(!page.contains(&SECRET[6..]), "no secret is shown: {page}");
+}
+
+#[test]
+fn what_a_feeds_query_says_is_not_shown() {
+    let meant = good(&format!("{SITE}\n[takedown]\nlists = [\"a?b\", {{ url = \"https://f.example/l?s3cret\" }}]"));
+    assert_eq!(meant.takedown.feeds[0].url, "https://f.example/l?s3cret");
+    let page = describe(&meant, &surprises(&meant));
+    for shown in [page, in_force(&meant).to_string()] {
+        assert!(
+            shown.contains("https://f.example/l?…") && shown.contains("a?b") && !shown.contains("s3cret"),
+            "{shown}"
+        );
+    }
+    for list in [
+        "\"https://f.example/?s3cret\"",
+        "{ url = \"f.example/?s3cret\" }",
+        "{ url = \"f.example@/?s3cret\" }",
+        "{ url = \"https://u:s3cret@f.example:x/\" }",
+        "{ url = \"https://f.example/?s3cret\", every = \"1\" }",
+        "{ url = \"https://f.example/?s3cret\", name = \"https://f.example/?s3cret\\n\" }",
+    ] {
+        let told: String = faults(&format!("[takedown]\nlists = [{list}]")).iter().map(Fault::to_string).collect();
+        assert!(told.contains('…') && !told.contains("s3cret"), "{told}");
+    }
 }
 
 #[test]
@@ -521,7 +545,12 @@ fn names_the_place_of_each_fault() {
         ("[takedown]\nlists = [{ path = \"a\", every = \"1m\" }]", 2, 32, "`every` stands beside `url` alone"),
         ("[takedown]\nlists = [{ url = \"f.example\" }]", 2, 18, "is not an https:// URL"),
         ("[takedown]\nlists = [{ url = \"http://f.example/l\" }]", 2, 18, "http:// is for 127.0.0.1"),
-        ("[takedown]\nlists = [{ url = \"https://u:p@f.example/l\" }]", 2, 18, "this URL has a user or a password"),
+        (
+            "[takedown]\nlists = [{ url = \"https://u:p@f.example/l\" }]",
+            2,
+            18,
+            "`https://…@f.example/l` has a user or a password",
+        ),
         ("[takedown]\nlists = [{ url = \"https://169.254.169.254/l\" }]", 2, 18, "is no address of the internet"),
         ("[takedown]\nlists = [{ url = \"http://[::1]:7/l\" }]", 2, 18, "allow_private = [\"::1\"]"),
         ("[takedown]\nlists = [{ url = \"https://f.example/{key}\" }]", 2, 18, "there is no `key_file`"),
