@@ -478,7 +478,7 @@ fn a_slow_feed_holds_up_no_list_and_is_not_waited_for() {
 fn a_server_that_asks_to_be_left_alone_is() {
     let server = Origin::with("/list.txt", Page::ok(rule("/a")));
     let (_origin, edge) = with_feed(&server, ", every = \"1s\"");
-    let turned_away = Page::new("429 Too Many Requests", "").field("Retry-After", "3000");
+    let turned_away = Page::new("429 Too Many Requests", "").field("Retry-After", "Fri, 31 Dec 9999 23:59:59 GMT");
     server.on("/list.txt", turned_away);
     until("a word on it", || Some(edge.readyz().text()).filter(|text| text.contains("it answered 429")));
     let asked = server.count("/list.txt");

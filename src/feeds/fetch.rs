@@ -4,18 +4,18 @@ use std::io::{self, Seek};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use disk::durable::Draft;
 use http::header::{
-    ACCEPT_ENCODING, CONTENT_LENGTH, HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION, RETRY_AFTER,
-    TRANSFER_ENCODING,
+    ACCEPT_ENCODING, CONTENT_LENGTH, DATE, HeaderMap, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION,
+    RETRY_AFTER, TRANSFER_ENCODING,
 };
 use http::{Method, StatusCode};
 use http_body_util::Full;
 use net::{ClientError, DialError, Line, Reply, Target, TrustError};
 use terms::url::Scheme;
-use terms::{Digest, Url};
+use terms::{Digest, Timestamp, Url};
 use tokio::io::AsyncWriteExt;
 
 use crate::decode::{ACCEPTED, Coding, DecodeError, decode};
@@ -87,10 +87,11 @@ pub(crate) async fn fetch(
     feed: Arc<Feed>,
     have: Option<Validators>,
     coming: PathBuf,
+    now: Timestamp,
 ) -> Result<Option<Coming>, FetchError> {
     let ours = feed.clone();
     let way = tokio::task::spawn_blocking(move || Way::to(&ours)).await??;
-    let asked = tokio::time::timeout(feed.timeout, ask(&feed, way, have, &coming));
+    let asked = tokio::time::timeout(feed.timeout, ask(&feed, way, have, &coming, now));
     let Some(raw) = asked.await.map_err(|_| FetchError::TimedOut(feed.timeout))?? else { return Ok(None) };
     let limit = feed.max_size;
     Ok(Some(tokio::task::spawn_blocking(move || raw.decoded(limit, &coming)).await??))
@@ -117,7 +118,13 @@ impl Way {
     }
 }
 
-async fn ask(feed: &Feed, way: Way, have: Option<Validators>, coming: &Path) -> Result<Option<Raw>, FetchError> {
+async fn ask(
+    feed: &Feed,
+    way: Way,
+    have: Option<Validators>,
+    coming: &Path,
+    now: Timestamp,
+) -> Result<Option<Raw>, FetchError> {
     let Way { mut target, line, fields } = way;
     let have = have.filter(|have| !have.is_empty());
     let reach = feed.reach();
@@ -138,7 +145,10 @@ async fn ask(feed: &Feed, way: Way, have: Option<Validators>, coming: &Path) -> 
             304 if have.is_some() => return Ok(None),
             304 => return Err(FetchError::Unasked),
             301 | 302 | 303 | 307 | 308 => target = beside(&target, &reply.fields).ok_or(FetchError::Elsewhere)?,
-            _ => return Err(FetchError::Status { status: reply.status, retry_after: retry_after(&reply.fields) }),
+            _ => {
+                let retry_after = retry_after(&reply.fields, now.to_system_time());
+                return Err(FetchError::Status { status: reply.status, retry_after });
+            }
         }
     }
     Err(FetchError::Lost)
@@ -154,9 +164,17 @@ fn beside(target: &Target, fields: &HeaderMap) -> Option<Target> {
     Target::parse(&format!("https://{}{}", there.authority(), there.target())).ok()
 }
 
-/// In seconds alone: a date would need the server's clock to be right, and the usual distances serve as well.
-fn retry_after(fields: &HeaderMap) -> Option<Duration> {
-    fields.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+/// Seconds, or a date (RFC 9110 section 10.2.3): that is the server's clock's, so it counts from when the server says
+/// that it answered, and from `now` where it doesn't.
+fn retry_after(fields: &HeaderMap, now: SystemTime) -> Option<Duration> {
+    let text = |name: HeaderName| Some(fields.get(name)?.to_str().ok()?.trim());
+    let date = |text: &str| httpdate::parse_http_date(text).ok();
+    let wanted = text(RETRY_AFTER)?;
+    if let Ok(seconds) = wanted.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let answered = text(DATE).and_then(date).unwrap_or(now);
+    Some(date(wanted)?.duration_since(answered).unwrap_or_default())
 }
 
 /// By its length, or by chunks alone: with any other transfer coding a body ends with the connection, whatever length
@@ -243,5 +261,33 @@ mod tests {
         let fields = HeaderMap::from_iter([(LOCATION, HeaderValue::from_static("/b"))]);
         assert!(beside(&clear, &fields).is_none());
         assert!(beside(&from, &HeaderMap::new()).is_none());
+    }
+
+    #[test]
+    fn a_feed_may_say_in_seconds_or_by_a_date_when_to_ask_again() {
+        let now = Timestamp::parse("2026-11-06T08:00:00Z").unwrap().to_system_time();
+        let told = |lines: &[(HeaderName, &'static str)]| {
+            let fields = lines.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value)));
+            retry_after(&fields.collect(), now).map(|wait| wait.as_secs())
+        };
+        for (value, wait) in [
+            ("3000", Some(3000)),
+            (" 0 ", Some(0)),
+            ("Fri, 06 Nov 2026 08:50:00 GMT", Some(3000)),
+            ("Friday, 06-Nov-26 08:50:00 GMT", Some(3000)),
+            ("Fri Nov  6 08:50:00 2026", Some(3000)),
+            ("Fri, 06 Nov 2026 07:50:00 GMT", Some(0)),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", Some(251_608_348_799)),
+            ("-1", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            assert_eq!(told(&[(RETRY_AFTER, value)]), wait, "{value}");
+        }
+        // A server whose clock goes wrong means the same distance.
+        let date = |date| [(RETRY_AFTER, "Fri, 06 Nov 2026 08:50:00 GMT"), (DATE, date)];
+        assert_eq!(told(&date("Fri, 06 Nov 2026 08:49:00 GMT")), Some(60));
+        assert_eq!(told(&date("some day")), Some(3000));
+        assert_eq!(told(&[]), None);
     }
 }

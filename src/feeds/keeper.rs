@@ -79,7 +79,7 @@ impl Keeper {
         let (keeper, ours) = (self.clone(), feed.clone());
         let have = tokio::task::spawn_blocking(move || keeper.have(&ours)).await?;
         let asked_at = self.clock.wall();
-        let coming = fetch(feed.clone(), have, self.folders.coming()).await?;
+        let coming = fetch(feed.clone(), have, self.folders.coming(), asked_at).await?;
         let (keeper, feed) = (self.clone(), feed.clone());
         Ok(tokio::task::spawn_blocking(move || keeper.take(&feed, coming, asked_at)).await??)
     }
