@@ -151,7 +151,7 @@ mod tests {
 
     use terms::{Digest, Timestamp};
 
-    use super::super::verdict::Former;
+    use super::super::verdict::{Former, Most};
     use super::*;
     use crate::index::Source;
 
@@ -162,6 +162,7 @@ mod tests {
             rules: 1,
             size: bytes.len() as u64,
             taken_at: Timestamp::from_secs(1),
+            most: Most { rules: 1, until: Timestamp::from_secs(1) },
         };
         let table = Table::compile(Source::File("/lists/a.txt".into()), Vec::new(), former.hash);
         Errand::Keep(Copy::new(&PathBuf::from("/lists/a.txt").into(), &former), bytes.to_vec(), Arc::new(table))

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use terms::{Digest, Timestamp};
 
 use super::error::{Problem, SourceError};
-use super::verdict::Former;
+use super::verdict::{Former, Most};
 use crate::index::{self, Source, Table};
 use crate::settings::Listed;
 
@@ -45,11 +45,14 @@ pub(super) struct Copy {
     pub rules: usize,
     pub size: u64,
     pub taken_at: Timestamp,
+    /// Where it had more rules of late.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub most: Option<Most>,
 }
 
 impl Copy {
     pub fn new(listed: &Listed, former: &Former) -> Copy {
-        let Former { hash, read_as, rules, size, taken_at } = *former;
+        let Former { hash, read_as, rules, size, taken_at, most } = *former;
         Copy {
             file: listed.path.clone(),
             name: listed.name.as_deref().map(str::to_owned),
@@ -58,12 +61,14 @@ impl Copy {
             rules,
             size,
             taken_at,
+            most: Some(most).filter(|most| most.rules > rules),
         }
     }
 
     pub fn former(&self) -> Former {
-        let Copy { hash, read_as, rules, size, taken_at, .. } = *self;
-        Former { hash, read_as, rules, size, taken_at }
+        let Copy { hash, read_as, rules, size, taken_at, most, .. } = *self;
+        let most = most.unwrap_or(Most { rules, until: taken_at });
+        Former { hash, read_as, rules, size, taken_at, most }
     }
 
     pub fn shown(&self) -> PathBuf {
@@ -229,7 +234,9 @@ mod tests {
 
     fn copy(bytes: &[u8]) -> Copy {
         let (hash, size) = (Digest::of(bytes), bytes.len() as u64);
-        let former = Former { hash, read_as: None, rules: 1, size, taken_at: Timestamp::from_secs(1) };
+        let taken_at = Timestamp::from_secs(1);
+        let most = Most { rules: 1, until: taken_at };
+        let former = Former { hash, read_as: None, rules: 1, size, taken_at, most };
         Copy::new(&PathBuf::from("/lists/a.txt").into(), &former)
     }
 

@@ -148,7 +148,7 @@ impl Sources {
         let before = copy.map(Copy::former);
         // Whether an empty file was emptied in place is not known; it is the safe assumption.
         let foreign = listed.foreign();
-        let (compiled, former) = match judge(&listed, before.as_ref(), &content, Word::InPlace, allowed) {
+        let (compiled, former) = match judge(&listed, before.as_ref(), &content, Word::InPlace, allowed, wall) {
             Verdict::Take(compiled) => {
                 let former = content.former(foreign, compiled.table.len(), wall);
                 (compiled, former)
@@ -161,6 +161,7 @@ impl Sources {
             }
             Verdict::Hold(trouble) => return Err(trouble),
         };
+        let former = former.behind(before.as_ref(), Word::InPlace);
         let Compiled { table, unread } = compiled.clone();
         source.put_in_force(compiled, former);
         let is_new = before.is_none_or(|before| (before.hash, before.read_as) != (former.hash, former.read_as));

@@ -196,13 +196,14 @@ impl Sources {
     fn take(&mut self, rank: &Rank, content: Content, word: Word, wall: Timestamp) -> Option<Change> {
         let allowed = self.allowed_beside(rank);
         let source = self.sources.get_mut(rank)?;
-        match verdict::judge(&source.listed, source.former(), &content, word, allowed) {
+        match verdict::judge(&source.listed, source.former(), &content, word, allowed, wall) {
             Verdict::Same => source.trouble.take().map(|_| Change::Restored { file: source.listed.shown() }),
             Verdict::Hold(trouble) => Some(source.hold(trouble)),
             Verdict::Take(compiled) => {
                 let before = source.former().map_or(0, |former| former.rules);
                 let Compiled { table, unread } = compiled.clone();
                 let former = content.former(source.listed.foreign(), table.len(), wall);
+                let former = former.behind(source.former(), word);
                 source.put_in_force(compiled, former);
                 source.trouble = None;
                 let (path, file) = (source.listed.path.clone(), source.listed.shown());

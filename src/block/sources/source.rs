@@ -60,7 +60,7 @@ impl fmt::Display for Trouble {
             },
             Trouble::Shrunk { from, to } => write!(
                 f,
-                "shrank from {from} rules to {to}; the {from} stay in force until `seawall reload --accept-shrink`"
+                "shrank from {from} rules to {to}; what is in force of it stays so until `seawall reload --accept-shrink`"
             ),
         }
     }

@@ -1,5 +1,8 @@
 //! What becomes of a list's new content: a pure decision.
 
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 use terms::{Digest, Timestamp};
 
 use super::compile::{Compiled, compile};
@@ -11,6 +14,9 @@ use crate::settings::{Allowed, Listed};
 /// Losing no more rules than this never needs a second word.
 const SHRINKS_FREELY: usize = 10;
 
+/// How long a feed is held to the most rules that it had: a slide of many steps is a shrink as one of one step is.
+const OF_LATE: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// The version of a list that is in force.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Former {
@@ -21,11 +27,38 @@ pub(crate) struct Former {
     /// Bytes.
     pub size: u64,
     pub taken_at: Timestamp,
+    pub most: Most,
+}
+
+/// The most rules that were in force of late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Most {
+    pub rules: usize,
+    /// When they last were.
+    pub until: Timestamp,
 }
 
 impl Content {
     pub fn former(&self, foreign: Option<&Foreign>, rules: usize, taken_at: Timestamp) -> Former {
-        Former { hash: self.hash, read_as: foreign.map(Foreign::mark), rules, size: self.bytes.len() as u64, taken_at }
+        let (read_as, size) = (foreign.map(Foreign::mark), self.bytes.len() as u64);
+        Former { hash: self.hash, read_as, rules, size, taken_at, most: Most { rules, until: taken_at } }
+    }
+}
+
+impl Former {
+    /// The most rules that were in force in the day before `now`, as far as one number tells.
+    fn most_of_late(&self, now: Timestamp) -> Most {
+        match self.most.rules > self.rules && now.since(self.most.until) < OF_LATE {
+            true => self.most,
+            false => Most { rules: self.rules, until: now },
+        }
+    }
+
+    /// What is known of it after `before`, unless an operator said that less is well.
+    pub(super) fn behind(self, before: Option<&Former>, word: Word) -> Former {
+        let before = before.filter(|before| before.read_as == self.read_as && word != ACCEPTING);
+        let most = before.map(|before| before.most_of_late(self.taken_at)).filter(|most| most.rules > self.rules);
+        Former { most: most.unwrap_or(self.most), ..self }
     }
 }
 
@@ -39,6 +72,8 @@ pub(super) enum Word {
     /// The operator said `reload`.
     Operator { accept_shrink: bool },
 }
+
+const ACCEPTING: Word = Word::Operator { accept_shrink: true };
 
 impl Word {
     /// What the disk says by showing `now` where `before` was seen; nothing is known of before at a
@@ -66,6 +101,7 @@ pub(super) fn judge(
     content: &Content,
     word: Word,
     allowed: Allowed,
+    now: Timestamp,
 ) -> Verdict {
     let had = former.map_or(0, |former| former.rules);
     // What is read otherwise is another list: how many rules there were before says nothing of it.
@@ -73,7 +109,11 @@ pub(super) fn judge(
     if former.is_some_and(|former| former.hash == content.hash) {
         return Verdict::Same;
     }
-    let from = former.map_or(0, |former| former.rules);
+    // A file is its owner's, who may take from it as often as need be.
+    let from = former.map_or(0, |former| match listed.name {
+        Some(_) => former.most_of_late(now).rules,
+        None => former.rules,
+    });
     if content.bytes.is_empty() && word == Word::InPlace && had > 0 {
         return Verdict::Hold(Trouble::Emptied);
     }
@@ -85,7 +125,7 @@ pub(super) fn judge(
     let has_shrunk = to < from.div_ceil(2) && from - to > SHRINKS_FREELY;
     // Whoever serves a feed may have nothing to serve for an hour, and says so in a comment.
     let has_gone = listed.name.is_some() && to == 0 && had > 0;
-    if (has_shrunk || has_gone) && word != (Word::Operator { accept_shrink: true }) {
+    if (has_shrunk || has_gone) && word != ACCEPTING {
         return Verdict::Hold(Trouble::Shrunk { from: if has_gone { had } else { from }, to });
     }
     Verdict::Take(compiled)
@@ -112,14 +152,9 @@ mod tests {
 
     fn judged(from: usize, to: &Content, word: Word) -> Verdict {
         let of = hosts(from);
-        let former = Former {
-            hash: of.hash,
-            read_as: None,
-            rules: from,
-            size: of.bytes.len() as u64,
-            taken_at: Timestamp::from_secs(0),
-        };
-        judge(&PathBuf::from("list.txt").into(), Some(&former), to, word, Allowed::default())
+        let now = Timestamp::from_secs(0);
+        let former = of.former(None, from, now);
+        judge(&PathBuf::from("list.txt").into(), Some(&former), to, word, Allowed::default(), now)
     }
 
     #[test]
@@ -155,13 +190,43 @@ mod tests {
         let (of, none) = (hosts(1), content(b"# maintenance\n"));
         let verdict = |listed: &Listed, accept_shrink: bool| {
             let former = of.former(None, 1, Timestamp::from_secs(0));
-            judge(listed, Some(&former), &none, Word::Operator { accept_shrink }, Allowed::default())
+            let word = Word::Operator { accept_shrink };
+            judge(listed, Some(&former), &none, word, Allowed::default(), Timestamp::from_secs(0))
         };
         assert!(matches!(verdict(&feed, false), Verdict::Hold(Trouble::Shrunk { from: 1, to: 0 })));
         assert!(matches!(verdict(&feed, true), Verdict::Take(_)));
         assert!(matches!(verdict(&PathBuf::from("list.txt").into(), false), Verdict::Take(_)), "a file is its owner's");
-        let first = judge(&feed, None, &none, Word::InPlace, Allowed::default());
+        let first = judge(&feed, None, &none, Word::InPlace, Allowed::default(), Timestamp::from_secs(0));
         assert!(matches!(first, Verdict::Take(_)), "nothing is lifted: {first:?}");
+    }
+
+    /// Takes one after the other, an hour and more apart, as far as they are taken; says how many rules are in force
+    /// after each.
+    fn slide(listed: &Listed, counts: &[(i64, usize)], word: Word) -> Vec<usize> {
+        let mut former: Option<Former> = None;
+        let mut in_force = Vec::new();
+        for (hours, count) in counts {
+            let (now, content) = (Timestamp::from_secs(hours * 3600), hosts(*count));
+            if let Verdict::Take(list) = judge(listed, former.as_ref(), &content, word, Allowed::default(), now) {
+                former = Some(content.former(None, list.table.len(), now).behind(former.as_ref(), word));
+            }
+            in_force.push(former.as_ref().unwrap().rules);
+        }
+        in_force
+    }
+
+    #[test]
+    fn a_feed_that_slides_is_held_to_the_most_it_had_within_a_day() {
+        let feed = Listed { name: Some("feed".into()), ..PathBuf::from("list.txt").into() };
+        let file = PathBuf::from("list.txt").into();
+        let steps = [(0, 100), (100, 100), (101, 70), (102, 51), (103, 40), (104, 60), (124, 30)];
+        assert_eq!(slide(&feed, &steps, Word::Replaced), [100, 100, 70, 51, 51, 60, 60]);
+        assert_eq!(slide(&file, &steps, Word::Replaced), [100, 100, 70, 51, 40, 60, 30], "a file is its owner's");
+        assert_eq!(slide(&feed, &steps, ACCEPTING), [100, 100, 70, 51, 40, 60, 30], "an operator accepts it");
+        // A day later what it held in between is what counts.
+        assert_eq!(slide(&feed, &[(0, 100), (1, 60), (24, 40), (25, 31)], Word::Replaced), [100, 60, 60, 31]);
+        assert_eq!(slide(&feed, &[(0, 100), (1, 60), (26, 29)], Word::Replaced), [100, 60, 60]);
+        assert_eq!(slide(&feed, &[(0, 12), (1, 7), (2, 2), (3, 1)], Word::Replaced), [12, 7, 2, 2], "eleven are lost");
     }
 
     #[test]
@@ -170,7 +235,9 @@ mod tests {
         let Verdict::Hold(Trouble::Refused(errors)) = verdict else { panic!("{verdict:?}") };
         assert!(errors[0].to_string().starts_with("list.txt:3:13: "), "{}", errors[0]);
         let toml = content(b"[[rule]]\nhost = \"good.example\"\n");
-        let verdict = |name: &str| judge(&PathBuf::from(name).into(), None, &toml, Word::Replaced, Allowed::default());
+        let now = Timestamp::from_secs(0);
+        let verdict =
+            |name: &str| judge(&PathBuf::from(name).into(), None, &toml, Word::Replaced, Allowed::default(), now);
         assert!(matches!(verdict("list.toml"), Verdict::Take(list) if list.table.len() == 1));
         assert!(matches!(verdict("list.txt"), Verdict::Hold(Trouble::Refused(_))));
     }
