@@ -137,7 +137,7 @@ impl Fetcher {
         caching: &Caching,
     ) -> Result<Answer, Refusal> {
         if let Some(undecoded) = self.undecoded(&hit) {
-            Box::pin(self.decode(undecoded, &hit, clearance)).await?;
+            Box::pin(self.decode(site, undecoded, &hit, clearance)).await?;
         }
         Ok(self.answer_known(site, ask, hit, clearance, caching))
     }
@@ -234,6 +234,9 @@ impl Fetch {
         match fill.land(&head, sent, self.judge.clock.now()) {
             Landing::Store(writer) => {
                 let filled = self.grow(writer, reply.body, lane).await;
+                if let Err(Stop::Undecodable(why)) = filled {
+                    self.witness.undecoded(Some(number), &self.judge.url, why);
+                }
                 self.witness.filled(number, &self.judge.url, filled.map_err(|stop| stop.to_string()));
             }
             Landing::Private(private) => {

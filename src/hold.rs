@@ -29,7 +29,7 @@ impl Default for Room {
 
 impl Room {
     fn take(&self, bytes: u64) -> Result<OwnedSemaphorePermit, Refusal> {
-        self.0.clone().try_acquire_many_owned(kibibytes(bytes)).map_err(|_| Refusal::Pressure)
+        self.0.clone().try_acquire_many_owned(kibibytes(bytes)).map_err(|_| Refusal::NoRoomToJudge)
     }
 }
 
@@ -50,7 +50,8 @@ impl Hold {
     ///
     /// # Errors
     ///
-    /// What forbids the body, or broke it off; [`Refusal::Pressure`] where there is no room to hold it.
+    /// What forbids the body, broke it off, or keeps it from being judged; [`Refusal::NoRoomToJudge`] where there is no
+    /// room to hold it.
     pub async fn hold(self, answer: Answer) -> Result<Answer, Refusal> {
         match self {
             Hold::UpTo(most, room) if is_unjudged(&answer) && !is_event_stream(&answer) => {
@@ -88,6 +89,9 @@ async fn gathered(mut answer: Answer, most: u64, room: &Room) -> Result<Answer, 
             answer.body = Body::stream(Held { chunks, rest: body, declared, room });
             return Ok(answer);
         }
+    }
+    if let Some(refusal) = answer.origin_proof.undecodable().filter(|_| bytes > 0) {
+        return Err(refusal);
     }
     // What it does not need is for others.
     let needed = usize::try_from(kibibytes(bytes)).unwrap_or(usize::MAX);

@@ -73,7 +73,11 @@ impl Pages {
                     fields.append(header::LINK, authority);
                 }
             }
-            Refusal::ListsStale | Refusal::Pressure | Refusal::OriginBusy | Refusal::Draining => {
+            Refusal::ListsStale
+            | Refusal::Pressure
+            | Refusal::NoRoomToJudge
+            | Refusal::OriginBusy
+            | Refusal::Draining => {
                 fields.insert(header::RETRY_AFTER, RETRY_AFTER);
             }
             // RFC 9110 sections 15.5.6 and 11.6.1.

@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use block::{Blocks, Clearance};
 use bytes::Bytes;
-use cache::coding::Decoding;
+use cache::coding::{Decoding, Undecodable};
 use cache::{Cache, Digests};
 use http::StatusCode;
 use http::header::{CACHE_STATUS, HeaderMap, HeaderValue};
 use http_body::{Frame, SizeHint};
 use origin::{Agreed, Reply, ReplyBody};
 use terms::wire::range::Parts;
-use terms::{Answer, Body, BodyError, CacheUse, Clock, Digest, Encoded, Hasher, Proof, Ruling, Tunnel, Url};
+use terms::{Answer, Body, BodyError, CacheUse, Clock, Digest, Encoded, Hasher, Proof, Refusal, Ruling, Tunnel, Url};
 
 use crate::forward;
 use crate::witness::Witness;
@@ -179,7 +179,7 @@ struct Hashing {
 #[derive(Debug, Default)]
 struct Passing {
     came: OnceLock<Digest>,
-    decoded: OnceLock<Digest>,
+    decoded: OnceLock<Result<Digest, Undecodable>>,
 }
 
 impl Encoded for Passing {
@@ -188,7 +188,11 @@ impl Encoded for Passing {
     }
 
     fn decoded(&self) -> Option<Digest> {
-        self.decoded.get().copied()
+        self.decoded.get()?.ok()
+    }
+
+    fn undecodable(&self) -> Option<Refusal> {
+        self.decoded.get()?.err().map(Refusal::from)
     }
 
     fn is_undecoded(&self) -> bool {
@@ -207,16 +211,15 @@ impl Hashing {
     }
 
     fn finish(self, judge: &Judge) -> Digests {
-        let decoded = self.decoding.map(|decoding| decoding.finish());
+        let decoded = self.decoding.map(|decoding| decoding.finish().map(|decoded| decoded.digest));
         if let Some(Err(why)) = decoded {
             judge.witness.undecoded(None, &judge.url, why);
         }
-        let decoded = decoded.and_then(Result::ok).map(|decoded| decoded.digest);
-        let digests = Digests { came: self.hasher.finish(), decoded };
+        let digests = Digests { came: self.hasher.finish(), decoded: decoded.and_then(Result::ok) };
         // Known before they are judged: an index that comes in between finds them on the lane. Set once, for
         // the hasher is gone.
         let _ = self.digests.came.set(digests.came);
-        if let Some(decoded) = digests.decoded {
+        if let Some(decoded) = decoded {
             let _ = self.digests.decoded.set(decoded);
         }
         digests

@@ -210,6 +210,42 @@ fn where_a_site_holds_bodies_nothing_of_what_is_forbidden_leaves() {
 }
 
 #[test]
+fn where_a_site_holds_bodies_what_cant_be_judged_is_refused() {
+    let body = noise(50_000, 1);
+    let half = coded("gzip", &body)[..20_000].to_vec();
+    let origin = Origin::with("/half", Page::stored(&half).field("Content-Encoding", "gzip"));
+    origin.on("/chunked", Page::stored(&half).field("Content-Encoding", "gzip").chunked());
+    origin.on("/deflate", Page::stored(b"?").field("Content-Encoding", "deflate"));
+    let private = |page: Page| page.field("Cache-Control", "no-store");
+    origin.on("/private", private(Page::ok(&half).field("Content-Encoding", "gzip")));
+    origin.on("/private/chunked", private(Page::ok(b"not at all").field("Content-Encoding", "br")).chunked());
+    origin.on("/before", Page::stored(&half).field("Content-Encoding", "gzip"));
+    // Of what is longer, the rest follows as it comes.
+    origin.on("/long", Page::stored(&coded("gzip", &body)[..49_000]).field("Content-Encoding", "gzip"));
+    origin.on("/empty", Page::stored("").field("Content-Encoding", "deflate"));
+    let edge = Edge::before(&origin).site("on_unknown_digest = \"hold\"\nhold_max = \"40KiB\"\n").start();
+    edge.get("/before").stored();
+    edge.block(&some_other(), "N-1");
+    let refused = ["/half", "/chunked", "/deflate", "/private", "/private/chunked", "/before"];
+    for target in refused {
+        let answer = edge.get(target);
+        assert_eq!((answer.status, answer.end), (502, End::Whole), "{target}");
+        assert_eq!(edge.record_of(&answer)["verdict"], "failed", "{target}");
+        assert_eq!(edge.get(target).status, 502, "it is not stored: {target}");
+    }
+    for target in ["/long", "/empty"] {
+        let answer = edge.get(target);
+        assert_eq!((answer.status, answer.end), (200, End::Whole), "{target}");
+    }
+    eventually("all of them in the log", || {
+        let told = undecoded(&edge);
+        refused.iter().all(|target| {
+            told.iter().filter(|data| data["url"] == format!("https://photos.example{target}").as_str()).count() == 2
+        })
+    });
+}
+
+#[test]
 fn what_is_longer_than_a_site_holds_streams_and_is_cut() {
     let body = noise(60_000, 1);
     let gate = Gate::default();

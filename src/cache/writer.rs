@@ -1,5 +1,7 @@
 //! The one who makes an entry's body grow.
 
+mod announced;
+
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
@@ -15,6 +17,7 @@ use crate::flight::{Outcome, Underway};
 use crate::parts::OwnSeat;
 use crate::policy::Unstorable;
 use crate::{Inner, Numbers};
+use announced::Announced;
 
 /// What may still be missing of a body that nobody reads any more.
 const WORTH_FINISHING: u64 = 1024 * 1024;
@@ -55,6 +58,9 @@ pub enum Stop {
     TooLong,
     #[error("the origin sent fewer bytes than it declared")]
     TooShort,
+    /// And nothing of it was to be handed out before it was judged.
+    #[error("{0}")]
+    Undecodable(Undecodable),
 }
 
 /// The digests of one representation.
@@ -239,10 +245,19 @@ impl Writer {
         self.entry.encoded()?.look()
     }
 
+    /// Why nobody gets what was held back until it is judged. Nothing is nothing in any coding.
+    fn unjudged(&self) -> Option<Undecodable> {
+        let is_held = self.outcome.is_some() && self.underway.held_back() > 0 && self.written > 0;
+        self.decoded().filter(|_| is_held)?.err()
+    }
+
     /// The body is whole: it is stored, and then its end becomes readable.
     pub fn finish(mut self) -> Result<Filled, Stop> {
         if self.entry.declared().is_some_and(|length| length != self.written) {
             return Err(self.stop(Stop::TooShort, BodyError::Incomplete));
+        }
+        if let Some(why) = self.unjudged() {
+            return Err(self.stop(Stop::Undecodable(why), BodyError::Malformed));
         }
         let digest = std::mem::take(&mut self.hasher).finish();
         let last = self.last.take();
@@ -270,18 +285,13 @@ impl Writer {
 
     /// The body broke off.
     pub fn fail(mut self, error: BodyError) -> Stop {
-        self.break_off(error.clone());
-        Stop::Aborted(error)
+        self.stop(Stop::Aborted(error.clone()), error)
     }
 
     fn stop(&mut self, stop: Stop, error: BodyError) -> Stop {
-        self.break_off(error);
-        stop
-    }
-
-    fn break_off(&mut self, error: BodyError) {
-        let refusal = match &error {
-            BodyError::Cut(ruling) => Refusal::Blocked(ruling.clone()),
+        let refusal = match &stop {
+            Stop::Aborted(BodyError::Cut(ruling)) => Refusal::Blocked(ruling.clone()),
+            Stop::Undecodable(why) => Refusal::from(*why),
             _ => Refusal::OriginBroken("its answer ended early".into()),
         };
         self.growth().fail(error);
@@ -289,6 +299,7 @@ impl Writer {
             self.underway.tell(Outcome::Refused(refusal));
         }
         self.leave();
+        stop
     }
 
     /// Leaves the table of flights; whoever waits knows by now.
@@ -371,30 +382,7 @@ impl Writer {
 impl Drop for Writer {
     fn drop(&mut self) {
         if !self.ended {
-            self.break_off(BodyError::Incomplete);
+            self.stop(Stop::Aborted(BodyError::Incomplete), BodyError::Incomplete);
         }
-    }
-}
-
-/// What is still to come of a declared body that is kept. It counts as if it were there.
-struct Announced {
-    bytes: u64,
-    numbers: Arc<Numbers>,
-}
-
-impl Announced {
-    fn set(&mut self, bytes: u64) {
-        let number = &self.numbers.bytes_announced;
-        match bytes.checked_sub(self.bytes) {
-            Some(more) => Numbers::add(number, more),
-            None => Numbers::subtract(number, self.bytes - bytes),
-        }
-        self.bytes = bytes;
-    }
-}
-
-impl Drop for Announced {
-    fn drop(&mut self) {
-        self.set(0);
     }
 }

@@ -19,9 +19,10 @@ impl Fetcher {
     }
 
     /// Finds that out, and judges by it for all who may ask. What is forbidden leaves the store, and so does what can't
-    /// be decoded: this asker still gets it, as if it had just been fetched.
+    /// be decoded: this asker still gets it, or doesn't, as if it had just been fetched.
     pub(super) async fn decode(
         &self,
+        site: &Site,
         undecoded: Arc<dyn Encoded>,
         hit: &Hit,
         clearance: Clearance,
@@ -41,7 +42,8 @@ impl Fetcher {
                 if self.cache.forget(entry) {
                     self.witness.undecoded(Some(entry.fill()), entry.url(), why);
                 }
-                Ok(())
+                let is_held = |most| entry.length().is_some_and(|bytes| (1..=most).contains(&bytes));
+                if site.hold_max.is_some_and(is_held) { Err(why.into()) } else { Ok(()) }
             }
             // Nobody could look.
             None => Err(Refusal::Internal),

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use http::{HeaderMap, StatusCode};
 
 use crate::wire::range::Parts;
-use crate::{Body, CacheUse, Departures, Digest};
+use crate::{Body, CacheUse, Departures, Digest, Refusal};
 
 /// The digest of the full representation behind an answer: known, or known once its last byte came.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +28,9 @@ pub trait Encoded: Debug + Send + Sync {
 
     /// Of what they are without the coding. `None`: not known yet, or not to be known.
     fn decoded(&self) -> Option<Digest>;
+
+    /// Why that is not to be known: what somebody is told who may get nothing that was not judged.
+    fn undecodable(&self) -> Option<Refusal>;
 
     /// Whether all of it is here, and nobody has looked yet what it is without the coding.
     fn is_undecoded(&self) -> bool;
@@ -80,6 +83,15 @@ impl Proof {
             Proof::Later(cell) => cell.get().is_none(),
             Proof::Coded(both) => both.iter().any(Proof::is_awaited),
             Proof::Encoded(encoded) => encoded.digest().is_none(),
+        }
+    }
+
+    /// Why nobody can know what it is without its coding.
+    pub fn undecodable(&self) -> Option<Refusal> {
+        match self {
+            Proof::None | Proof::Known(_) | Proof::Later(_) => None,
+            Proof::Coded(both) => both[0].undecodable(),
+            Proof::Encoded(encoded) => encoded.undecodable(),
         }
     }
 

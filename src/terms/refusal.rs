@@ -53,6 +53,8 @@ pub enum Refusal {
     ListsStale,
     #[error("the evidence log is behind, and an answer without evidence is not given")]
     Pressure,
+    #[error("too many answers are being looked at before they leave, and this one is not handed out unseen")]
+    NoRoomToJudge,
     #[error("the origin has no connection free, and the queue for one is full")]
     OriginBusy,
     #[error("the origin can't be reached: {0}")]
@@ -86,9 +88,11 @@ impl Refusal {
             Refusal::UnknownExpectation => StatusCode::EXPECTATION_FAILED,
             Refusal::Loop => StatusCode::LOOP_DETECTED,
             Refusal::OnlyIfCached | Refusal::OriginTimeout => StatusCode::GATEWAY_TIMEOUT,
-            Refusal::ListsStale | Refusal::Pressure | Refusal::OriginBusy | Refusal::Draining => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Refusal::ListsStale
+            | Refusal::Pressure
+            | Refusal::NoRoomToJudge
+            | Refusal::OriginBusy
+            | Refusal::Draining => StatusCode::SERVICE_UNAVAILABLE,
             Refusal::OriginUnreachable(_) | Refusal::OriginBroken(_) => StatusCode::BAD_GATEWAY,
             Refusal::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -117,6 +121,7 @@ impl Refusal {
             Refusal::OnlyIfCached => "only-if-cached",
             Refusal::ListsStale => "lists-stale",
             Refusal::Pressure => "pressure",
+            Refusal::NoRoomToJudge => "no-room-to-judge",
             Refusal::OriginBusy => "origin-busy",
             Refusal::OriginUnreachable(_) => "origin-unreachable",
             Refusal::OriginBroken(_) => "origin-broken",

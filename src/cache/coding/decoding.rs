@@ -9,7 +9,7 @@ use bytes::Bytes;
 use flate2::write::MultiGzDecoder;
 use http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue};
 use terms::wire::fields::tokens;
-use terms::{Digest, Hasher};
+use terms::{Digest, Hasher, Refusal};
 use tokio::sync::OwnedSemaphorePermit;
 use zstd::stream::raw::{self, DParameter};
 use zstd::stream::write::Decoder as ZstdDecoder;
@@ -91,6 +91,16 @@ pub enum Undecodable {
     NoRoom,
     #[error("its first bytes were gone when a rule came to ask for digests")]
     Missed,
+}
+
+impl From<Undecodable> for Refusal {
+    /// Where nothing leaves that was not judged.
+    fn from(why: Undecodable) -> Refusal {
+        match why {
+            Undecodable::NoRoom => Refusal::NoRoomToJudge,
+            other => Refusal::OriginBroken(other.to_string().into()),
+        }
+    }
 }
 
 /// What a body is without its coding.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use terms::{Digest, Encoded};
+use terms::{Digest, Encoded, Refusal};
 
 use super::whole::Whole;
 use crate::coding::{Decoded, Decoding, Encoding, Undecodable};
@@ -58,6 +58,10 @@ impl Encoded for EncodedBody {
 
     fn decoded(&self) -> Option<Digest> {
         Some(self.look()?.ok()?.digest)
+    }
+
+    fn undecodable(&self) -> Option<Refusal> {
+        self.look()?.err().map(Refusal::from)
     }
 
     fn is_undecoded(&self) -> bool {
