@@ -89,6 +89,26 @@ fn an_answer_stands_in_while_the_origin_is_away_unless_it_forbids_that() {
     }
 }
 
+/// Nobody got a byte of it, so it is as if there had been no answer.
+#[test]
+fn an_answer_stands_in_for_one_that_breaks_off_while_it_is_held() {
+    let half = Reply::raw("HTTP/1.1 200 OK\r\nCache-Control: max-age=60\r\nContent-Length: 9\r\n\r\nhalf");
+    let odd = Page::stored("odd").field("Content-Encoding", "gzip");
+    for (directives, status) in [("max-age=1, stale-if-error=3600", 200), ("max-age=1, must-revalidate", 502)] {
+        for broken in [half.clone(), odd.clone().into()] {
+            let origin = Origin::start();
+            origin.on_in_turn("/a", [old("x", directives).into(), broken]);
+            let edge = Edge::before(&origin).site("on_unknown_digest = \"hold\"\n").start();
+            edge.block(&crate::harness::sha256_hex(b"some other"), "N-1");
+            store(&edge, &origin);
+            let answer = edge.get("/a");
+            assert_eq!(answer.status, status, "{directives}");
+            assert!(status == 502 || answer.text() == "x", "{directives}");
+            assert_eq!(origin.count("/a"), 2);
+        }
+    }
+}
+
 #[test]
 fn what_is_blocked_stands_in_for_nothing() {
     let origin = Origin::start();

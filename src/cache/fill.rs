@@ -239,9 +239,12 @@ impl Fill {
         let entry = Arc::new(entry.encoded_in(encoding));
         self.set_apart_unless(for_many, received);
         let outcome = Outcome::Entry { entry: entry.clone(), status, for_many, alone };
+        // Where all of it is held back, its end may fail those who wait as its head may.
+        let is_held = self.underway.held_back() > 0;
+        let stand_in = if is_held { self.stand_in(Failure::NoAnswer, None, received) } else { None };
         self.owed = false; // it is the writer's
         let (underway, cache, own) = (self.underway.clone(), self.cache.clone(), self.own.take());
-        Landing::Store(Writer::new(underway, cache, entry, outcome, own, received))
+        Landing::Store(Writer::new(underway, cache, entry, outcome, own, received).with_stand_in(stand_in))
     }
 
     /// Nothing came of the fetch. All who wait get what is stored, if it may stand in, or the same refusal, so

@@ -15,9 +15,9 @@ use crate::answer::Hit;
 use crate::answer::range;
 use crate::entry::{Entry, Growth, Seat};
 use crate::kept::Meanwhile;
-use crate::memory::KeyHasher;
-use crate::policy::Forward;
+use crate::memory::{KeyHasher, Memory};
 use crate::policy::directives::RequestDirectives;
+use crate::policy::{Failure, Forward};
 use crate::purge::Awaited;
 use crate::tags::{Tag, Tags};
 use crate::{Numbers, Pass};
@@ -60,6 +60,14 @@ pub(crate) enum Outcome {
     /// It can't be told from one slice: each asks for itself.
     Unsliced,
     Refused(Refusal),
+}
+
+impl Outcome {
+    /// Whether what is stored stands in for this, and is still there.
+    pub fn stands_in_for(&self, refusal: &Refusal, memory: &Memory) -> bool {
+        let Outcome::InPlace { entry, .. } = self else { return false };
+        Failure::of(refusal).is_some() && memory.holds(entry) && !entry.is_softened()
+    }
 }
 
 impl Underway {

@@ -33,6 +33,8 @@ pub struct Writer {
     entry: Arc<Entry>,
     /// Told as soon as there is something to read.
     outcome: Option<Outcome>,
+    /// What is told in its place where the origin fails before that.
+    stand_in: Option<Outcome>,
     hasher: Hasher,
     /// Of a body in a content coding, where a rule asks for digests.
     decoding: Option<Decoding>,
@@ -100,6 +102,7 @@ impl Writer {
             entry,
             announced: Announced { bytes: 0, numbers },
             outcome: Some(outcome),
+            stand_in: None,
             hasher: Hasher::new(),
             decoding: None,
             written: 0,
@@ -124,6 +127,11 @@ impl Writer {
             writer.tell();
         }
         writer
+    }
+
+    pub(crate) fn with_stand_in(mut self, stand_in: Option<Outcome>) -> Writer {
+        self.stand_in = stand_in;
+        self
     }
 
     /// Whether nobody is told of it before it was seen to its end. An empty body has no last chunk to hold back: the
@@ -296,7 +304,8 @@ impl Writer {
         };
         self.growth().fail(error);
         if self.outcome.take().is_some() {
-            self.underway.tell(Outcome::Refused(refusal));
+            let stand_in = self.stand_in.take().filter(|outcome| outcome.stands_in_for(&refusal, &self.cache.memory));
+            self.underway.tell(stand_in.unwrap_or(Outcome::Refused(refusal)));
         }
         self.leave();
         stop
