@@ -103,7 +103,7 @@ pub struct Content {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Object {
-    /// What it is stored under.
+    /// What it is stored under, as the log writes it.
     pub url: String,
     /// `whole`, `sliced` (the head of slices), `slice` or `compressed`.
     pub form: String,

@@ -54,6 +54,29 @@ fn comes_as_told(edge: &Edge, rules: &[&str]) -> Value {
 }
 
 #[test]
+fn queries_are_shown_as_the_log_shows_them() {
+    let origin = Origin::with("*", Page::stored("x"));
+    for (form, rows) in [("full", 4), ("keyed", 4), ("none", 2)] {
+        let edge = Edge::before(&origin).audit(&format!("url_query = \"{form}\"\n")).start();
+        store(&edge, &["/a", "/a?s3cret=1", "/a?s3cret=2", "/b?s3cret"].map(|path| (HOST, path)));
+        let (mut told, mut after) = (Vec::new(), Value::Null);
+        while told.is_empty() || !after.is_null() {
+            let dry = post(&edge, json!({ "rules": [HOST], "limit": 1, "after": after }), true);
+            assert_eq!(dry["blocked"]["urls"], 4, "{dry}");
+            told.push(dry["urls"][0].clone());
+            assert_eq!(dry["left_out"], rows - told.len(), "{dry}");
+            after = dry["next"].clone();
+        }
+        assert_eq!(told.iter().map(|row| row["objects"].as_u64().unwrap()).sum::<u64>(), 4, "{told:?}");
+        let why = edge.api("GET", "/api/v1/why?url=https://photos.example/b?s3cret", None).json()["content"].clone();
+        let shown: Vec<&Value> = told.iter().chain(why["objects"].as_array().unwrap()).map(|row| &row["url"]).collect();
+        let in_full = shown.iter().filter(|url| url.as_str().unwrap().contains("s3cret")).count();
+        assert_eq!(in_full, if form == "full" { 4 } else { 0 }, "{form}: {shown:?}");
+        assert!(why["objects"][0]["url"].as_str().unwrap().starts_with("https://photos.example/b"), "{why}");
+    }
+}
+
+#[test]
 fn a_block_does_what_its_dry_run_told_and_the_dry_run_does_nothing() {
     let origin = Origin::with("*", Page::stored("x"));
     let edge = edge(&origin, "!https://photos.example/a/free\nhttps://photos.example/a/old/*\n");

@@ -81,6 +81,11 @@ impl Forms {
         }
     }
 
+    /// Whether queries are told as they are, so that no two URLs look the same.
+    pub fn shows_queries(&self) -> bool {
+        self.url_query == QueryForm::Full
+    }
+
     /// A client's address in the form that is set, in characters that need no escapes; nothing where none is
     /// told.
     pub fn client(&self, out: &mut Vec<u8>, address: IpAddr) {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use audit::Log;
+use audit::{Forms, Log};
 use block::{Case, Index, Standing};
 use cache::Cache;
 use serde::Serialize;
@@ -98,7 +98,7 @@ pub(super) struct OfSite {
 
 #[derive(Debug, Serialize)]
 pub(super) struct Row {
-    /// Canonical.
+    /// As the log writes it: where that hides queries, a row may be of several URLs.
     pub url: String,
     pub effect: Effect,
     pub site: Option<String>,
@@ -115,7 +115,7 @@ impl Change<'_> {
     /// Looks at all that is stored and all that the recent window knows. Holds up nobody, and takes a moment for each
     /// million; blocks the thread.
     pub fn survey(&self, cache: &Cache, log: &Log, rows: &Rows) -> Affected {
-        let mut tally = Tally::new(self, rows);
+        let mut tally = Tally::new(self, log.forms(), rows);
         let has_digest_rules = self.own.has_digest_rules();
         cache.each_entry(|entry| {
             let seen = Seen { objects: 1, bytes: entry.bytes(), ..Seen::default() };
@@ -199,31 +199,38 @@ struct Share {
 
 struct Tally<'a> {
     change: &'a Change<'a>,
+    forms: &'a Forms,
     rows: &'a Rows,
     totals: [Totals; 4],
     /// Hashes of the URLs that were counted, and under which effect: of a million, a few dozen megabytes for as long as
     /// this takes.
     counted: HashSet<u64>,
+    /// The same of rows, where several URLs may look the same.
+    rows_counted: HashSet<u64>,
     hasher: RandomState,
     /// By site.
     shares: BTreeMap<Option<String>, Share>,
     /// The first ones behind where the page begins.
     page: BTreeMap<(String, Effect), Row>,
-    /// URLs before the page.
+    all_rows: u64,
+    /// Those before the page.
     passed: u64,
     undecoded: u64,
 }
 
 impl<'a> Tally<'a> {
-    fn new(change: &'a Change<'a>, rows: &'a Rows) -> Tally<'a> {
+    fn new(change: &'a Change<'a>, forms: &'a Forms, rows: &'a Rows) -> Tally<'a> {
         Tally {
             change,
+            forms,
             rows,
             totals: Default::default(),
             counted: HashSet::new(),
+            rows_counted: HashSet::new(),
             hasher: RandomState::new(),
             shares: BTreeMap::new(),
             page: BTreeMap::new(),
+            all_rows: 0,
             passed: 0,
             undecoded: 0,
         }
@@ -246,22 +253,28 @@ impl<'a> Tally<'a> {
                 share.hosts.extend(has_room.then(|| url.host().to_owned()));
             }
         }
-        match self.rows.is_past(url.canonical(), effect) {
-            true => self.passed += u64::from(is_new),
-            false => self.put(url, effect, site, cause, seen),
+        let url = self.forms.url(url);
+        let is_new_row = match self.forms.shows_queries() {
+            true => is_new,
+            false => self.rows_counted.insert(self.hasher.hash_one((&*url, effect as u8))),
+        };
+        self.all_rows += u64::from(is_new_row);
+        match self.rows.is_past(&url, effect) {
+            true => self.passed += u64::from(is_new_row),
+            false => self.put(&url, effect, site, cause, seen),
         }
     }
 
     /// What has to leave for others stays behind them, so that each row counts all that there is of it.
-    fn put(&mut self, url: &Url, effect: Effect, site: Option<String>, cause: Option<Cause>, seen: Seen) {
+    fn put(&mut self, url: &str, effect: Effect, site: Option<String>, cause: Option<Cause>, seen: Seen) {
         let limit = self.rows.limit.clamp(1, MOST_ROWS);
         let last = self.page.last_key_value().map(|((url, effect), _)| (url.as_str(), *effect));
-        if self.page.len() == limit && last.is_some_and(|last| (url.canonical(), effect) > last) {
+        if self.page.len() == limit && last.is_some_and(|last| (url, effect) > last) {
             return;
         }
         let (rule, from) = cause.map(|cause| (cause.rule, cause.from)).unzip();
-        let row = self.page.entry((url.canonical().to_owned(), effect)).or_insert_with(|| Row {
-            url: url.canonical().to_owned(),
+        let row = self.page.entry((url.to_owned(), effect)).or_insert_with(|| Row {
+            url: url.to_owned(),
             effect,
             site,
             objects: 0,
@@ -282,8 +295,7 @@ impl<'a> Tally<'a> {
 
     fn told(self, recent_since: Option<Timestamp>) -> Affected {
         let [blocked, freed, spared, still_blocked] = self.totals;
-        let rows = (blocked.urls + freed.urls + spared.urls).saturating_sub(self.passed);
-        let left_out = rows.saturating_sub(self.page.len() as u64);
+        let left_out = self.all_rows.saturating_sub(self.passed).saturating_sub(self.page.len() as u64);
         let last = self.page.last_key_value().map(|((url, effect), _)| format!("{url} {}", *effect as u8));
         let of_site = |(site, share): (Option<String>, Share)| OfSite {
             named: false,

@@ -21,7 +21,7 @@ impl Takedown {
         let (is_same, is_anywhere) = (|other: &Url| is_same_as(&name, other), index.kin().merges_more(name.host()));
         let (stored, left_out) = self.cache.stored(&Alike { url: &name, is_same: &is_same, is_anywhere }, now);
         let objects = stored.into_iter().map(|one| Object {
-            url: one.url.canonical().to_owned(),
+            url: self.log.url(&one.url).into_owned(),
             form: one.form.as_str().to_owned(),
             status: one.status.as_u16(),
             length: one.bytes,
