@@ -379,6 +379,7 @@ fn what_is_said_to_one_tells_nothing_of_the_url() {
     origin.on("/avatar", page("Cache-Control", "private, max-age=60"));
     origin.on("/by-cookie", page("Cache-Control", "no-store").field("Vary", "Accept-Encoding, Cookie"));
     origin.on("/login", page("Cache-Control", "no-store"));
+    origin.on("/targeted", page("CDN-Cache-Control", "private"));
     origin.on("/all", page("Cache-Control", "no-store").field("Vary", "Accept-Encoding"));
     let edge = Edge::plain(&origin);
     edge.block(&sha256_hex(&body), "N-1");
@@ -386,6 +387,7 @@ fn what_is_said_to_one_tells_nothing_of_the_url() {
         ("POST", "/echo", ("Content-Length", "0")),
         ("GET", "/avatar", ("Accept", "image/*")),
         ("GET", "/by-cookie", ("Cookie", "a=b")),
+        ("GET", "/targeted", ("Accept", "image/*")),
         ("GET", "/login", ("Authorization", "Basic eDp5")),
     ];
     for (method, target, field) in asks {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use block::Clearance;
 use cache::coding::accept_decodable;
+use cache::policy::directives::ResponseDirectives;
 use cache::{Aim, Force, Forward, KeyRules, Pass, ReplyHead};
 use http::{HeaderMap, Method, StatusCode, header};
 use origin::{Handshake, Reply};
@@ -137,7 +138,6 @@ fn tells_of_url(ask: &Ask, fields: &HeaderMap) -> bool {
 
 /// Whether who asks next may be answered with the same, as far as the origin says.
 pub(super) fn is_for_all(fields: &HeaderMap) -> bool {
-    let is_private = |directive: &str| directive.get(..7).is_some_and(|name| name.eq_ignore_ascii_case("private"));
     let is_by_coding = |name: &str| name.eq_ignore_ascii_case("accept-encoding");
-    !tokens(fields, &header::CACHE_CONTROL).any(is_private) && tokens(fields, &header::VARY).all(is_by_coding)
+    !ResponseDirectives::read(fields).is_private() && tokens(fields, &header::VARY).all(is_by_coding)
 }

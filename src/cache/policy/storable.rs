@@ -69,7 +69,7 @@ pub fn storable(
     } else if directives.no_store {
         return Err(Unstorable::NoStore);
     }
-    if directives.private == Scope::Everything {
+    if directives.is_private() {
         return Err(Unstorable::Private);
     }
     // Section 3.5.

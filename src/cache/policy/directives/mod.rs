@@ -141,6 +141,11 @@ impl ResponseDirectives {
         read
     }
 
+    /// Whether a response is for the one who asked for it, and for nobody after (RFC 9111 section 5.2.2.7).
+    pub fn is_private(&self) -> bool {
+        self.private == Scope::Everything
+    }
+
     /// The fields of a response that are for the one who asked for it, and for nobody after.
     pub fn for_the_asker(&self) -> impl Iterator<Item = &HeaderName> {
         self.no_cache.names().iter().chain(self.private.names())
