@@ -4,11 +4,12 @@ use audit::{ClientForm, QueryForm, Sync};
 use cache::coding::Coding;
 use feeds::OnStale;
 
-use super::errors::{Wrong, nearest, quoted};
+use super::errors::{Wrong, quoted};
 use super::meant::Audit;
 use crate::access_log::Format;
 use crate::sites::UnknownDigest;
 use terms::country::Doubt;
+use terms::nearest;
 use terms::ruling::Disclose;
 use terms::url::{EncodedSlash, PathParams};
 

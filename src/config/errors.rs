@@ -143,18 +143,6 @@ pub(super) fn quoted(text: &str) -> String {
     format!("`{}{dots}`", short.escape_debug().to_string().replace("\\\"", "\"").replace("\\'", "'"))
 }
 
-/// The one of `known` that `text` was probably meant to be.
-pub(super) fn nearest<'k>(text: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
-    let short: String = text.chars().take(64).collect();
-    let allowed = (short.chars().count() / 3).max(1);
-    known
-        .into_iter()
-        .map(|known| (strsim::damerau_levenshtein(&short, known), known))
-        .filter(|(distance, _)| *distance <= allowed)
-        .min()
-        .map(|(_, known)| known)
-}
-
 struct Shown<'f>(&'f Path, &'f [Fault], usize);
 
 impl fmt::Display for Shown<'_> {
@@ -232,14 +220,6 @@ mod tests {
         assert!(told.to_string().contains(&marked), "{told}");
         let at = text.find("s3").unwrap();
         assert!(fault(text, at + 2..at + 6).to_string().contains(" | a = [\"https://h.example/?…\"]; b = c\n"));
-    }
-
-    #[test]
-    fn suggests_only_what_is_near() {
-        assert_eq!(nearest("memry", ["memory", "max_object"]), Some("memory"));
-        assert_eq!(nearest("lisetn", ["listen"]), Some("listen"));
-        assert_eq!(nearest("zebra", ["memory", "max_object"]), None);
-        assert_eq!(nearest(&"x".repeat(100_000), ["memory"]), None);
     }
 
     proptest::proptest! {

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use hooks::{Call, Secrets, Webhook};
 use net::{BadTarget, Target, Trust};
+use terms::nearest;
 
-use super::errors::{Wrong, nearest, quoted};
+use super::errors::{Wrong, quoted};
 use super::judge::Judge;
 use super::reader::At;
 use super::typed;

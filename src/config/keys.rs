@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::errors::{Wrong, nearest, quoted};
+use terms::nearest;
+
+use super::errors::{Wrong, quoted};
 
 /// What a value is, as far as its type says. Tables are named by the path of their keys.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 //! What a request says behind its path's `?`.
 
+use terms::nearest;
+
 use super::super::problem::Problem;
 use super::PAGE;
 
@@ -21,9 +23,8 @@ pub(super) fn takes(query: Option<&str>, known: &[&str]) -> Result<(), Problem> 
 
 fn unknown(name: &str, known: &[&str]) -> String {
     let short: String = name.chars().take(40).collect();
-    let distances = known.iter().map(|known| (strsim::damerau_levenshtein(&short, known), known));
-    let nearest = distances.min().filter(|(distance, _)| *distance <= 2);
-    let meant = nearest.map(|(_, known)| format!("; did you mean {known}?")).unwrap_or_default();
+    let near = nearest(name, known.iter().copied());
+    let meant = near.map(|known| format!("; did you mean {known}?")).unwrap_or_default();
     match known.is_empty() {
         true => format!("{short:?} is unknown: this takes no parameters behind a \"?\""),
         false => format!("{short:?} is no parameter of this, which takes {}{meant}", known.join(", ")),
