@@ -446,6 +446,27 @@ fn a_config_that_names_others_leaves_the_rest_as_it_is() {
 }
 
 /// What is named as a list of hosts, which lies in the folder of the others.
+#[test]
+fn a_feed_is_held_to_the_most_that_it_had_over_a_restart_too() {
+    let mut bench = Bench::new();
+    bench.settings.lists = vec![Listed { name: Some("feed".into()), ..bench.path("a.txt").into() }];
+    bench.write("a.txt", &hosts(100));
+    let mut sources = bench.load();
+    let hint = bench.replace("a.txt", &hosts(60));
+    bench.look(&mut sources, 0, &[hint]);
+    (sources, _) = bench.restart(sources);
+    let hint = bench.replace("a.txt", &hosts(40));
+    let look = bench.look(&mut sources, 0, &[hint]);
+    assert!(matches!(look.changes[..], [Change::Shrunk { from: 100, to: 40, .. }]), "{look:?}");
+    let (mut sources, changes) = bench.restart(sources);
+    assert!(matches!(changes[..], [Change::Shrunk { from: 100, to: 40, .. }]), "{changes:?}");
+    assert_eq!(rules(&sources), [60]);
+    bench.reload(&mut sources, true);
+    let hint = bench.replace("a.txt", &hosts(25));
+    bench.look(&mut sources, 100, &[hint]);
+    assert_eq!(rules(&sources), [25], "an operator accepted less");
+}
+
 fn hosts_file(bench: &Bench, name: &str) -> Listed {
     Listed { path: bench.path(name), name: None, foreign: Some(Arc::new(Foreign::new(Format::Hosts))) }
 }
