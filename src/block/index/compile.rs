@@ -18,6 +18,9 @@ use super::wordings::{Joined, Wordings};
 use crate::pattern::{Pattern, Share};
 use crate::rule::{Attributes, Place, Rule, Subject};
 
+/// Bytes that are copied to be rid of what is spare behind them.
+const WORTH_A_COPY: usize = 1 << 20;
+
 /// Some of the rules of a table, in their order. Parts can be made beside one another.
 #[derive(Default)]
 pub(crate) struct Part {
@@ -173,7 +176,10 @@ impl Compiler {
             (Section::Pages, words(&mut self.bearings.pages.iter().copied())),
         ] {
             all[section as usize] = bytes;
-            all[section as usize].shrink_to_fit();
+            // What is spare of much was never touched, so it is no memory yet; a copy would be.
+            if all[section as usize].len() < WORTH_A_COPY {
+                all[section as usize].shrink_to_fit();
+            }
         }
         let sections = ArcSwap::from_pointee(Sections::Memory(all));
         Table { source, hash, slots, sections, rules, patterns: Patterns::new(&patterns), reach }

@@ -67,7 +67,7 @@ impl Trail {
     /// A host's labels, to which more could be added.
     pub(super) fn of_tree(host: &str) -> Trail {
         let mut trail = Trail::new(HashKey::of_process());
-        host.rsplit('.').for_each(|label| trail.push(label));
+        labels_from_the_last(host).for_each(|(_, label)| trail.push(label));
         trail
     }
 
@@ -81,7 +81,11 @@ impl Trail {
     /// Host and path. The root has no segment, so that it is everybody's ancestor.
     pub(super) fn of_path(host: &str, reading: &Folded) -> Trail {
         let mut trail = Trail::of_host(host);
-        below_root(reading.path()).split('/').skip(1).for_each(|segment| trail.push(segment));
+        let (path, mut end) = (below_root(reading.path()), 0);
+        while let Some(segment) = next_segment(path, end) {
+            trail.push(segment);
+            end += 1 + segment.len();
+        }
         trail
     }
 
@@ -93,7 +97,7 @@ impl Trail {
             self.word(u64::from_le_bytes(*word));
         }
         let end = TEXT_END | rest.len() as u64;
-        self.word(rest.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)) | end << 56);
+        self.word(word_of(rest) | end << 56);
     }
 
     #[inline]
@@ -153,6 +157,18 @@ impl Trail {
     }
 }
 
+/// Up to seven bytes, the first of them lowest.
+#[inline]
+fn word_of(bytes: &[u8]) -> u64 {
+    match (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        // They overlap in what is the same in both.
+        (Some(first), Some(last)) => {
+            u64::from(u32::from_le_bytes(*first)) | u64::from(u32::from_le_bytes(*last)) << (8 * (bytes.len() - 4))
+        }
+        _ => bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    }
+}
+
 /// The hash of a place.
 #[derive(Clone, Copy)]
 pub(super) struct Spot(u128);
@@ -178,6 +194,23 @@ pub(super) fn below_root(path: &str) -> &str {
     if path == "/" { "" } else { path }
 }
 
+/// The segment behind the slash at a byte of a path.
+pub(super) fn next_segment(path: &str, slash: usize) -> Option<&str> {
+    let rest = path.get(slash + 1..)?;
+    rest.get(..rest.bytes().position(|byte| byte == b'/').unwrap_or(rest.len()))
+}
+
+/// The labels of a host from the last to the first, and where each begins.
+pub(super) fn labels_from_the_last(host: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut end = Some(host.len());
+    std::iter::from_fn(move || {
+        let rest = host.get(..end?)?;
+        end = rest.bytes().rposition(|byte| byte == b'.');
+        let start = end.map_or(0, |dot| dot + 1);
+        Some((start, rest.get(start..)?))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::hash::Hasher;
@@ -201,6 +234,16 @@ mod tests {
         hasher.write(&[0; 5]);
         assert_eq!(bytes.len() as u64 + 5, END >> 56);
         assert_eq!(trail.spot().0, hasher.finish128().as_u128());
+    }
+
+    #[test]
+    fn a_word_is_its_bytes_from_the_lowest() {
+        let bytes = [0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77];
+        for count in 0..=bytes.len() {
+            let mut whole = [0; 8];
+            whole[..count].copy_from_slice(&bytes[..count]);
+            assert_eq!(word_of(&bytes[..count]), u64::from_le_bytes(whole), "{count}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use terms::Folded;
 
-use super::key::{HashKey, Key, Spot, Trail, below_root};
+use super::key::{HashKey, Key, Spot, Trail, below_root, labels_from_the_last, next_segment};
 
 /// What kind of rule decides, the strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -139,21 +139,4 @@ pub(super) fn probes<'a>(host: &'a str, reading: &'a Folded, reach: Reach, annou
         end += 1 + segment.len();
     }
     probes
-}
-
-/// The segment behind the slash at a byte of a path.
-fn next_segment(path: &str, slash: usize) -> Option<&str> {
-    let rest = path.get(slash + 1..)?;
-    rest.get(..rest.bytes().position(|byte| byte == b'/').unwrap_or(rest.len()))
-}
-
-/// The labels of a host from the last to the first, and where each begins.
-fn labels_from_the_last(host: &str) -> impl Iterator<Item = (usize, &str)> {
-    let mut end = Some(host.len());
-    std::iter::from_fn(move || {
-        let rest = host.get(..end?)?;
-        end = rest.bytes().rposition(|byte| byte == b'.');
-        let start = end.map_or(0, |dot| dot + 1);
-        Some((start, rest.get(start..)?))
-    })
 }

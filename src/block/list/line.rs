@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use memchr::memchr2;
+
 use super::attributes::{NAMES, Pair, Reading};
 use super::bad_line::{Fault, quoted};
 use super::subject;
@@ -102,8 +104,8 @@ impl<'a> Words<'a> {
             return None;
         }
         let start = self.at;
-        let length = self.text[start..].bytes().position(is_blank).unwrap_or(self.text.len() - start);
-        self.at = start + length;
+        let rest = &self.text.as_bytes()[start..];
+        self.at = start + memchr2(b' ', b'\t', rest).unwrap_or(rest.len());
         Some((start, &self.text[start..self.at]))
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use memchr::memchr;
+use memchr::{memchr, memchr3};
 use terms::url::Spelling;
 use terms::{Digest, UrlError, url};
 
@@ -58,16 +58,18 @@ pub fn place_by(word: &str, spelling: &Spelling) -> Option<Place> {
 }
 
 fn read_subject(text: &str, place: impl Fn(&str) -> Result<Place, UrlError>) -> Result<Subject, Fault> {
-    if let Some(digest) = read_digest(text) {
+    // Of most rules this is known at once, and no name of a digest begins so.
+    let is_url = text.starts_with("https://");
+    if !is_url && let Some(digest) = read_digest(text) {
         return digest.map(Subject::Digest);
     }
     let text = memchr(b'#', text.as_bytes()).map_or(text, |fragment| &text[..fragment]);
-    let host_start = scheme_length(text)?;
-    let host_end = text[host_start..].find(['/', '\\', '?']).map_or(text.len(), |at| host_start + at);
+    let host_start = if is_url { "https://".len() } else { scheme_length(text)? };
+    let host_end = memchr3(b'/', b'\\', b'?', &text.as_bytes()[host_start..]).map_or(text.len(), |at| host_start + at);
     if host_start == 0 && host_end == text.len() {
         return read_host(text);
     }
-    if let Some(at) = text[host_start..host_end].find('*') {
+    if let Some(at) = memchr(b'*', &text.as_bytes()[host_start..host_end]) {
         return Err(Fault::new(host_start + at, star_in_host(&text[host_start..host_end])));
     }
     let place = |text: &str| place(text).map_err(|error| Fault::new(0, unreadable(error)));

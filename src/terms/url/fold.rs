@@ -7,7 +7,7 @@
 
 use super::escapes::{CLASSES, Class};
 use super::spelling::{EncodedSlash, PathParams, Spelled, Spelling};
-use super::{UrlError, path, query};
+use super::{MAX_URL, UrlError, host, path, query};
 
 const SCHEME: &str = "https://";
 
@@ -37,6 +37,19 @@ impl Folded {
             text.push_str(query);
         }
         Folded { text: text.into_boxed_str(), host_end, path_end }
+    }
+
+    /// A URL that an operator wrote in its canonical form, without a query, as most are: one look at its bytes
+    /// instead of all the steps.
+    pub(super) fn as_written(text: &str) -> Option<Folded> {
+        let behind = text.strip_prefix(SCHEME).filter(|_| text.len() <= MAX_URL)?;
+        let (host, path) = behind.split_at(behind.bytes().position(|byte| byte == b'/')?);
+        let is_canonical = host::is_plain(host) && !host.ends_with('.') && path::is_plain(path);
+        is_canonical.then(|| Folded {
+            text: text.into(),
+            host_end: (SCHEME.len() + host.len()) as u32,
+            path_end: text.len() as u32,
+        })
     }
 
     /// The same path and query under another host, which is canonical.

@@ -64,19 +64,20 @@ fn canonical(text: &str) -> Result<String, UrlError> {
 }
 
 /// Whether a name is its own canonical form, as nearly every one that is asked for is: lower-case labels,
-/// none of which could be an A-label.
-fn is_plain(name: &str) -> bool {
-    let mut label = 0;
+/// none of which could be an A-label, since all of these have two hyphens in a row.
+pub(super) fn is_plain(name: &str) -> bool {
+    let (mut label, mut before) = (0, b'.');
     for byte in name.bytes() {
         match byte {
             b'.' if label > 0 => label = 0,
             b'a'..=b'z' | b'0'..=b'9' | b'_' => label += 1,
-            b'-' if label > 0 && label < MAX_LABEL => label += 1,
+            b'-' if label > 0 && label < MAX_LABEL && before != b'-' => label += 1,
             _ => return false,
         }
         if label > MAX_LABEL {
             return false;
         }
+        before = byte;
     }
-    name.len() <= MAX_NAME && !name.is_empty() && !name.contains("xn--")
+    name.len() <= MAX_NAME && !name.is_empty()
 }

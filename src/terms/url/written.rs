@@ -31,6 +31,13 @@ impl Written {
 
 /// As [`super::Url::parse`], for those who need its readings alone: the usual one first.
 pub fn readings(text: &str) -> Result<Box<[Folded]>, UrlError> {
+    match Folded::as_written(text) {
+        Some(folded) => Ok(Box::new([folded])),
+        None => readings_of_any(text),
+    }
+}
+
+fn readings_of_any(text: &str) -> Result<Box<[Folded]>, UrlError> {
     let Written { host, target, .. } = Written::read(text)?;
     let (folded, others) = fold::fold(host.trim_end_matches('.'), target.as_str())?;
     Ok(std::iter::once(folded).chain(others).collect())
@@ -69,4 +76,74 @@ pub(super) fn split_scheme(text: &str) -> Result<(Scheme, &str), UrlError> {
         return Err(UrlError::Scheme);
     }
     Ok((Scheme::Https, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Texts near those that are their own canonical form.
+    fn text() -> impl Strategy<Value = String> {
+        let scheme =
+            prop::sample::select(vec!["https://", "https://", "https://", "HTTPS://", "http://", "https:/", ""]);
+        let piece = prop::sample::select(vec![
+            "a",
+            "photos.example",
+            ".",
+            "..",
+            "/",
+            "/",
+            "//",
+            "x-1",
+            "-",
+            "xn--",
+            "_",
+            "A",
+            "%41",
+            "%2F",
+            ";v=1",
+            "?a=1",
+            "?",
+            "#f",
+            "@",
+            ":",
+            ":80",
+            "\\",
+            "*",
+            "é",
+            " ",
+            "\u{1}",
+            "&=+",
+            "\"",
+            "~!$'(),",
+            "[::1]",
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+        ]);
+        (scheme, prop::collection::vec(piece, 0..10))
+            .prop_map(|(scheme, pieces)| format!("{scheme}{}", pieces.concat()))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+        #[test]
+        fn what_is_taken_as_written_is_read_the_same_by_all_steps(text in text()) {
+            if let Some(folded) = Folded::as_written(&text) {
+                prop_assert_eq!(readings_of_any(&text), Ok(Box::from([folded])));
+            }
+        }
+    }
+
+    #[test]
+    fn canonical_urls_are_taken_as_they_are_written() {
+        for text in ["https://h.example/", "https://w1.cdn.example.org/a/b-c/img_1.jpg", "https://h/a:b@c/=&+"] {
+            assert_eq!(Folded::as_written(text).as_ref().map(Folded::as_str), Some(text));
+        }
+        let long = format!("https://h.example/{}", "a".repeat(MAX_URL));
+        for text in ["https://h.example", "https://h.example./a", "https://h.example/a?b", "https://H.example/a", &long]
+        {
+            assert_eq!(Folded::as_written(text), None, "{text:.40}");
+        }
+    }
 }
