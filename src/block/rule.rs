@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use smallvec::{SmallVec, smallvec};
 use terms::ruling::Disclose;
 use terms::url::{Parameters, Spelling};
 use terms::{BlockStatus, Countries, Digest, Folded, Timestamp, Url, UrlError, url};
@@ -43,18 +44,27 @@ pub enum Subject {
 /// The place that a URL names, in each of its readings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    readings: Box<[Folded]>,
+    readings: SmallVec<[Folded; 1]>,
 }
 
 impl Place {
     /// As [`Url::parse`] reads it.
     pub fn read(text: &str) -> Result<Place, UrlError> {
-        url::readings(text).map(|readings| Place { readings })
+        url::readings(text).map(Place::of)
+    }
+
+    /// That of a URL which is its own canonical form, and has no query.
+    pub(crate) fn as_written(text: &str) -> Option<Place> {
+        Folded::as_written(text).map(|folded| Place { readings: smallvec![folded] })
+    }
+
+    fn of(readings: Box<[Folded]>) -> Place {
+        Place { readings: readings.into_vec().into() }
     }
 
     /// The same as a site's spelling has it.
     pub(crate) fn read_by(text: &str, spelling: &Spelling) -> Result<Place, UrlError> {
-        url::readings_by(text, spelling).map(|readings| Place { readings })
+        url::readings_by(text, spelling).map(Place::of)
     }
 
     /// The usual reading first. They differ in their paths alone.

@@ -39,8 +39,9 @@ const STATUSES: [BlockStatus; 4] =
 const DISCLOSES: [Disclose; 3] = [Disclose::None, Disclose::Id, Disclose::Full];
 
 /// What is remembered of bearings and texts, to hold those that are alike once: beyond it the same may
-/// be held again, and nothing else changes.
-const REMEMBERED: usize = 1 << 20;
+/// be held again, and nothing else changes. So few that they stay in the processor's caches; the rules of one
+/// notice stand together.
+const REMEMBERED: usize = 1 << 16;
 
 /// What a rule has beside its subject and its attributes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

@@ -255,10 +255,10 @@ impl Keys {
     fn settle_pairs(&mut self) {
         let (by_pair, keys) = (std::mem::take(&mut self.by_pair), std::mem::take(&mut self.pair_keys));
         let has_choice = by_pair.iter().any(|one| one.keys.len() > 1);
-        let uses = Uses::of(if has_choice { &keys } else { &[] });
+        let uses = uses(if has_choice { &keys } else { &[] });
         for one in by_pair {
-            if let Some(rarest) = keys[one.keys].iter().min_by_key(|key| uses.count(**key)) {
-                self.post(*rarest, one.rule);
+            if let Some(rarest) = one.keys.min_by_key(|at| uses.get(*at)) {
+                self.post(keys[rarest], one.rule);
             }
         }
     }
@@ -269,22 +269,16 @@ impl Keys {
     }
 }
 
-/// How often each of many keys is used.
-struct Uses {
-    sorted: Vec<Key>,
-}
-
-impl Uses {
-    fn of(keys: &[Key]) -> Uses {
-        let mut sorted = keys.to_vec();
-        sorted.sort_unstable();
-        Uses { sorted }
+/// For each of some keys how often it stands among them. None is told of those behind the first four thousand
+/// million, whose places have no room beside a key.
+fn uses(keys: &[Key]) -> Vec<u32> {
+    let mut sorted: Vec<u128> = keys.iter().zip(0..=u32::MAX).map(|(key, at)| key | u128::from(at)).collect();
+    sorted.sort_unstable();
+    let mut uses = vec![0; sorted.len()];
+    for alike in sorted.chunk_by(|one, other| one >> 32 == other >> 32) {
+        alike.iter().for_each(|one| uses[*one as u32 as usize] = alike.len() as u32);
     }
-
-    fn count(&self, key: Key) -> usize {
-        let from = self.sorted.partition_point(|one| *one < key);
-        self.sorted[from..].partition_point(|one| *one == key)
-    }
+    uses
 }
 
 /// An instant of a section.

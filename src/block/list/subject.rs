@@ -13,6 +13,24 @@ use crate::rule::{Place, Subject};
 /// Reads a rule's own word, which begins at the byte `start` of its line; says too whether it is an
 /// exception.
 pub(super) fn read(word: &str, start: usize) -> Result<(Subject, bool), Fault> {
+    match as_written(word) {
+        Some(subject) => Ok((subject, false)),
+        None => read_any(word, start),
+    }
+}
+
+/// Most rules are a URL in its canonical form, or one with `/*` behind it: nothing of what any word could be need be
+/// looked for in them.
+fn as_written(word: &str) -> Option<Subject> {
+    let (url, subject): (&str, fn(Place) -> Subject) = match word.strip_suffix("/*") {
+        Some(top) => (top, Subject::Prefix),
+        None => (word, Subject::Url),
+    };
+    let place = Place::as_written(url).filter(|_| memchr(b'*', url.as_bytes()).is_none())?;
+    Some(subject(place))
+}
+
+fn read_any(word: &str, start: usize) -> Result<(Subject, bool), Fault> {
     // Nearly every word is of these alone.
     let is_seen = word.bytes().all(|byte| byte.is_ascii_graphic());
     if !is_seen && let Some((at, odd)) = word.char_indices().find(|(_, character)| is_unseen(*character)) {
@@ -58,13 +76,11 @@ pub fn place_by(word: &str, spelling: &Spelling) -> Option<Place> {
 }
 
 fn read_subject(text: &str, place: impl Fn(&str) -> Result<Place, UrlError>) -> Result<Subject, Fault> {
-    // Of most rules this is known at once, and no name of a digest begins so.
-    let is_url = text.starts_with("https://");
-    if !is_url && let Some(digest) = read_digest(text) {
+    if let Some(digest) = read_digest(text) {
         return digest.map(Subject::Digest);
     }
     let text = memchr(b'#', text.as_bytes()).map_or(text, |fragment| &text[..fragment]);
-    let host_start = if is_url { "https://".len() } else { scheme_length(text)? };
+    let host_start = scheme_length(text)?;
     let host_end = memchr3(b'/', b'\\', b'?', &text.as_bytes()[host_start..]).map_or(text.len(), |at| host_start + at);
     if host_start == 0 && host_end == text.len() {
         return read_host(text);
@@ -176,5 +192,51 @@ fn read_digest(text: &str) -> Option<Result<Digest, Fault>> {
             Some(Err(Fault::new(0, "digests are SHA-256; write sha256: and 64 hexadecimal digits")))
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Words near those that are taken as they are written.
+    fn word() -> impl Strategy<Value = String> {
+        let start = prop::sample::select(vec![
+            "https://h",
+            "https://h",
+            "https://photos.example",
+            "!https://h",
+            "http://h",
+            "h",
+        ]);
+        let piece = prop::sample::select(vec![
+            "/", "/", "a", "*", ".", "..", "?", "#", "~", "!", "%2A", "\u{200b}", "-1", "@", ":",
+        ]);
+        let end = prop::sample::select(vec!["", "/*", "/*", "*", "/"]);
+        (start, prop::collection::vec(piece, 0..8), end)
+            .prop_map(|(start, pieces, end)| format!("{start}{}{end}", pieces.concat()))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+        #[test]
+        fn what_is_taken_as_written_is_what_any_word_is_read_as(word in word()) {
+            if let Some(subject) = as_written(&word) {
+                let read = read_any(&word, 0).map_err(|fault| TestCaseError::fail(format!("{word}: {fault:?}")))?;
+                prop_assert_eq!((subject, false), read);
+            }
+        }
+    }
+
+    #[test]
+    fn urls_and_what_is_below_them_are_taken_as_written() {
+        assert!(matches!(as_written("https://h.example/a/b.jpg"), Some(Subject::Url(_))));
+        assert!(matches!(as_written("https://h.example/a/*"), Some(Subject::Prefix(_))));
+        for word in ["https://h.example/*/a", "https://h.example/a*", "https://h.example/*", "h.example", "*.h.example"]
+        {
+            assert!(as_written(word).is_none(), "{word}");
+        }
     }
 }

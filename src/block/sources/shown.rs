@@ -5,6 +5,8 @@ use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::thread::Builder;
 use std::time::Duration;
 
 use rustix::fs::OFlags;
@@ -14,6 +16,13 @@ use super::error::{Problem, SourceError};
 
 /// A list is read whole; ten million rules take about a quarter of this.
 const MAX_BYTES: u64 = 2 << 30;
+
+/// Bytes of a file from which on they are hashed beside the reading.
+const WORTH_A_THREAD: u64 = 8 << 20;
+
+/// Bytes that are read, and then hashed, at once; and how many such pieces may wait.
+const PIECE: usize = 1 << 20;
+const QUEUED: usize = 4;
 
 /// Clocks of file systems tick coarsely: a file touched less than this ago may change once more
 /// without its stamp telling.
@@ -148,14 +157,60 @@ pub(crate) fn try_read(path: &Path, limit: u64) -> io::Result<Shown> {
         return Ok(Shown::Unreadable(SourceError::new(path, Problem::Odd)));
     }
     let before = Stamp::of(&facts);
-    let mut bytes = Vec::with_capacity(usize::try_from(before.size.min(limit)).unwrap_or(0));
-    (&mut file).take(limit + 1).read_to_end(&mut bytes)?;
+    let (mut bytes, mut hasher) = match before.size.min(limit) {
+        size @ WORTH_A_THREAD.. => read_and_hash(&mut file, usize::try_from(size).unwrap_or(0))?,
+        size => (Vec::with_capacity(size as usize), Hasher::new()),
+    };
+    let known = bytes.len();
+    (&mut file).take(limit + 1 - known as u64).read_to_end(&mut bytes)?;
+    hasher.update(&bytes[known..]);
     if bytes.len() as u64 > limit {
         return Ok(Shown::Unreadable(SourceError::new(path, Problem::TooLarge { limit })));
     }
     let stamp = Stamp::of(&file.metadata()?);
     let steady = stamp == before && stamp.size == bytes.len() as u64;
-    Ok(Shown::Content(Content { stamp, hash: Digest::of(&bytes), bytes, steady }))
+    Ok(Shown::Content(Content { stamp, hash: hasher.finish(), bytes, steady }))
+}
+
+/// The first bytes of a file, as many as there are up to `size`. A thread hashes what was read while more is.
+fn read_and_hash(file: &mut File, size: usize) -> io::Result<(Vec<u8>, Hasher)> {
+    let mut bytes = vec![0; size];
+    let mut count = 0;
+    let hasher: io::Result<Hasher> = std::thread::scope(|scope| {
+        let (read, pieces) = sync_channel::<&[u8]>(QUEUED);
+        let hash = |mut hasher: Hasher, piece: &[u8]| {
+            hasher.update(piece);
+            hasher
+        };
+        let hashing = Builder::new().name("list-hash".to_owned());
+        let hashing = hashing.spawn_scoped(scope, move || pieces.into_iter().fold(Hasher::new(), hash))?;
+        for piece in bytes.chunks_mut(PIECE) {
+            let filled = fill(file, piece)?;
+            count += filled;
+            let (filled, empty) = piece.split_at(filled);
+            if read.send(filled).is_err() || !empty.is_empty() {
+                break;
+            }
+        }
+        drop(read);
+        hashing.join().map_err(|_| io::Error::other("the thread that hashes it ended"))
+    });
+    bytes.truncate(count);
+    Ok((bytes, hasher?))
+}
+
+/// Reads until `piece` is full or the file ends.
+fn fill(file: &mut File, piece: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < piece.len() {
+        match file.read(&mut piece[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
 }
 
 /// Whether an error says that nothing stands under a path (a link into nothing included).
@@ -173,6 +228,20 @@ mod tests {
         std::os::unix::fs::symlink("nowhere", folder.path().join("link")).unwrap();
         for name in ["no", "link", "no/further", "."] {
             assert_eq!(read(&folder.path().join(name)).mark(), Mark::Absent, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_hashed_beside_the_reading_is_read_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("list.txt");
+        let bytes: Vec<u8> = (0..3 * PIECE as u32 + 77).map(|at| (at % 251) as u8).collect();
+        std::fs::write(&path, &bytes).unwrap();
+        // The file may have been longer, or shorter, when its size was asked for.
+        for size in [bytes.len(), bytes.len() - 100, 2 * PIECE, bytes.len() + 100, bytes.len() + 2 * PIECE] {
+            let (read, hasher) = read_and_hash(&mut File::open(&path).unwrap(), size).unwrap();
+            let expected = &bytes[..size.min(bytes.len())];
+            assert_eq!((read.len(), hasher.finish()), (expected.len(), Digest::of(expected)), "{size}");
         }
     }
 

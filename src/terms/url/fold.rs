@@ -39,9 +39,9 @@ impl Folded {
         Folded { text: text.into_boxed_str(), host_end, path_end }
     }
 
-    /// A URL that an operator wrote in its canonical form, without a query, as most are: one look at its bytes
-    /// instead of all the steps.
-    pub(super) fn as_written(text: &str) -> Option<Folded> {
+    /// The one reading of a URL that an operator wrote in its canonical form, without a query, as most are: one look
+    /// at its bytes instead of all the steps. `None` says nothing of the URL.
+    pub fn as_written(text: &str) -> Option<Folded> {
         let behind = text.strip_prefix(SCHEME).filter(|_| text.len() <= MAX_URL)?;
         let (host, path) = behind.split_at(behind.bytes().position(|byte| byte == b'/')?);
         let is_canonical = host::is_plain(host) && !host.ends_with('.') && path::is_plain(path);

@@ -63,21 +63,41 @@ fn canonical(text: &str) -> Result<String, UrlError> {
     if fits { Ok(name) } else { Err(UrlError::BadHost) }
 }
 
-/// Whether a name is its own canonical form, as nearly every one that is asked for is: lower-case labels,
-/// none of which could be an A-label, since all of these have two hyphens in a row.
+/// Whether a name is its own canonical form, as nearly every one that is asked for is: lower-case labels, none of which
+/// could be an A-label, since all of these have two hyphens in a row. Without a branch that depends on a byte.
 pub(super) fn is_plain(name: &str) -> bool {
-    let (mut label, mut before) = (0, b'.');
+    let (mut is_plain, mut before, mut label) = (true, Place::Dot, 0);
     for byte in name.bytes() {
-        match byte {
-            b'.' if label > 0 => label = 0,
-            b'a'..=b'z' | b'0'..=b'9' | b'_' => label += 1,
-            b'-' if label > 0 && label < MAX_LABEL && before != b'-' => label += 1,
-            _ => return false,
-        }
-        if label > MAX_LABEL {
-            return false;
-        }
-        before = byte;
+        let place = PLACES[usize::from(byte)];
+        is_plain &= place != Place::Unfit && (place < Place::Hyphen || before < Place::Hyphen);
+        label = if place == Place::Dot { 0 } else { label + 1 };
+        is_plain &= label <= MAX_LABEL;
+        before = place;
     }
-    name.len() <= MAX_NAME && !name.is_empty()
+    is_plain && (1..=MAX_NAME).contains(&name.len())
 }
+
+/// Where a byte may stand in a plain name.
+#[derive(Clone, Copy, PartialEq, PartialOrd)]
+enum Place {
+    Unfit,
+    Within,
+    /// Behind what stands within a label alone, as the dot.
+    Hyphen,
+    Dot,
+}
+
+const PLACES: [Place; 256] = {
+    let mut places = [Place::Unfit; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        places[byte] = match byte as u8 {
+            b'a'..=b'z' | b'0'..=b'9' | b'_' => Place::Within,
+            b'-' => Place::Hyphen,
+            b'.' => Place::Dot,
+            _ => Place::Unfit,
+        };
+        byte += 1;
+    }
+    places
+};

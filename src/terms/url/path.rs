@@ -4,24 +4,44 @@ use super::UrlError;
 use super::escapes::{CLASSES, Class, escape, push_escaped};
 use super::spelling::{EncodedSlash, PathParams, Spelling};
 
-/// Whether a path is its own canonical form, as nearly every path is.
+/// Whether a path is its own canonical form, as nearly every path is. Without a branch that depends on a byte, since
+/// each URL of a list and each request's comes through here.
 pub(super) fn is_plain(path: &str) -> bool {
     let bytes = path.as_bytes();
-    let mut before = 0;
-    for (at, &byte) in bytes.iter().enumerate() {
-        let plain = match byte {
-            b'/' => before != b'/' && (at + 1 < bytes.len() || at == 0),
-            b'.' => before != b'/',
-            b'=' | b'+' | b'&' => true,
-            _ => CLASSES[usize::from(byte)] == Class::Plain,
-        };
-        if !plain {
-            return false;
-        }
-        before = byte;
+    let (mut is_plain, mut before) = (true, Place::Within);
+    for &byte in bytes {
+        let place = PLACES[usize::from(byte)];
+        is_plain &= place != Place::Unfit && (place < Place::Dot || before != Place::Slash);
+        before = place;
     }
-    bytes.first() == Some(&b'/')
+    is_plain && bytes.first() == Some(&b'/') && (before != Place::Slash || bytes.len() == 1)
 }
+
+/// Where a byte may stand in a plain path.
+#[derive(Clone, Copy, PartialEq, PartialOrd)]
+enum Place {
+    Unfit,
+    Within,
+    /// Not right behind a slash, as the slash itself.
+    Dot,
+    Slash,
+}
+
+const PLACES: [Place; 256] = {
+    let mut places = [Place::Unfit; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        places[byte] = match byte as u8 {
+            b'/' => Place::Slash,
+            b'.' => Place::Dot,
+            b'=' | b'+' | b'&' => Place::Within,
+            _ if matches!(CLASSES[byte], Class::Plain) => Place::Within,
+            _ => Place::Unfit,
+        };
+        byte += 1;
+    }
+    places
+};
 
 /// The canonical path, and others that it could be read as, which are few and differ from it.
 pub(super) fn readings(path: &str, spelling: &Spelling) -> Result<(String, Vec<String>), UrlError> {
