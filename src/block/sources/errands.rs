@@ -3,6 +3,7 @@
 //! They are written by a thread of its own, so that a disk that stalls holds up no look at the lists.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -35,6 +36,8 @@ pub(super) enum Errand {
     Keep(Copy, Vec<u8>, Arc<Table>),
     /// The table of a copy that is kept.
     KeepTable(Copy, Arc<Table>),
+    /// What is told of a copy that is kept.
+    KeepFacts(Copy),
     Remove,
 }
 
@@ -46,6 +49,17 @@ impl Errands {
     /// Takes the place of what was meant for this list before.
     pub(super) fn add(&self, file: PathBuf, errand: Errand) {
         self.waiting.lock().errands.insert(file, errand);
+    }
+
+    /// As [`Errands::add`], where nothing is meant for this list that is still to be done. Whether it was added.
+    pub(super) fn add_if_none_waits(&self, file: PathBuf, errand: Errand) -> bool {
+        match self.waiting.lock().errands.entry(file) {
+            Entry::Vacant(place) => {
+                place.insert(errand);
+                true
+            }
+            Entry::Occupied(_) => false,
+        }
     }
 
     /// The changes that they are for are in force, and are being told of.
@@ -81,6 +95,9 @@ impl Errands {
             }
             Errand::KeepTable(copy, table) => {
                 self.kept.put_image(&copy, &table).map_err(|error| (error, Box::new(Errand::KeepTable(copy, table))))
+            }
+            Errand::KeepFacts(copy) => {
+                self.kept.put_facts(&copy).map_err(|error| (error, Box::new(Errand::KeepFacts(copy))))
             }
             Errand::Remove => self.kept.remove(file).map_err(|error| (error, Box::new(Errand::Remove))),
         }
@@ -165,7 +182,7 @@ mod tests {
             most: Most { rules: 1, until: Timestamp::from_secs(1) },
         };
         let table = Table::compile(Source::File("/lists/a.txt".into()), Vec::new(), former.hash);
-        Errand::Keep(Copy::new(&PathBuf::from("/lists/a.txt").into(), &former), bytes.to_vec(), Arc::new(table))
+        Errand::Keep(Copy::new(&PathBuf::from("/lists/a.txt").into(), &former, None), bytes.to_vec(), Arc::new(table))
     }
 
     fn kept(errands: &Errands) -> Vec<Vec<u8>> {

@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use terms::{Digest, Timestamp};
 
 use super::error::{Problem, SourceError};
+use super::shown::Stamp;
 use super::verdict::{Former, Most};
 use crate::index::{self, Source, Table};
 use crate::settings::Listed;
@@ -48,10 +49,13 @@ pub(super) struct Copy {
     /// Where it had more rules of late.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub most: Option<Most>,
+    /// Under which the list is known to show the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stamp: Option<Stamp>,
 }
 
 impl Copy {
-    pub fn new(listed: &Listed, former: &Former) -> Copy {
+    pub fn new(listed: &Listed, former: &Former, stamp: Option<Stamp>) -> Copy {
         let Former { hash, read_as, rules, size, taken_at, most } = *former;
         Copy {
             file: listed.path.clone(),
@@ -62,6 +66,7 @@ impl Copy {
             size,
             taken_at,
             most: Some(most).filter(|most| most.rules > rules),
+            stamp,
         }
     }
 
@@ -129,6 +134,14 @@ impl Kept {
         durable::write(&path, bytes)?;
         durable::write(&self.facts_path(&copy.file), &serde_json::to_vec(copy)?)?;
         self.remove_but(&copy.file, &[&path])
+    }
+
+    /// Keeps what is told of a copy that is kept.
+    pub fn put_facts(&self, copy: &Copy) -> io::Result<()> {
+        match self.has_bytes(copy) {
+            true => durable::write(&self.facts_path(&copy.file), &serde_json::to_vec(copy)?),
+            false => Ok(()),
+        }
     }
 
     /// Keeps the table of a copy that is kept, and has it rest on the image.
@@ -237,7 +250,7 @@ mod tests {
         let taken_at = Timestamp::from_secs(1);
         let most = Most { rules: 1, until: taken_at };
         let former = Former { hash, read_as: None, rules: 1, size, taken_at, most };
-        Copy::new(&PathBuf::from("/lists/a.txt").into(), &former)
+        Copy::new(&PathBuf::from("/lists/a.txt").into(), &former, None)
     }
 
     #[test]

@@ -10,7 +10,7 @@ use terms::Timestamp;
 use super::compile::{Compiled, compile};
 use super::errands::{Errand, Errands};
 use super::kept::{Copy, Kept};
-use super::shown::{Content, Mark, Shown, hash, read};
+use super::shown::{Content, Mark, Shown, hash, read, stamp};
 use super::source::Trouble;
 use super::survey::{Survey, survey_listed};
 use super::verdict::{Verdict, Word, judge};
@@ -106,19 +106,25 @@ impl Sources {
         self.start_with_copy(rank, copy, image, trouble).map(Some)
     }
 
-    /// Puts the kept table of a list in force, if that is what the list still holds. The one is read while the
-    /// other is.
+    /// Puts the kept table of a list in force, if that is what the list still holds: by its stamp, where it is known
+    /// under which it does, and the first look reads it; by its hash elsewhere, which is taken while the table is
+    /// read.
     fn start_with_image(&mut self, rank: &Rank, copy: Option<&Copy>, wall: Timestamp) -> Started {
         let allowed = self.allowed_beside(rank);
         let (Some(source), Some(copy)) = (self.sources.get_mut(rank), copy) else { return Started::Not(None) };
         if self.errands.kept.lacks_image(copy) || !self.errands.kept.has_bytes(copy) {
             return Started::Not(None);
         }
-        let (image, seen) = std::thread::scope(|scope| {
-            let image = std::thread::Builder::new().spawn_scoped(scope, || self.errands.kept.image(copy));
-            let seen = hash(&source.listed.path);
-            (image.ok().and_then(|image| image.join().ok()).flatten(), seen)
-        });
+        source.kept_stamp = copy.stamp;
+        let is_proven = copy.stamp.filter(|kept| stamp(&source.listed.path) == Some(*kept));
+        let (image, seen) = match is_proven {
+            Some(stamp) => (self.errands.kept.image(copy), Some((stamp, copy.hash))),
+            None => std::thread::scope(|scope| {
+                let image = std::thread::Builder::new().spawn_scoped(scope, || self.errands.kept.image(copy));
+                let seen = hash(&source.listed.path);
+                (image.ok().and_then(|image| image.join().ok()).flatten(), seen)
+            }),
+        };
         let is_read_alike = copy.read_as == source.listed.foreign().map(Foreign::mark);
         let is_allowed = |table: &Table| {
             let says_more = !allowed.geo && table.first_of_countries().is_some();
@@ -127,7 +133,10 @@ impl Sources {
         let image = image.filter(|table| is_read_alike && is_allowed(table));
         match (image, seen) {
             (Some(table), Some((stamp, digest))) if digest == copy.hash => {
-                source.note_mark(Mark::Content(digest), Some(stamp), wall);
+                match is_proven {
+                    Some(_) => source.note_unread(Mark::Content(digest), stamp),
+                    None => source.note_mark(Mark::Content(digest), Some(stamp), wall),
+                }
                 source.put_in_force(of_image(table), copy.former());
                 Started::InForce
             }
@@ -165,7 +174,8 @@ impl Sources {
         let Compiled { table, unread } = compiled.clone();
         source.put_in_force(compiled, former);
         let is_new = before.is_none_or(|before| (before.hash, before.read_as) != (former.hash, former.read_as));
-        let copy_now = Copy::new(&listed, &former);
+        source.kept_stamp = source.proof();
+        let copy_now = Copy::new(&listed, &former, source.kept_stamp);
         let errand = match copy {
             Some(copy) if !is_new && self.errands.kept.has_bytes(copy) => Errand::KeepTable(copy_now, table),
             _ => Errand::Keep(copy_now, content.bytes, table),

@@ -109,12 +109,12 @@ impl Sources {
             }
             source.trail = Trail::of(&source.listed.path);
             match source.look(hints, occasion) {
-                Seen::Nothing => {}
+                Seen::Nothing => self.keep_proof(&rank),
                 Seen::Unsettled(left) => look.again_in(left),
                 Seen::Settled(shown, evidence) => look.changes.extend(self.settle(&rank, shown, evidence, wall)),
             }
         }
-        if self.sources.values().any(Source::is_fresh) {
+        if self.sources.values().any(Source::is_unproven) {
             look.again_in(SECOND_LOOK);
         }
         self.publish();
@@ -185,6 +185,19 @@ impl Sources {
         }
     }
 
+    /// Has the next start know under which stamp a list shows what is in force, so that it need not read it first.
+    fn keep_proof(&mut self, rank: &Rank) {
+        let Some(source) = self.sources.get_mut(rank) else { return };
+        let (Some(proof), Some(former)) = (source.proof(), source.former()) else { return };
+        if source.kept_stamp == Some(proof) {
+            return;
+        }
+        let errand = Errand::KeepFacts(Copy::new(&source.listed, former, Some(proof)));
+        if self.errands.add_if_none_waits(source.listed.path.clone(), errand) {
+            source.kept_stamp = Some(proof);
+        }
+    }
+
     /// What is taken of the patterns that there may be, but for those of one list and of those that leave:
     /// by the others in force, and by the live edits. What lists may say.
     fn allowed_beside(&self, rank: &Rank) -> Allowed {
@@ -206,8 +219,10 @@ impl Sources {
                 let former = former.behind(source.former(), word);
                 source.put_in_force(compiled, former);
                 source.trouble = None;
+                source.kept_stamp = source.proof();
                 let (path, file) = (source.listed.path.clone(), source.listed.shown());
-                self.errands.add(path, Errand::Keep(Copy::new(&source.listed, &former), content.bytes, table));
+                let copy = Copy::new(&source.listed, &former, source.kept_stamp);
+                self.errands.add(path, Errand::Keep(copy, content.bytes, table));
                 Some(Change::Applied { file, hash: former.hash, rules: former.rules, before, unread })
             }
         }

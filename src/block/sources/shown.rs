@@ -10,6 +10,7 @@ use std::thread::Builder;
 use std::time::Duration;
 
 use rustix::fs::OFlags;
+use serde::{Deserialize, Serialize};
 use terms::{Digest, Hasher, Timestamp};
 
 use super::error::{Problem, SourceError};
@@ -29,7 +30,7 @@ const QUEUED: usize = 4;
 const FRESH: Duration = Duration::from_secs(2);
 
 /// What tells, without reading, that a file is another or was written to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Stamp {
     /// Device and inode.
     pub file: (u64, u64),

@@ -9,7 +9,7 @@ use terms::Timestamp;
 
 use super::compile::Compiled;
 use super::error::SourceError;
-use super::shown::{Content, Mark, Shown, Stamp, read, stamp};
+use super::shown::{Content, Mark, Shown, Stamp, hash, read, stamp};
 use super::verdict::Former;
 use crate::settings::Listed;
 
@@ -24,6 +24,8 @@ pub(super) struct Source {
     pub judged: Option<Judged>,
     /// A state that was seen, since when, and that is not yet sure to last.
     waiting: Option<(Mark, Instant)>,
+    /// What its copy tells of the file, for the next start.
+    pub kept_stamp: Option<Stamp>,
     pub trail: Trail,
 }
 
@@ -70,8 +72,8 @@ impl fmt::Display for Trouble {
 pub(super) struct Judged {
     mark: Mark,
     stamp: Option<Stamp>,
-    /// The file was so new that its stamp proves nothing.
-    is_fresh: bool,
+    /// Its stamp proves nothing: the file was so new, or was not read since the start.
+    is_unproven: bool,
 }
 
 /// What a look at one file came to.
@@ -95,12 +97,13 @@ pub(super) struct Occasion {
 impl Source {
     pub fn new(listed: Listed) -> Source {
         let trail = Trail::of(&listed.path);
-        Source { listed, in_force: None, trouble: None, judged: None, waiting: None, trail }
+        Source { listed, in_force: None, trouble: None, judged: None, waiting: None, kept_stamp: None, trail }
     }
 
     pub fn look(&mut self, hints: &[Hint], occasion: Occasion) -> Seen {
         let is_hinted = self.trail.evidence(hints) != Evidence::None;
-        if !is_hinted && self.waiting.is_none() && self.is_as_judged(occasion.is_full) {
+        let is_quiet = !is_hinted && self.waiting.is_none();
+        if is_quiet && (self.is_as_judged(occasion.is_full) || self.is_as_judged_by_hash(occasion.wall)) {
             return Seen::Nothing;
         }
         let shown = read(&self.listed.path);
@@ -111,8 +114,21 @@ impl Source {
     fn is_as_judged(&self, is_full: bool) -> bool {
         let Some(judged) = &self.judged else { return false };
         let (Mark::Content(_), Some(before)) = (judged.mark, judged.stamp) else { return false };
-        let is_doubtful = judged.is_fresh || (is_full && before.size <= SMALL);
+        let is_doubtful = judged.is_unproven || (is_full && before.size <= SMALL);
         !is_doubtful && stamp(&self.listed.path) == Some(before)
+    }
+
+    /// Whether a large file whose stamp proves nothing shows what was judged; it is not held in memory for that.
+    fn is_as_judged_by_hash(&mut self, wall: Timestamp) -> bool {
+        let Some(Judged { mark, stamp: Some(before), is_unproven: true }) = self.judged else { return false };
+        if before.size <= SMALL {
+            return false;
+        }
+        let seen = hash(&self.listed.path).filter(|(_, digest)| mark == Mark::Content(*digest));
+        if let Some((stamp, _)) = seen {
+            self.note_mark(mark, Some(stamp), wall);
+        }
+        seen.is_some()
     }
 
     /// A save is never taken half: what is shown has settled if it came in one step, if its writer
@@ -173,9 +189,14 @@ impl Source {
     }
 
     pub fn note_mark(&mut self, mark: Mark, stamp: Option<Stamp>, wall: Timestamp) {
-        let is_fresh = stamp.is_some_and(|stamp| stamp.is_fresh(wall));
-        self.judged = Some(Judged { mark, stamp, is_fresh });
+        let is_unproven = stamp.is_some_and(|stamp| stamp.is_fresh(wall));
+        self.judged = Some(Judged { mark, stamp, is_unproven });
         self.waiting = None;
+    }
+
+    /// Keeps in mind what the run before decided on under this stamp. The next look reads the file.
+    pub fn note_unread(&mut self, mark: Mark, stamp: Stamp) {
+        self.judged = Some(Judged { mark, stamp: Some(stamp), is_unproven: true });
     }
 
     pub fn stamp(&self) -> Option<Stamp> {
@@ -183,8 +204,15 @@ impl Source {
     }
 
     /// Whether the stamp last noted needs a second look some time later.
-    pub fn is_fresh(&self) -> bool {
-        self.judged.is_some_and(|judged| judged.is_fresh)
+    pub fn is_unproven(&self) -> bool {
+        self.judged.is_some_and(|judged| judged.is_unproven)
+    }
+
+    /// The stamp that proves that the file shows what is in force.
+    pub fn proof(&self) -> Option<Stamp> {
+        let judged = self.judged.filter(|judged| !judged.is_unproven)?;
+        let hash = self.former()?.hash;
+        judged.stamp.filter(|_| judged.mark == Mark::Content(hash))
     }
 
     pub fn former(&self) -> Option<&Former> {

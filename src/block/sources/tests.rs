@@ -681,3 +681,38 @@ fn a_kept_table_that_is_damaged_is_compiled_again() {
     let (sources, _) = bench.restart(sources);
     assert!(rests_on_image(&sources));
 }
+
+#[test]
+fn a_large_list_that_is_known_by_its_stamp_is_read_after_the_start() {
+    let bench = Bench::new();
+    bench.write("list.txt", &large(20_000));
+    let mut sources = bench.load();
+    // Late enough for the file to be old: from now on its stamp proves something, and its copy tells it.
+    let later = Clock::system().wall().plus(Duration::from_secs(60));
+    let look = |sources: &mut Sources, millis| {
+        let look = sources.look(&[], bench.start + Duration::from_millis(millis), later);
+        sources.errands.run();
+        look.changes
+    };
+    assert!(look(&mut sources, 0).is_empty() && look(&mut sources, 1).is_empty());
+    let (path, facts) = (bench.path("list.txt"), bench.settings.state.join("lists"));
+    let facts = fs::read_dir(facts).unwrap().map(|entry| entry.unwrap().path());
+    let facts = facts.into_iter().find(|path| path.extension().is_some_and(|extension| extension == "json")).unwrap();
+    let mut copy: serde_json::Value = serde_json::from_slice(&fs::read(&facts).unwrap()).unwrap();
+    let told = |stamp: Option<shown::Stamp>| serde_json::to_value(stamp.unwrap()).unwrap();
+    assert_eq!(copy["stamp"], told(shown::stamp(&path)));
+
+    // A change that left no trace, as if: the start takes the stamp's word, and the first look finds it.
+    bench.write("list.txt", &large(20_001));
+    copy["stamp"] = told(shown::stamp(&path));
+    fs::write(&facts, copy.to_string()).unwrap();
+    let (mut sources, changes) = Sources::load(&bench.settings, later).unwrap();
+    assert_eq!((changes.len(), rules(&sources)), (0, vec![20_000]));
+    let changes = [look(&mut sources, 1_000), look(&mut sources, 1_300)].concat();
+    assert!(matches!(changes[..], [Change::Applied { rules: 20_001, before: 20_000, .. }]), "{changes:?}");
+
+    // One that did leave a trace is read before anything is in force.
+    bench.write("list.txt", &large(20_002));
+    let (sources, changes) = Sources::load(&bench.settings, later).unwrap();
+    assert_eq!((changes.len(), rules(&sources)), (1, vec![20_002]));
+}
