@@ -167,7 +167,10 @@ fn write_list(rules: usize, path: &Path) -> std::io::Result<()> {
         }
         writeln!(file, " notice=N-{notice} reason=\"a court's order\"")?;
     }
-    file.into_inner()?.sync_all()
+    file.into_inner()?.sync_all()?;
+    // As most lists at a start, it was not saved a moment ago: what its stamp says is believed.
+    std::thread::sleep(Duration::from_secs(3));
+    Ok(())
 }
 
 /// Numbers in no order, the same in every run.

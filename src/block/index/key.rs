@@ -67,7 +67,7 @@ impl Trail {
     /// A host's labels, to which more could be added.
     pub(super) fn of_tree(host: &str) -> Trail {
         let mut trail = Trail::new(HashKey::of_process());
-        labels_from_the_last(host).for_each(|(_, label)| trail.push(label));
+        labels_from_the_last(host.as_bytes()).for_each(|(_, label)| trail.push(label));
         trail
     }
 
@@ -81,7 +81,7 @@ impl Trail {
     /// Host and path. The root has no segment, so that it is everybody's ancestor.
     pub(super) fn of_path(host: &str, reading: &Folded) -> Trail {
         let mut trail = Trail::of_host(host);
-        let (path, mut end) = (below_root(reading.path()), 0);
+        let (path, mut end) = (below_root(reading.path()).as_bytes(), 0);
         while let Some(segment) = next_segment(path, end) {
             trail.push(segment);
             end += 1 + segment.len();
@@ -91,8 +91,8 @@ impl Trail {
 
     /// Takes a label or a segment in.
     #[inline]
-    pub(super) fn push(&mut self, text: &str) {
-        let (words, rest) = text.as_bytes().as_chunks::<8>();
+    pub(super) fn push(&mut self, text: &[u8]) {
+        let (words, rest) = text.as_chunks::<8>();
         for word in words {
             self.word(u64::from_le_bytes(*word));
         }
@@ -152,7 +152,7 @@ impl Trail {
     /// The key of this path with one pair of a query.
     pub(super) fn pair_key(&self, kind: Kind, pair: &str) -> Key {
         let mut trail = *self;
-        trail.push(pair);
+        trail.push(pair.as_bytes());
         trail.finish(PAIR_END).key(kind)
     }
 }
@@ -195,17 +195,19 @@ pub(super) fn below_root(path: &str) -> &str {
 }
 
 /// The segment behind the slash at a byte of a path.
-pub(super) fn next_segment(path: &str, slash: usize) -> Option<&str> {
+#[inline]
+pub(super) fn next_segment(path: &[u8], slash: usize) -> Option<&[u8]> {
     let rest = path.get(slash + 1..)?;
-    rest.get(..rest.bytes().position(|byte| byte == b'/').unwrap_or(rest.len()))
+    rest.get(..rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len()))
 }
 
 /// The labels of a host from the last to the first, and where each begins.
-pub(super) fn labels_from_the_last(host: &str) -> impl Iterator<Item = (usize, &str)> {
+#[inline]
+pub(super) fn labels_from_the_last(host: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
     let mut end = Some(host.len());
     std::iter::from_fn(move || {
         let rest = host.get(..end?)?;
-        end = rest.bytes().rposition(|byte| byte == b'.');
+        end = rest.iter().rposition(|byte| *byte == b'.');
         let start = end.map_or(0, |dot| dot + 1);
         Some((start, rest.get(start..)?))
     })
@@ -250,7 +252,7 @@ mod tests {
     fn what_differs_has_another_key() {
         let keys = |texts: &[&str]| {
             let mut trail = Trail::new(HashKey::of_process());
-            texts.iter().for_each(|text| trail.push(text));
+            texts.iter().for_each(|text| trail.push(text.as_bytes()));
             [
                 trail.key(Kind::Url),
                 trail.key(Kind::Prefix),

@@ -62,7 +62,7 @@ use crate::kin::Kin;
 use crate::rule::Rule;
 use key::Key;
 use kindred::Related;
-use probe::{Probe, Reach, probes};
+use probe::{Probe, Probes, Reach, add_probes};
 use reading::{Reading, Readings};
 use slots::{ASK_PAIRS, Rules};
 
@@ -263,7 +263,9 @@ impl Index {
         let reach = if spelling.is_none() { self.reach } else { self.reach.of_hosts() };
         let find = |number: usize, key| self.tables[number].find(key);
         let announce = |key| self.with_keys.iter().for_each(|number| self.tables[*number].slots.prefetch(key));
-        for probe in &probes(folded.host(), folded, reach, announce) {
+        let mut probes = Probes::new();
+        add_probes(&mut probes, folded.host(), folded, reach, announce);
+        for probe in &probes {
             self.each_hit(probe, folded, None, find, |table, rule| {
                 visit(self.matched(probe.kind, probe.depth, table, rule, false));
             });
@@ -272,7 +274,9 @@ impl Index {
         let Some(family) = family else { return };
         let find = |number: usize, key| self.related.find(number, key);
         let announce = |key| self.related.prefetch(key);
-        for probe in &probes(kin.stand_in(family, folded.host()), folded, self.related.reach(), announce) {
+        probes.clear();
+        add_probes(&mut probes, kin.stand_in(family, folded.host()), folded, self.related.reach(), announce);
+        for probe in &probes {
             self.each_hit(probe, folded, spelling, find, |table, rule| {
                 let depth = match probe.kind {
                     // A family stands under one label, whatever host the rule names.

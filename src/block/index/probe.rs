@@ -97,17 +97,22 @@ impl Probe<'_> {
 /// As many as a URL usually has fit in without a heap.
 pub(super) type Probes<'a> = SmallVec<[Probe<'a>; 20]>;
 
-/// All that has to be looked up for one reading of a URL under `host`: its own, or what stands for it.
+/// Adds to `probes` all that has to be looked up for one reading of a URL under `host`: its own, or what stands for it.
 /// `announce` is shown each key as soon as it is known, for its place in memory to be fetched meanwhile.
-pub(super) fn probes<'a>(host: &'a str, reading: &'a Folded, reach: Reach, announce: impl Fn(Key)) -> Probes<'a> {
-    let mut probes = Probes::new();
+pub(super) fn add_probes<'a>(
+    probes: &mut Probes<'a>,
+    host: &'a str,
+    reading: &'a Folded,
+    reach: Reach,
+    announce: impl Fn(Key),
+) {
     let mut add = |kind, depth, covered, spot: Spot, trail: &Trail| {
         let key = spot.key(kind);
         announce(key);
         probes.push(Probe { kind, depth, covered, key, trail: *trail });
     };
     let mut trail = Trail::new(HashKey::of_process());
-    for (depth, (start, label)) in (1..).zip(labels_from_the_last(host)) {
+    for (depth, (start, label)) in (1..).zip(labels_from_the_last(host.as_bytes())) {
         trail.push(label);
         if reach.trees.has(depth) {
             add(Kind::HostTree, depth, &host[start..], trail.spot(), &trail);
@@ -134,9 +139,8 @@ pub(super) fn probes<'a>(host: &'a str, reading: &'a Folded, reach: Reach, annou
         if is_whole || !(reach.urls || reach.prefixes.go_on(depth + 1)) {
             break;
         }
-        let Some(segment) = next_segment(path, end) else { break };
+        let Some(segment) = next_segment(path.as_bytes(), end) else { break };
         trail.push(segment);
         end += 1 + segment.len();
     }
-    probes
 }

@@ -5,7 +5,7 @@ use terms::url::Spelling;
 use terms::{Folded, Url};
 
 use super::key::Key;
-use super::probe::{Reach, probes};
+use super::probe::{Probes, Reach, add_probes};
 use super::slots::Rules;
 use super::{Index, Kind, Reading};
 
@@ -72,7 +72,9 @@ impl Index {
         let by_kin = shown == ANY_HOST;
         // Deep URLs make many; those beyond the bound are not told.
         let room = MAX_PROBES.saturating_sub(all.len());
-        for probe in probes(host, reading, reach, |_| ()).iter().take(room) {
+        let mut probes = Probes::new();
+        add_probes(&mut probes, host, reading, reach, |_| ());
+        for probe in probes.iter().take(room) {
             let text = match probe.kind {
                 Kind::HostTree if by_kin => format!("*.{shown}"),
                 Kind::HostTree => format!("*.{}", probe.covered),
