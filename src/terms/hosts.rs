@@ -81,7 +81,10 @@ impl<T: Clone> ByHost<T> {
 
     /// What is found for a canonical host.
     pub fn find(&self, host: &str) -> Option<&T> {
-        let under = || host.split_once('.').and_then(|(_, rest)| self.under.get(rest));
+        let under = || match self.under.is_empty() {
+            true => None,
+            false => host.split_once('.').and_then(|(_, rest)| self.under.get(rest)),
+        };
         self.exact.get(host).or_else(under).or(self.any.as_ref())
     }
 }

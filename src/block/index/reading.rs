@@ -86,19 +86,13 @@ impl Readings<'_> {
 
     /// The usual one first.
     pub(super) fn iter(&self) -> impl Iterator<Item = Reading<'_>> {
-        let (usual, spelled) = match self {
-            Readings::Usual(url) => (Some(url.readings()), None),
-            Readings::Spelled { spelled, cased } => (None, Some((spelled, cased))),
+        let (others, whole): (&[Folded], &[Folded]) = match self {
+            Readings::Usual(url) => (url.other_readings(), &[]),
+            Readings::Spelled { spelled, .. } => (&spelled.readings[1..], &spelled.whole),
         };
-        let usual = usual.into_iter().flatten().map(Reading::of);
-        let whole = |at: usize, of: &'_ Spelled| of.whole.len().checked_sub(1).map(|_| at % of.whole.len());
-        let spelled = spelled.into_iter().flat_map(move |(spelled, cased)| {
-            let all = spelled.readings.iter().enumerate();
-            all.map(move |(at, folded)| {
-                let cased = if at == 0 { &cased[..] } else { &[] };
-                Reading { folded, whole: whole(at, spelled).map(|at| &spelled.whole[at]), cased }
-            })
-        });
-        usual.chain(spelled)
+        // For each query that is left come all readings of the path, in the order in which they come in `whole`.
+        let wholes = whole.iter().cycle().skip(1).map(Some).chain(std::iter::repeat(None));
+        let others = others.iter().zip(wholes).map(|(folded, whole)| Reading { folded, whole, cased: &[] });
+        std::iter::once(self.first()).chain(others)
     }
 }

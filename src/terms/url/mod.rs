@@ -92,9 +92,12 @@ impl UrlKey {
     /// Of what the origin sees, byte for byte: `authority` goes to it as `Host`.
     fn of(scheme: Scheme, authority: &str, target: &str) -> UrlKey {
         let mut hasher = keyed_hasher();
-        scheme.hash(&mut hasher);
         hasher.write(authority.as_bytes());
-        hasher.write_u8(0xff);
+        // Stands in no UTF-8.
+        hasher.write_u8(match scheme {
+            Scheme::Http => 0xfe,
+            Scheme::Https => 0xff,
+        });
         hasher.write(target.as_bytes());
         UrlKey(hasher.finish128().as_u128())
     }
@@ -307,7 +310,12 @@ impl Url {
     /// Every way in which a server could read this URL, the usual one first. There is more than one
     /// only where `..` stands after separators that servers read differently.
     pub fn readings(&self) -> impl Iterator<Item = &Folded> {
-        std::iter::once(&self.folded).chain(self.unusual.iter().flat_map(|unusual| &unusual.others))
+        std::iter::once(&self.folded).chain(self.other_readings())
+    }
+
+    /// All but the usual one.
+    pub fn other_readings(&self) -> &[Folded] {
+        self.unusual.as_ref().map_or(&[], |unusual| &unusual.others)
     }
 
     /// The target in origin-form, as it came, without a fragment.
@@ -352,7 +360,8 @@ impl fmt::Debug for Url {
 }
 
 fn text_of(value: &HeaderValue) -> Result<&str, UrlError> {
-    std::str::from_utf8(value.as_bytes()).map_err(|_| UrlError::NotUtf8)
+    // Nearly all are ASCII, for which the first look is enough, and the cheaper one.
+    value.to_str().or_else(|_| std::str::from_utf8(value.as_bytes())).map_err(|_| UrlError::NotUtf8)
 }
 
 #[cfg(test)]
