@@ -33,9 +33,10 @@ fn hits(runtime: &Runtime, house: &House, lane: &Lane) {
     for _ in 0..HITS {
         let response = runtime.block_on(house.gateway.serve(request(), peer(), lane, terms::Voice::default()));
         assert_eq!(response.status(), StatusCode::OK);
-        if let Some(mut draft) = response.into_body().draft {
+        if let Some(draft) = response.into_body().draft {
+            let ticket = draft.ticket();
             draft.end(End { bytes: 1024, complete: true, outcome: Outcome::AsAnswered, list: None });
-            draft.ticket().into_iter().for_each(|ticket| lane.arrived(ticket));
+            ticket.into_iter().for_each(|ticket| lane.arrived(ticket));
         }
     }
 }

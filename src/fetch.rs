@@ -49,7 +49,7 @@ pub struct Started {
 
 impl Started {
     /// Waits until the origin's head is there, and says what it makes of the fetch.
-    pub async fn landed(self) -> Result<Landed<Answer>, Refusal> {
+    pub async fn landed(self) -> Result<Landed<Box<Answer>>, Refusal> {
         match self.flight.landed().await? {
             Landed::Private(()) => match self.private.await {
                 Ok(answer) => {
@@ -57,7 +57,7 @@ impl Started {
                         Some(wish) => wish.fulfil(answer),
                         None => answer,
                     };
-                    Ok(Landed::Private(self.hold.hold(answer).await?))
+                    Ok(Landed::Private(Box::new(self.hold.hold(answer).await?)))
                 }
                 Err(_) => Err(Refusal::Internal),
             },
@@ -127,27 +127,14 @@ impl Fetcher {
         }
     }
 
-    /// The answer from a hit, once it is known of it what rules ask for; slices that it lacks are fetched on its way.
-    pub async fn answer(
-        &self,
-        site: &Arc<Site>,
-        ask: &Ask,
-        hit: Hit,
-        clearance: Clearance,
-        caching: &Caching,
-    ) -> Result<Answer, Refusal> {
-        if let Some(undecoded) = self.undecoded(&hit) {
-            Box::pin(self.decode(site, undecoded, &hit, clearance)).await?;
-        }
-        Ok(self.answer_known(site, ask, hit, clearance, caching))
-    }
-
-    fn answer_known(&self, site: &Arc<Site>, ask: &Ask, hit: Hit, clearance: Clearance, caching: &Caching) -> Answer {
+    /// The answer from a hit of which nothing is [undecoded](Fetcher::undecoded); slices that it lacks are fetched on
+    /// its way.
+    pub fn answer(&self, site: &Arc<Site>, ask: &Ask, hit: Hit, clearance: Clearance, caching: &Caching) -> Answer {
         let now = self.clock.now();
         if !hit.is_sliced() {
             let (hit, making) = self.cache.represent(hit, ask, caching, now);
             if let Some(making) = making {
-                self.make(site, making, clearance);
+                self.make(site, *making, clearance);
             }
             return self.attend(site, ask, hit.answer(ask, caching, now), clearance);
         }

@@ -47,14 +47,14 @@ impl Gateway {
 
     /// Answers a request, and has its record made when the answer has left.
     pub async fn serve(&self, request: Request<Body>, peer: Peer, lane: &Lane, voice: Voice) -> Response<Witnessed> {
-        let (ask, body) = self.read(request, peer);
-        let ask = Ask { voice, ..ask };
+        let (mut ask, body) = self.read(request, peer);
+        ask.voice = voice;
         let mut watch = Abandonment { witness: &self.witness, answered: false };
         let judged = self.judge(&ask); // before its site is found: a reload lifts rules after it drops sites
         let site = self.sites.load().find(&ask);
         let outcome = self.answer(&ask, site.as_ref(), judged, body, lane).await;
         watch.answered = true;
-        self.witness.respond(&ask, site.as_deref().ok(), outcome, self.blocks.version())
+        self.respond(&ask, site.as_deref().ok(), outcome)
     }
 
     fn read<B>(&self, request: Request<B>, peer: Peer) -> (Ask, B) {
@@ -77,34 +77,42 @@ impl Gateway {
         let ((name, others), caching) = (self.named(site, ask, url)?, self.fetcher.caching(site)); // 451, too
         // What waits is boxed: a hit's future stays small, and is moved for little.
         let landed = match site.redirect(ask, url) {
-            Some(elsewhere) => Landed::Private(elsewhere),
-            None if asks_for_purge(&ask.method) => Landed::Private(Box::pin(self.purger.answer(ask, &name)).await?),
+            Some(elsewhere) => Landed::Private(Box::new(elsewhere)),
+            None if asks_for_purge(&ask.method) => {
+                Landed::Private(Box::new(Box::pin(self.purger.answer(ask, &name)).await?))
+            }
             None => match self.cache.look_up(ask, &name, &caching, ask.began)? {
                 Lookup::Fresh(hit) => Landed::Entry(hit),
                 Lookup::Stale(hit, fill) => {
                     if let Some(fill) = fill {
-                        self.fetcher.start(site, ask, fill, clearance);
+                        self.fetcher.start(site, ask, *fill, clearance);
                     }
                     Landed::Entry(hit)
                 }
                 Lookup::Filling(flight) => Box::pin(flight.landed()).await?,
-                Lookup::Miss(fill) => Box::pin(self.fetcher.start(site, ask, fill, clearance).landed()).await?,
+                Lookup::Miss(fill) => Box::pin(self.fetcher.start(site, ask, *fill, clearance).landed()).await?,
                 Lookup::Pass(pass) => Landed::Pass(pass),
                 Lookup::Beside(pass, whole) => {
-                    self.fetcher.start(site, ask, whole, clearance);
+                    self.fetcher.start(site, ask, *whole, clearance);
                     Landed::Pass(pass)
                 }
             },
         };
-        let (url, answer) = match self.fetcher.uncut(landed) {
-            Landed::Entry(hit) => (hit.url(url), self.fetcher.answer(site, ask, hit, clearance, &caching).await?),
-            Landed::Private(answer) => (url.clone(), answer),
+        let (url, mut answer) = match self.fetcher.uncut(landed) {
+            Landed::Entry(hit) => {
+                if let Some(undecoded) = self.fetcher.undecoded(&hit) {
+                    Box::pin(self.fetcher.decode(site, undecoded, &hit, clearance)).await?;
+                }
+                (hit.url(url), self.fetcher.answer(site, ask, hit, clearance, &caching))
+            }
+            Landed::Private(answer) => (url.clone(), *answer),
             Landed::Pass(pass) => {
                 (url.clone(), Box::pin(self.fetcher.pass(site, ask, url, clearance, body, pass)).await?)
             }
         };
-        let cleared = self.guard(clearance, url, (&name, others), answer, lane)?;
-        Ok(Cleared { place, answer: site.adjust(cleared.answer, &name), ..cleared })
+        let Entered { ticket, list } = self.guard(clearance, &url, (&name, others), &answer, lane)?;
+        site.adjust(&mut answer, &name);
+        Ok(Cleared { answer, url, ticket, list, place })
     }
 
     /// Under which name the answer is stored, and asked for; and what the origin may take the request for beside it, by
@@ -131,17 +139,16 @@ impl Gateway {
     fn guard(
         &self,
         clearance: Clearance,
-        url: Arc<Url>,
+        url: &Arc<Url>,
         (name, others): (&Arc<Url>, Vec<Arc<Url>>),
-        answer: Answer,
+        answer: &Answer,
         lane: &Lane,
-    ) -> Result<Cleared, Refusal> {
+    ) -> Result<Entered, Refusal> {
         let (now, proof) = (self.clock.wall(), &answer.origin_proof);
-        let aliases = aliases::of(&url, name, others, &answer.fields);
-        let Entered { ticket, list } =
-            self.blocks.enter(lane, clearance, (&url, &aliases), proof, now).map_err(Refusal::Blocked)?;
+        let aliases = aliases::of(url, name, others, &answer.fields);
+        let entered = self.blocks.enter(lane, clearance, (url, &aliases), proof, now).map_err(Refusal::Blocked)?;
         self.fetcher.look_after(proof);
-        Ok(Cleared { answer, url, ticket, list, place: None })
+        Ok(entered)
     }
 
     /// Answers a head that was refused before it became a request; recorded if enough of it could be
@@ -151,9 +158,16 @@ impl Gateway {
             Some(request) => {
                 let (ask, ()) = self.read(request, peer);
                 let site = self.sites.load().find(&ask);
-                self.witness.respond(&ask, site.as_deref().ok(), Err(refusal), self.blocks.version())
+                self.respond(&ask, site.as_deref().ok(), Err(refusal))
             }
             None => self.witness.respond_unread(&refusal),
+        }
+    }
+
+    fn respond(&self, ask: &Ask, site: Option<&Site>, outcome: Result<Cleared, Refusal>) -> Response<Witnessed> {
+        match outcome {
+            Ok(cleared) => self.witness.served(ask, site, cleared),
+            Err(refusal) => self.witness.refused(ask, site, refusal, self.blocks.version()),
         }
     }
 

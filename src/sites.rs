@@ -140,17 +140,13 @@ impl Site {
 
     /// Changes what the site wants changed in what an origin answered, as it leaves: what is stored stays as
     /// it came, so that a new rule holds at once for what was stored before. `name` is what it is stored under.
-    pub fn adjust(&self, mut answer: Answer, name: &Url) -> Answer {
+    pub fn adjust(&self, answer: &mut Answer, name: &Url) {
         if self.caching.rules.show_key {
             cache::show_key(&mut answer.fields, name);
         }
-        if self.to_client.is_empty() || answer.cache == CacheUse::None {
-            return answer;
-        }
-        if field_rules::apply(&self.to_client, &mut answer.fields) {
+        if answer.cache != CacheUse::None && field_rules::apply(&self.to_client, &mut answer.fields) {
             answer.departures.add(Departures::HEADER_RULE);
         }
-        answer
     }
 }
 

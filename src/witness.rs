@@ -2,24 +2,29 @@
 //!
 //! An answer's record is made when its last byte has left, or when it is clear that it never will.
 
+mod draft;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use audit::{Event, Log};
 use cache::coding::{Coding, Undecodable};
 use cache::{Filled, TakenUp};
-use http::header::{self, HeaderValue};
+use http::header::{self, Entry, HeaderValue};
 use http::{Method, Response};
 use http_body::Body as _;
-use terms::{Answer, Ask, Body, CacheUse, Clock, Digest, Proof, Record, Refusal, RequestId, Ruling, Url, Verdict};
+use terms::{Answer, Ask, Body, CacheUse, Clock, Digest, Refusal, RequestId, Url, Verdict};
 use tokio::time::{Instant, sleep};
 
-use crate::access_log::{AccessLog, Noted};
+use crate::access_log::AccessLog;
 use crate::forward::{self, X_REQUEST_ID};
 use crate::pages::Pages;
 use crate::quota::Place;
 use crate::sites::Site;
-use crate::telemetry::{SiteNumbers, Telemetry};
+use crate::telemetry::Telemetry;
+use draft::Judged;
+
+pub use draft::{Draft, End, Outcome, Trace};
 
 /// An answer that the guard let through, and where it stands in the register.
 pub struct Cleared {
@@ -50,27 +55,9 @@ pub struct Witness {
 pub struct Witnessed {
     pub body: Body,
     /// `None`: too little is known for a record.
-    pub draft: Option<Draft>,
+    pub draft: Option<Box<Draft>>,
     /// No other answer may follow it on its connection.
     pub is_last: bool,
-}
-
-/// How an answer ended.
-pub struct End {
-    /// Body bytes handed to the kernel, less what was thrown away.
-    pub bytes: u64,
-    pub complete: bool,
-    pub outcome: Outcome,
-    /// The list version that the answer was last judged by on its way, if it was registered.
-    pub list: Option<u64>,
-}
-
-pub enum Outcome {
-    AsAnswered,
-    /// A rule came into force, and the rest was stopped.
-    Cut(Arc<Ruling>),
-    /// The bytes stopped coming, or had to be stopped for another answer's sake.
-    Broken,
 }
 
 /// How often the door looks whether the log has caught up.
@@ -116,69 +103,44 @@ impl Witness {
         Err(Refusal::Pressure)
     }
 
-    /// The response, whatever came of the ask. `list` is the index in force.
-    pub fn respond(
+    /// The response to what the guard let through.
+    pub fn served(self: &Arc<Self>, ask: &Ask, site: Option<&Site>, cleared: Cleared) -> Response<Witnessed> {
+        let Cleared { answer, url, ticket, list, place } = cleared;
+        let judged =
+            Judged { url: Some(url), verdict: Verdict::Served, ruling: None, ticket: Some(ticket), list, place };
+        self.respond(ask, site, answer, judged)
+    }
+
+    /// The response to what is refused. `list` is the index in force.
+    pub fn refused(
         self: &Arc<Self>,
         ask: &Ask,
         site: Option<&Site>,
-        outcome: Result<Cleared, Refusal>,
+        refusal: Refusal,
         list: u64,
     ) -> Response<Witnessed> {
-        let (mut answer, url, verdict, ruling, ticket, list, place) = match outcome {
-            Ok(cleared) => {
-                let Cleared { answer, url, ticket, list, place } = cleared;
-                (answer, Some(url), Verdict::Served, None, Some(ticket), list, place)
-            }
-            Err(refusal) => {
-                if matches!(refusal, Refusal::OriginUnreachable(_) | Refusal::OriginBroken(_) | Refusal::OriginTimeout)
-                {
-                    tracing::warn!(site = site.map(|site| &*site.name), id = %ask.id, "{refusal}");
-                }
-                let answer = self.pages.load().refusal(&refusal, Some(&ask.fields));
-                let url = ask.url.as_ref().ok().cloned();
-                match refusal {
-                    Refusal::Blocked(ruling) => {
-                        let list = ruling.list;
-                        (answer, url, Verdict::Blocked, Some(ruling), None, list, None)
-                    }
-                    _ => (answer, url, Verdict::Failed, None, None, list, None),
-                }
-            }
+        if matches!(refusal, Refusal::OriginUnreachable(_) | Refusal::OriginBroken(_) | Refusal::OriginTimeout) {
+            tracing::warn!(site = site.map(|site| &*site.name), id = %ask.id, "{refusal}");
+        }
+        let answer = self.pages.load().refusal(&refusal, Some(&ask.fields));
+        let (verdict, list, ruling) = match refusal {
+            Refusal::Blocked(ruling) => (Verdict::Blocked, ruling.list, Some(ruling)),
+            _ => (Verdict::Failed, list, None),
         };
-        let url = url.map(|url| called(site, url));
+        let url = ask.url.as_ref().ok().cloned();
+        self.respond(ask, site, answer, Judged { url, verdict, ruling, ticket: None, list, place: None })
+    }
+
+    fn respond(
+        self: &Arc<Self>,
+        ask: &Ask,
+        site: Option<&Site>,
+        mut answer: Answer,
+        judged: Judged,
+    ) -> Response<Witnessed> {
         // Bytes behind a request for a tunnel that doesn't come about were meant for it: none is read as a request.
         answer.close |= ask.present.tunnel && answer.cache != CacheUse::Tunnel;
-        let record = Box::new(Record {
-            began: ask.began.wall,
-            ended: ask.began.wall,
-            site: site.map(|site| site.name.clone()),
-            id: ask.id.clone(),
-            method: ask.method.clone(),
-            url,
-            status: answer.status,
-            verdict,
-            ruling,
-            list,
-            cache: answer.cache,
-            fill: answer.fill,
-            origin_digest: None,
-            digest: None,
-            departures: answer.departures,
-            range: std::mem::take(&mut answer.range),
-            bytes: 0,
-            complete: false,
-            client: ask.client.address,
-        });
-        let draft = Draft {
-            trace: Trace { id: ask.id.clone(), url: record.url.clone() },
-            proof: answer.origin_proof.clone(),
-            ticket,
-            numbers: self.telemetry.of_site(site),
-            record: Some(record),
-            noted: self.access.is_on().then(|| Box::new(Noted::of(ask))),
-            witness: self.clone(),
-            place,
-        };
+        let draft = Draft::new(self, ask, site, &mut answer, judged);
         self.response(&ask.id, &ask.method, answer, Some(draft))
     }
 
@@ -188,10 +150,18 @@ impl Witness {
         self.response(&RequestId::random(), &Method::GET, answer, None)
     }
 
-    fn response(&self, id: &RequestId, method: &Method, answer: Answer, draft: Option<Draft>) -> Response<Witnessed> {
+    fn response(
+        &self,
+        id: &RequestId,
+        method: &Method,
+        answer: Answer,
+        draft: Option<Box<Draft>>,
+    ) -> Response<Witnessed> {
         let Answer { status, mut fields, mut body, cache, close, .. } = answer;
-        if cache == CacheUse::None || !fields.contains_key(header::VIA) {
-            fields.insert(header::VIA, self.via_here.clone());
+        match fields.entry(header::VIA) {
+            Entry::Occupied(_) if cache != CacheUse::None => {}
+            Entry::Occupied(mut via) => drop(via.insert(self.via_here.clone())),
+            Entry::Vacant(via) => _ = via.insert(self.via_here.clone()),
         }
         fields.insert(X_REQUEST_ID.clone(), id.to_value());
         if close {
@@ -294,93 +264,6 @@ impl Witness {
         }
         self.log.event(event("filled", data));
     }
-
-    fn record(&self, record: Box<Record>, noted: Option<Box<Noted>>, numbers: &SiteNumbers) {
-        numbers.answered(record.cache, record.verdict, record.bytes, record.ended.since(record.began));
-        if let Some(noted) = noted {
-            self.access.push(Record::clone(&record), *noted);
-        }
-        // By value: what is allocated here is freed here, while it is warm.
-        self.log.push(*record);
-    }
-}
-
-/// A URL as its records name it.
-fn called(site: Option<&Site>, url: Arc<Url>) -> Arc<Url> {
-    match site {
-        Some(site) => site.called(url),
-        None => url,
-    }
-}
-
-/// Enough of a recorded answer to tell of it later.
-struct Trace {
-    id: RequestId,
-    url: Option<Arc<Url>>,
-}
-
-/// The record of an answer that is under way. Dropped without an end, it tells of an answer of which
-/// nothing left.
-pub struct Draft {
-    witness: Arc<Witness>,
-    /// Boxed, because it is handed on some times.
-    record: Option<Box<Record>>,
-    /// For the access log, if there is one.
-    noted: Option<Box<Noted>>,
-    proof: Proof,
-    ticket: Option<u64>,
-    numbers: Arc<SiteNumbers>,
-    trace: Trace,
-    place: Option<Place>,
-}
-
-impl Draft {
-    /// Where the answer stands in the register, if it is one that a rule could cut.
-    pub fn ticket(&self) -> Option<u64> {
-        self.ticket
-    }
-
-    pub fn end(&mut self, end: End) {
-        let Some(mut record) = self.record.take() else { return };
-        self.place = None;
-        // The system's clock may have been set back meanwhile.
-        record.ended = self.witness.clock.wall().max(record.began);
-        record.bytes = end.bytes;
-        record.complete = end.complete;
-        record.list = end.list.unwrap_or(record.list);
-        record.origin_digest = self.proof.digest();
-        record.digest = self.proof.served();
-        match end.outcome {
-            Outcome::AsAnswered => {}
-            Outcome::Broken => record.verdict = Verdict::Failed,
-            Outcome::Cut(ruling) => {
-                record.verdict = Verdict::Cut;
-                record.list = ruling.list;
-                record.ruling = Some(ruling);
-            }
-        }
-        if record.verdict == Verdict::Cut {
-            self.witness.telemetry.cut();
-        }
-        self.witness.record(record, self.noted.take(), &self.numbers);
-    }
-
-    /// The answer was recorded as complete, and then its last `thrown` bytes were thrown away.
-    pub fn cut_after_record(&self, ruling: &Ruling, thrown: u64) {
-        self.witness.telemetry.cut();
-        let mut data = serde_json::json!({
-            "id": self.trace.id.to_string(),
-            "url": self.trace.url.as_ref().map(|url| self.witness.log.url(url)),
-            "rule": &*ruling.rule,
-            "notice": ruling.notices.first().map(|notice| &**notice),
-            "list": ruling.list,
-            "bytes_thrown_away": thrown,
-        });
-        if let Some(residence) = &ruling.residence {
-            data["country"] = residence.as_str().into();
-        }
-        self.witness.log.event(event("cut", data));
-    }
 }
 
 /// An event of the log, from an object.
@@ -390,10 +273,4 @@ pub fn event(kind: &'static str, data: serde_json::Value) -> Event {
         _ => serde_json::Map::new(),
     };
     Event { kind, data }
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        self.end(End { bytes: 0, complete: false, outcome: Outcome::AsAnswered, list: None });
-    }
 }

@@ -49,7 +49,7 @@ impl Cache {
         absent.joinable = true;
         let want = self.opening(ask, caching, &absent).unwrap_or(Want::Whole);
         let fill = room.map(|room| self.start(&mut table, ask, url, caching, absent, want).for_the_store(room));
-        Lookup::Stale(hit, fill)
+        Lookup::Stale(hit, fill.map(Box::new))
     }
 }
 

@@ -41,16 +41,16 @@ pub(crate) struct Inner {
 /// Bytes of small bodies in flight beyond what large ones may take.
 const MOST_FOR_SMALL: u64 = 16 * 1024 * 1024;
 
-/// What the cache makes of a request.
+/// What the cache makes of a request. What is larger than a hit is boxed: most are one, and are handed on some times.
 pub enum Lookup {
     Fresh(Hit),
     /// Stale, and to be used; the fetch renews it behind the client's back, unless one is under way.
-    Stale(Hit, Option<Fill>),
-    Miss(Fill),
-    Filling(Follower),
+    Stale(Hit, Option<Box<Fill>>),
+    Miss(Box<Fill>),
+    Filling(Box<Follower>),
     Pass(Pass),
     /// The request passes, and the whole of which it asks for a part is fetched beside it.
-    Beside(Pass, Fill),
+    Beside(Pass, Box<Fill>),
 }
 
 /// What the store has for a request.
@@ -148,7 +148,7 @@ impl Cache {
             Some(_) if caching.rules.no_collapse => false,
             Some(underway) if underway.suits(ask, absent.known.as_deref()) => {
                 underway.growth.ask_again();
-                return Ok(Lookup::Filling(Follower::new(underway.clone(), ask, absent.why)));
+                return Ok(Lookup::Filling(Box::new(Follower::new(underway.clone(), ask, absent.why))));
             }
             Some(_) => false,
             None => {
@@ -173,23 +173,25 @@ impl Cache {
         now: Moment,
     ) -> Lookup {
         if let Some(opening) = self.opening(ask, caching, &absent) {
-            return Lookup::Miss(self.start(table, ask, url, caching, absent, opening));
+            return Lookup::Miss(Box::new(self.start(table, ask, url, caching, absent, opening)));
         }
         match range::asked(ask).filter(|_| absent.validates.is_none()) {
             None if !absent.joinable && absent.validates.is_none() && is_better_passed(ask) => {
                 Lookup::Pass(Pass::at_once(absent.why))
             }
-            None => Lookup::Miss(self.start(table, ask, url, caching, absent, Want::Whole)),
+            None => Lookup::Miss(Box::new(self.start(table, ask, url, caching, absent, Want::Whole))),
             // Where answers are hardly ever stored, a whole is fetched for nothing.
             Some(_) if !absent.joinable => Lookup::Pass(Pass::for_part(absent.why)),
             Some(ranges) => match self.0.wholes.decide(url.key(), &ranges, self.0.max_object(), now) {
                 Partly::Forwarded => Lookup::Pass(Pass::for_part(absent.why)),
                 Partly::FromWhole(room) => {
-                    Lookup::Miss(self.start(table, ask, url, caching, absent, Want::Whole).for_the_store(room))
+                    let whole = self.start(table, ask, url, caching, absent, Want::Whole).for_the_store(room);
+                    Lookup::Miss(Box::new(whole))
                 }
                 Partly::Beside(room) => {
                     let pass = Pass::for_part(absent.why);
-                    Lookup::Beside(pass, self.start(table, ask, url, caching, absent, Want::Whole).for_the_store(room))
+                    let whole = self.start(table, ask, url, caching, absent, Want::Whole).for_the_store(room);
+                    Lookup::Beside(pass, Box::new(whole))
                 }
             },
         }

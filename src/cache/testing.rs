@@ -52,7 +52,7 @@ pub fn cache_of(memory: u64, max_object: u64) -> Cache {
 /// Looks up and expects the duty to fetch.
 pub fn miss(cache: &Cache, ask: &Ask, url: &Arc<Url>, now: Moment) -> Fill {
     match cache.look_up(ask, url, &Caching::default(), now) {
-        Ok(Lookup::Miss(fill)) => fill,
+        Ok(Lookup::Miss(fill)) => *fill,
         other => panic!("{}", word(&other)),
     }
 }

@@ -14,13 +14,13 @@ use crate::sites::Site;
 
 impl Fetcher {
     /// What must be known of a hit before any of it leaves, and is not.
-    pub(super) fn undecoded(&self, hit: &Hit) -> Option<Arc<dyn Encoded>> {
+    pub fn undecoded(&self, hit: &Hit) -> Option<Arc<dyn Encoded>> {
         hit.entry.undecoded().filter(|_| self.blocks.has_digest_rules())
     }
 
     /// Finds that out, and judges by it for all who may ask. What is forbidden leaves the store, and so does what can't
     /// be decoded: this asker still gets it, or doesn't, as if it had just been fetched.
-    pub(super) async fn decode(
+    pub async fn decode(
         &self,
         site: &Site,
         undecoded: Arc<dyn Encoded>,

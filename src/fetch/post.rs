@@ -34,7 +34,7 @@ impl Fetcher {
         let now = self.clock.now();
         match (Started { flight, private, wish: None, hold: self.hold(site) }).landed().await? {
             Landed::Entry(hit) => Ok(self.attend(site, ask, hit.answer(ask, &site.caching, now), clearance)),
-            Landed::Private(answer) => Ok(answer),
+            Landed::Private(answer) => Ok(*answer),
             // Nobody waited for anybody.
             Landed::Pass(_) => Err(Refusal::Internal),
         }

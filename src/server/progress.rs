@@ -14,11 +14,11 @@ use parking_lot::Mutex;
 use terms::{Body, BodyError};
 
 use super::relay::Relay;
-use crate::witness::{Draft, End, Outcome};
+use crate::witness::{Draft, End, Outcome, Trace};
 
 /// An answer whose bytes are on their way.
 struct Current {
-    draft: Draft,
+    draft: Box<Draft>,
     ticket: Option<u64>,
     framing: Framing,
     /// Bytes written on the connection when the answer's head was complete.
@@ -47,7 +47,7 @@ struct Sent {
     ticket: u64,
     /// Bytes written on the connection at its end.
     end: u64,
-    draft: Draft,
+    trace: Trace,
 }
 
 /// With this much not known to have been sent, the kernel is asked before the next answer; below it, small
@@ -78,7 +78,7 @@ impl Progress {
     }
 
     /// An answer begins: nothing of it has been written. `is_last`: none may follow it.
-    pub(super) fn begin(&self, draft: Draft, framing: Framing, is_last: bool) {
+    pub(super) fn begin(&self, draft: Box<Draft>, framing: Framing, is_last: bool) {
         let ticket = draft.ticket();
         self.state.lock().current = Some(Current {
             draft,
@@ -127,11 +127,11 @@ impl Progress {
         }
         let Some(current) = state.current.take() else { return false };
         let end = state.written;
-        let Current { mut draft, ticket, taken, is_last, .. } = current;
+        let Current { draft, ticket, taken, is_last, .. } = current;
         let list = ticket.and_then(|ticket| self.lane.list(ticket));
-        draft.end(End { bytes: taken, complete: true, outcome: Outcome::AsAnswered, list });
+        let trace = draft.end(End { bytes: taken, complete: true, outcome: Outcome::AsAnswered, list });
         if let Some(ticket) = ticket {
-            state.sent.push_back(Sent { ticket, end, draft });
+            state.sent.push_back(Sent { ticket, end, trace });
         }
         state.has_ended = is_last;
         !is_last
@@ -186,7 +186,7 @@ impl Progress {
             if lost > 0
                 && let Some(one) = blocked.iter().find(|one| one.ticket == sent.ticket)
             {
-                sent.draft.cut_after_record(&one.ruling, lost);
+                sent.trace.cut_after_record(&one.ruling, lost);
             }
         }
     }
@@ -327,7 +327,7 @@ impl Current {
         in_hyper + unsent.min(self.written(written))
     }
 
-    fn close(mut self, held: u64, outcome: Outcome, lane: &Lane) {
+    fn close(self, held: u64, outcome: Outcome, lane: &Lane) {
         let list = self.ticket.and_then(|ticket| lane.list(ticket));
         self.draft.end(End { bytes: self.taken.saturating_sub(held), complete: false, outcome, list });
     }

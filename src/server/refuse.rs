@@ -74,7 +74,7 @@ pub(super) async fn answer(stream: &mut impl Transport, reason: Reason, request:
     bytes.extend_from_slice(b"connection: close\r\n\r\n");
     bytes.extend_from_slice(&page);
     let written = timeout(PATIENCE, stream.write_all(&bytes)).await.is_ok_and(|result| result.is_ok());
-    if let Some(mut draft) = witnessed.draft {
+    if let Some(draft) = witnessed.draft {
         let bytes = if written { page.len() as u64 } else { 0 };
         draft.end(End { bytes, complete: written, outcome: Outcome::AsAnswered, list: None });
     }

@@ -32,7 +32,7 @@ pub(super) struct Agreed {
     /// The head that tells it.
     pub(super) head: Vec<u8>,
     pub(super) tunnel: Tunnel,
-    pub(super) draft: Option<Draft>,
+    pub(super) draft: Option<Box<Draft>>,
 }
 
 /// By which the answer to a request tells its connection's task that HTTP ends here.
@@ -86,7 +86,7 @@ pub(super) struct Tunnelling<T> {
     moved: Instant,
     timer: Pin<Box<Sleep>>,
     progress: Arc<Progress>,
-    draft: Option<Draft>,
+    draft: Option<Box<Draft>>,
     /// Bytes of the head, and all bytes written to the client.
     head: u64,
     written: u64,
@@ -188,7 +188,7 @@ impl<T: Transport> Tunnelling<T> {
             Ended::Cut(blocked) => progress.cut(blocked, thrown_before),
             _ => progress.close(thrown_before),
         }
-        let Some(mut draft) = draft else { return };
+        let Some(draft) = draft else { return };
         let ticket = draft.ticket();
         let outcome = match &ended {
             Ended::Cut(blocked) => match blocked.iter().find(|one| Some(one.ticket) == ticket) {

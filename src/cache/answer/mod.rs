@@ -39,7 +39,7 @@ pub struct Hit {
     pub(crate) forward: Option<Forwarded>,
     /// Fields that this asker gets, and nobody after.
     pub(crate) alone: Option<Arc<HeaderMap>>,
-    pub(crate) feeder: Option<Feeder>,
+    pub(crate) feeder: Option<Arc<Feeder>>,
     pub(crate) representation: Representation,
 }
 
@@ -86,7 +86,7 @@ impl Hit {
     }
 
     pub fn fed_by(self, feeder: Feeder) -> Hit {
-        Hit { feeder: Some(feeder), ..self }
+        Hit { feeder: Some(Arc::new(feeder)), ..self }
     }
 
     /// In place of what the origin failed to give; `status` is what it answered, if it did.
@@ -223,20 +223,17 @@ impl Hit {
                 _ => Body::Empty,
             };
         }
+        let source = Source { entry: self.entry, feeder: self.feeder };
         match form {
             Form::NotModified | Form::Unsatisfiable { .. } => Body::Empty,
             _ if ask.method == Method::HEAD => Body::Empty,
-            Form::Whole => self.source().read(self.seat, 0, None),
+            Form::Whole => source.read(self.seat, 0, None),
             Form::Part(Parts { ref parts, .. }) => match parts.first() {
-                Some(part) => self.source().read(self.seat, part.first, Some(part.last + 1)),
+                Some(part) => source.read(self.seat, part.first, Some(part.last + 1)),
                 None => Body::Empty,
             },
-            Form::Several(multipart) => multipart.body(self.source(), self.seat),
+            Form::Several(multipart) => multipart.body(source, self.seat),
         }
-    }
-
-    fn source(&self) -> Source {
-        Source { entry: self.entry.clone(), feeder: self.feeder.clone() }
     }
 
     /// Whether all bytes of the form are stored, or on their way by one fetch.

@@ -21,7 +21,6 @@ use crate::{Cache, Caching, Inner};
 const MOST_LOOKED_FOR: u64 = 64;
 
 /// Has the slices fetched that an answer lacks.
-#[derive(Clone)]
 pub struct Feeder {
     cache: Arc<Inner>,
     caching: Caching,
@@ -46,7 +45,7 @@ impl Cache {
 #[derive(Clone)]
 pub(super) struct Source {
     pub entry: Arc<Entry>,
-    pub feeder: Option<Feeder>,
+    pub feeder: Option<Arc<Feeder>>,
 }
 
 impl Source {

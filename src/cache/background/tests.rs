@@ -16,7 +16,7 @@ fn look(cache: &Cache, caching: &Caching, now: Moment) -> (String, Option<Fill>)
     let found = cache.look_up(&ask, &url, caching, now);
     let said = word(&found);
     match found {
-        Ok(Lookup::Stale(_, fill)) => (said, fill),
+        Ok(Lookup::Stale(_, fill)) => (said, fill.map(|fill| *fill)),
         _ => (said, None),
     }
 }

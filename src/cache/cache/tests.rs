@@ -38,7 +38,7 @@ fn start(cache: &Cache) -> (Fill, crate::Flight) {
 fn follow(cache: &Cache, lines: &[(&'static str, &str)]) -> (Follower, Ask) {
     let (ask, url) = ask("GET", "/a", lines);
     match cache.look_up(&ask, &url, &caching(), moment()) {
-        Ok(Lookup::Filling(follower)) => (follower, ask),
+        Ok(Lookup::Filling(follower)) => (*follower, ask),
         other => panic!("{}", word(&other)),
     }
 }

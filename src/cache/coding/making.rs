@@ -166,7 +166,7 @@ impl Cache {
     }
 
     /// The hit, as a client that says what codings it takes is best answered. What it then reads may have to be made.
-    pub fn represent(&self, mut hit: Hit, ask: &Ask, caching: &Caching, now: Moment) -> (Hit, Option<Making>) {
+    pub fn represent(&self, mut hit: Hit, ask: &Ask, caching: &Caching, now: Moment) -> (Hit, Option<Box<Making>>) {
         let entry = &hit.entry;
         let compression = caching.compression.as_deref().filter(|_| ask.is_get_or_head() && !hit.is_sliced());
         let Some(compression) = compression else { return (hit, None) };
@@ -192,7 +192,7 @@ impl Inner {
         is_read: bool,
         caching: &Caching,
         now: Moment,
-    ) -> Option<(Coded, Option<Making>)> {
+    ) -> Option<(Coded, Option<Box<Making>>)> {
         let key = hit.entry.url().key().coding(hit.entry.fill(), coding as u64);
         let stored = || self.memory.find(key).and_then(|variants| variants.latest().cloned());
         let coded = |entry, seat| Coded { coding, entry, seat };
@@ -213,7 +213,7 @@ impl Inner {
         }
         let room = self.rooms.take(coding)?;
         let (entry, seat, making) = self.begin(&mut table, hit, key, room, caching, now);
-        Some((coded(Some(entry), Some(seat)), Some(making)))
+        Some((coded(Some(entry), Some(seat)), Some(Box::new(making))))
     }
 
     fn begin(

@@ -30,7 +30,7 @@ fn ask(cache: &Cache, method: &str, asked: &[(&'static str, &str)]) -> (Answer, 
     let now = later(moment(), 1);
     let Ok(Lookup::Fresh(hit)) = cache.look_up(&ask, &url, &caching, now) else { panic!("it is stored") };
     let (hit, making) = cache.represent(hit, &ask, &caching, now);
-    (hit.answer(&ask, &caching, now), making)
+    (hit.answer(&ask, &caching, now), making.map(|making| *making))
 }
 
 /// As if `coded` were the bytes in that coding.

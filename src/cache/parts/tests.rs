@@ -27,7 +27,7 @@ fn first(cache: &Cache, target: &str, range: &str, status: u16, fields: &[(&'sta
 /// The second ask for the whole.
 fn second(cache: &Cache, target: &str, range: &str) -> Fill {
     match look(cache, target, range, 1) {
-        Lookup::Miss(fill) | Lookup::Beside(_, fill) => fill,
+        Lookup::Miss(fill) | Lookup::Beside(_, fill) => *fill,
         other => panic!("{}", word(&Ok(other))),
     }
 }

@@ -23,7 +23,7 @@ const MAY_ARRIVE: u64 = 128 * 1024;
 
 struct Account {
     /// `None`: too little is known for a record.
-    draft: Option<Draft>,
+    draft: Option<Box<Draft>>,
     lane: Arc<Lane>,
     /// What is recorded if the answer does not come to its end.
     outcome: Outcome,
@@ -62,7 +62,7 @@ impl Ledger {
         Ledger { numbers, state: Mutex::new(state) }
     }
 
-    pub(super) fn open(&self, stream: u32, draft: Option<Draft>, lane: Arc<Lane>) {
+    pub(super) fn open(&self, stream: u32, draft: Option<Box<Draft>>, lane: Arc<Lane>) {
         let account = Account {
             draft,
             lane,
@@ -240,7 +240,7 @@ impl State {
 impl Account {
     fn close(self, bytes: u64) {
         let Account { draft, lane, outcome, is_whole, waiting, .. } = self;
-        if let Some(mut draft) = draft {
+        if let Some(draft) = draft {
             let ticket = draft.ticket();
             let list = ticket.and_then(|ticket| lane.list(ticket));
             let outcome = if is_whole { Outcome::AsAnswered } else { outcome };

@@ -77,7 +77,7 @@ async fn answer(cache: &Cache, origin: &Played, size: u64, lines: &[(&'static st
         Ok(Lookup::Fresh(hit)) => hit,
         Ok(Lookup::Miss(fill)) => {
             let flight = fill.flight();
-            tokio::spawn(origin.clone().feed(fill));
+            tokio::spawn(origin.clone().feed(*fill));
             let Ok(Landed::Entry(hit)) = flight.landed().await else { panic!("no entry") };
             hit
         }
