@@ -4,6 +4,7 @@
 //! cargo run --release --example scale                          10 thousand to 10 million rules
 //! cargo run --release --example scale -- 1000000           one size
 //! cargo run --release --example scale -- --svg FILE        a picture beside the table
+//! cargo run --release --example scale -- write 1000 FILE   such a list alone
 //! ```
 //! Each size is measured in a process of its own. Prints a Markdown table. Needs some 3 GB in the folder for
 //! temporary files for ten million, and removes what it wrote.
@@ -36,6 +37,9 @@ fn main() {
         ["measure", rules, folder] => {
             let row = measure(rules.parse().expect("a number"), Path::new(folder));
             println!("{}", row.map(|number| number.to_string()).join(" "));
+        }
+        ["write", rules, path] => {
+            write_list(rules.parse().expect("a number"), Path::new(path)).expect("a list can be written");
         }
         ["--svg", path, sizes @ ..] => {
             let rows = table(sizes);
