@@ -39,9 +39,8 @@ const STATUSES: [BlockStatus; 4] =
 const DISCLOSES: [Disclose; 3] = [Disclose::None, Disclose::Id, Disclose::Full];
 
 /// What is remembered of bearings and texts, to hold those that are alike once: beyond it the same may
-/// be held again, and nothing else changes. So few that they stay in the processor's caches; the rules of one
-/// notice stand together.
-const REMEMBERED: usize = 1 << 16;
+/// be held again, and nothing else changes. Lists that are sorted by URL have the rules of a notice anywhere.
+const REMEMBERED: usize = 1 << 20;
 
 /// What a rule has beside its subject and its attributes.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

@@ -32,6 +32,15 @@ struct Waiting {
     stop: bool,
 }
 
+impl Waiting {
+    /// What is told of a copy is worth nothing without the copy.
+    fn put_back(&mut self, file: PathBuf, left: Errand) {
+        if self.errands.get(&file).is_none_or(|later| matches!(later, Errand::KeepFacts(_))) {
+            self.errands.insert(file, left);
+        }
+    }
+}
+
 pub(super) enum Errand {
     Keep(Copy, Vec<u8>, Arc<Table>),
     /// The table of a copy that is kept.
@@ -68,19 +77,22 @@ impl Errands {
         self.rung.notify_one();
     }
 
-    /// Writes what waits. What fails waits on, unless something else is meant for its list meanwhile.
-    pub(super) fn run(&self) {
+    /// Writes what waits. What fails waits on, unless something else is meant for its list meanwhile. Whether any failed.
+    pub(super) fn run(&self) -> bool {
         let _turn = self.turn.lock();
         let errands = std::mem::take(&mut self.waiting.lock().errands);
+        let mut has_failed = false;
         for (file, errand) in errands {
             if let Err((error, left)) = self.run_one(&file, errand) {
+                has_failed = true;
                 tracing::error!(
                     file = %file.display(), %error,
                     "can't keep the copy of a list's last good version in the state folder; trying again"
                 );
-                self.waiting.lock().errands.entry(file).or_insert(*left);
+                self.waiting.lock().put_back(file, *left);
             }
         }
+        has_failed
     }
 
     /// An error comes with what is left to do.
@@ -103,18 +115,12 @@ impl Errands {
         }
     }
 
-    /// Whether some failed, which are due again.
-    fn is_left(&self) -> bool {
-        let mut waiting = self.waiting.lock();
-        waiting.is_due |= !waiting.errands.is_empty();
-        waiting.is_due
-    }
-
     /// Waits until there is something to write, or what failed is to be tried again. Whether to go on.
     fn wait(&self, has_failed: bool) -> bool {
         let mut waiting = self.waiting.lock();
         if has_failed && !waiting.stop {
             self.rung.wait_for(&mut waiting, FULL_LOOK);
+            waiting.is_due = true;
         }
         while (waiting.errands.is_empty() || !waiting.is_due) && !waiting.stop {
             self.rung.wait(&mut waiting);
@@ -140,8 +146,7 @@ impl Runner {
             let mut has_failed = false;
             while running.wait(has_failed) {
                 told();
-                running.run();
-                has_failed = running.is_left();
+                has_failed = running.run();
             }
             told();
             running.run();
@@ -206,6 +211,23 @@ mod tests {
         errands.add("/lists/a.txt".into(), Errand::Remove);
         errands.run();
         assert!(kept(&errands).is_empty());
+    }
+
+    #[test]
+    fn what_fails_is_not_given_up_for_what_is_told_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let errands = Errands::new(Kept::new(folder.path().join("lists")));
+        let Errand::Keep(copy, ..) = keep(b"one") else { panic!() };
+        let told = || Errand::KeepFacts(copy.clone());
+        assert!(errands.add_if_none_waits("/lists/a.txt".into(), told()));
+        assert!(!errands.add_if_none_waits("/lists/a.txt".into(), told()));
+        errands.waiting.lock().put_back("/lists/a.txt".into(), keep(b"one"));
+        assert!(!errands.run());
+        assert_eq!(kept(&errands), [b"one"]);
+        errands.waiting.lock().put_back("/lists/a.txt".into(), Errand::Remove);
+        errands.waiting.lock().put_back("/lists/a.txt".into(), keep(b"two"));
+        assert!(!errands.run());
+        assert!(kept(&errands).is_empty(), "what was meant later holds");
     }
 
     #[test]

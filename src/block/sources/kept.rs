@@ -13,7 +13,7 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use disk::durable;
 use serde::{Deserialize, Serialize};
@@ -49,9 +49,12 @@ pub(super) struct Copy {
     /// Where it had more rules of late.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub most: Option<Most>,
-    /// Under which the list is known to show the same.
+    /// Under which the list is known to show the same,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stamp: Option<Stamp>,
+    stamp: Option<Stamp>,
+    /// since the system was started: images of read-only systems may hold other bytes under one stamp.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    boot: Option<String>,
 }
 
 impl Copy {
@@ -67,7 +70,13 @@ impl Copy {
             taken_at,
             most: Some(most).filter(|most| most.rules > rules),
             stamp,
+            boot: stamp.and_then(|_| boot()),
         }
+    }
+
+    /// The stamp under which the list shows what was copied, if that can be known without reading it.
+    pub fn proof(&self) -> Option<Stamp> {
+        self.stamp.filter(|_| self.boot.is_some() && self.boot == boot())
     }
 
     pub fn former(&self) -> Former {
@@ -82,9 +91,16 @@ impl Copy {
 
     /// Whether its table is kept. What of a list in a format of others no rule holds is in no table, so that is
     /// read anew.
-    fn is_worth_an_image(&self) -> bool {
+    pub fn is_worth_an_image(&self) -> bool {
         self.size >= WORTH_AN_IMAGE && self.read_as.is_none()
     }
+}
+
+/// What tells this run of the system from others, where it says so.
+fn boot() -> Option<String> {
+    static BOOT: OnceLock<Option<String>> = OnceLock::new();
+    let read = || fs::read_to_string("/proc/sys/kernel/random/boot_id").ok();
+    BOOT.get_or_init(|| read().map(|id| id.trim().to_owned())).clone()
 }
 
 impl Kept {
@@ -251,6 +267,17 @@ mod tests {
         let most = Most { rules: 1, until: taken_at };
         let former = Former { hash, read_as: None, rules: 1, size, taken_at, most };
         Copy::new(&PathBuf::from("/lists/a.txt").into(), &former, None)
+    }
+
+    #[test]
+    fn a_stamp_is_believed_until_the_system_is_started_anew() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let stamp = super::super::shown::stamp(file.path());
+        let copy = Copy { stamp, boot: boot(), ..copy(b"one") };
+        assert_eq!(copy.proof(), stamp);
+        for boot in [None, Some("another".to_owned())] {
+            assert_eq!(Copy { boot, ..copy.clone() }.proof(), None);
+        }
     }
 
     #[test]

@@ -42,6 +42,7 @@ impl Sources {
             board: Default::default(),
             bell: Default::default(),
             full_look_at: None,
+            proof: None,
         };
         sources.board.set_geo(settings.geo);
         let (mut changes, mut errors) = (Vec::new(), Vec::new());
@@ -115,8 +116,8 @@ impl Sources {
         if self.errands.kept.lacks_image(copy) || !self.errands.kept.has_bytes(copy) {
             return Started::Not(None);
         }
-        source.kept_stamp = copy.stamp;
-        let is_proven = copy.stamp.filter(|kept| stamp(&source.listed.path) == Some(*kept));
+        source.kept_stamp = copy.proof();
+        let is_proven = copy.proof().filter(|kept| stamp(&source.listed.path) == Some(*kept));
         let (image, seen) = match is_proven {
             Some(stamp) => (self.errands.kept.image(copy), Some((stamp, copy.hash))),
             None => std::thread::scope(|scope| {
@@ -174,11 +175,13 @@ impl Sources {
         let Compiled { table, unread } = compiled.clone();
         source.put_in_force(compiled, former);
         let is_new = before.is_none_or(|before| (before.hash, before.read_as) != (former.hash, former.read_as));
-        source.kept_stamp = source.proof();
-        let copy_now = Copy::new(&listed, &former, source.kept_stamp);
+        let copy_now = Copy::new(&listed, &former, source.proof());
         let errand = match copy {
             Some(copy) if !is_new && self.errands.kept.has_bytes(copy) => Errand::KeepTable(copy_now, table),
-            _ => Errand::Keep(copy_now, content.bytes, table),
+            _ => {
+                source.kept_stamp = source.proof();
+                Errand::Keep(copy_now, content.bytes, table)
+            }
         };
         self.errands.add(listed.path.clone(), errand);
         let (file, before) = (listed.shown(), before.map_or(0, |before| before.rules));

@@ -14,6 +14,7 @@ mod errands;
 mod error;
 mod kept;
 mod load;
+mod proof;
 mod reload;
 mod root;
 pub(crate) mod shown;
@@ -44,6 +45,7 @@ use crate::index::Table;
 use crate::settings::{Allowed, Listed};
 use errands::{Errand, Errands};
 use kept::Copy;
+use proof::Proof;
 use root::{Root, RootState};
 use shown::{Content, Shown};
 use source::{InForce, Occasion, Seen, Source, Trouble};
@@ -66,6 +68,8 @@ pub struct Sources {
     board: Board,
     bell: Arc<Bell>,
     full_look_at: Option<Instant>,
+    /// The large file that is being hashed.
+    proof: Option<Proof>,
 }
 
 /// A file's place in the order: by its name, then by its whole path.
@@ -110,6 +114,7 @@ impl Sources {
             source.trail = Trail::of(&source.listed.path);
             match source.look(hints, occasion) {
                 Seen::Nothing => self.keep_proof(&rank),
+                Seen::Unproven => self.prove(&rank, wall),
                 Seen::Unsettled(left) => look.again_in(left),
                 Seen::Settled(shown, evidence) => look.changes.extend(self.settle(&rank, shown, evidence, wall)),
             }
@@ -185,6 +190,26 @@ impl Sources {
         }
     }
 
+    /// Has a large file hashed, and heeds what came of the one before.
+    fn prove(&mut self, rank: &Rank, wall: Timestamp) {
+        if self.proof.as_ref().is_some_and(|proof| !proof.is_there()) {
+            return;
+        }
+        let before = self.proof.take().map(|proof| (proof.of.clone(), proof.take()));
+        if let Some((of, seen)) = before
+            && let Some(source) = self.sources.get_mut(&of)
+        {
+            match source.heed(seen, wall) {
+                true => self.keep_proof(&of),
+                false => self.bell.ring(),
+            }
+            if of == *rank {
+                return;
+            }
+        }
+        self.proof = Proof::start(rank.clone(), self.bell.clone());
+    }
+
     /// Has the next start know under which stamp a list shows what is in force, so that it need not read it first.
     fn keep_proof(&mut self, rank: &Rank) {
         let Some(source) = self.sources.get_mut(rank) else { return };
@@ -192,8 +217,9 @@ impl Sources {
         if source.kept_stamp == Some(proof) {
             return;
         }
-        let errand = Errand::KeepFacts(Copy::new(&source.listed, former, Some(proof)));
-        if self.errands.add_if_none_waits(source.listed.path.clone(), errand) {
+        let copy = Copy::new(&source.listed, former, Some(proof));
+        let path = source.listed.path.clone();
+        if !copy.is_worth_an_image() || self.errands.add_if_none_waits(path, Errand::KeepFacts(copy)) {
             source.kept_stamp = Some(proof);
         }
     }

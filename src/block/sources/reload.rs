@@ -57,7 +57,7 @@ impl Sources {
             unsettled.retain(|rank| {
                 let Some(source) = self.sources.get_mut(rank) else { return false };
                 match source.look_for_operator(occasion) {
-                    Seen::Nothing => false,
+                    Seen::Nothing | Seen::Unproven => false,
                     Seen::Unsettled(left) => {
                         wait = wait.max(left);
                         true

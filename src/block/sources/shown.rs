@@ -58,8 +58,10 @@ impl Stamp {
         (now.micros().saturating_sub(span)..=now.micros().saturating_add(span)).contains(&touched)
     }
 
+    /// Whether the file was touched so short a time before `now`, or since, that it may be another under this stamp.
     pub fn is_fresh(&self, now: Timestamp) -> bool {
-        self.is_within(FRESH, now)
+        let span = i64::try_from(FRESH.as_micros()).unwrap_or(i64::MAX);
+        self.written.max(self.changed) >= now.micros().saturating_sub(span)
     }
 }
 
@@ -173,31 +175,40 @@ pub(crate) fn try_read(path: &Path, limit: u64) -> io::Result<Shown> {
     Ok(Shown::Content(Content { stamp, hash: hasher.finish(), bytes, steady }))
 }
 
-/// The first bytes of a file, as many as there are up to `size`. A thread hashes what was read while more is.
+/// The first bytes of a file, as many as there are up to `size`. A thread hashes what was read while more is, where one
+/// can be had.
 fn read_and_hash(file: &mut File, size: usize) -> io::Result<(Vec<u8>, Hasher)> {
     let mut bytes = vec![0; size];
     let mut count = 0;
-    let hasher: io::Result<Hasher> = std::thread::scope(|scope| {
+    let hasher: io::Result<Option<Hasher>> = std::thread::scope(|scope| {
         let (read, pieces) = sync_channel::<&[u8]>(QUEUED);
         let hash = |mut hasher: Hasher, piece: &[u8]| {
             hasher.update(piece);
             hasher
         };
         let hashing = Builder::new().name("list-hash".to_owned());
-        let hashing = hashing.spawn_scoped(scope, move || pieces.into_iter().fold(Hasher::new(), hash))?;
+        let hashing = hashing.spawn_scoped(scope, move || pieces.into_iter().fold(Hasher::new(), hash)).ok();
         for piece in bytes.chunks_mut(PIECE) {
             let filled = fill(file, piece)?;
             count += filled;
             let (filled, empty) = piece.split_at(filled);
-            if read.send(filled).is_err() || !empty.is_empty() {
+            let is_heard = hashing.is_none() || read.send(filled).is_ok();
+            if !is_heard || !empty.is_empty() {
                 break;
             }
         }
         drop(read);
-        hashing.join().map_err(|_| io::Error::other("the thread that hashes it ended"))
+        hashing
+            .map(|hashing| hashing.join().map_err(|_| io::Error::other("the thread that hashes it ended")))
+            .transpose()
     });
     bytes.truncate(count);
-    Ok((bytes, hasher?))
+    let hasher = hasher?.unwrap_or_else(|| {
+        let mut hasher = Hasher::new();
+        hasher.update(&bytes);
+        hasher
+    });
+    Ok((bytes, hasher))
 }
 
 /// Reads until `piece` is full or the file ends.

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use disk::watch::Hint;
 use disk::{Evidence, SETTLING, Trail, seen_by};
-use terms::Timestamp;
+use terms::{Digest, Timestamp};
 
 use super::compile::Compiled;
 use super::error::SourceError;
-use super::shown::{Content, Mark, Shown, Stamp, hash, read, stamp};
+use super::shown::{Content, Mark, Shown, Stamp, read, stamp};
 use super::verdict::Former;
 use crate::settings::Listed;
 
@@ -79,6 +79,8 @@ pub(super) struct Judged {
 /// What a look at one file came to.
 pub(super) enum Seen {
     Nothing,
+    /// It is to be hashed, which takes long.
+    Unproven,
     /// Something that may not last; look again after this time.
     Unsettled(Duration),
     Settled(Shown, Evidence),
@@ -102,9 +104,14 @@ impl Source {
 
     pub fn look(&mut self, hints: &[Hint], occasion: Occasion) -> Seen {
         let is_hinted = self.trail.evidence(hints) != Evidence::None;
-        let is_quiet = !is_hinted && self.waiting.is_none();
-        if is_quiet && (self.is_as_judged(occasion.is_full) || self.is_as_judged_by_hash(occasion.wall)) {
-            return Seen::Nothing;
+        if !is_hinted && self.waiting.is_none() {
+            if self.is_as_judged(occasion.is_full) {
+                return Seen::Nothing;
+            }
+            if let Some(stamp) = self.large_and_unproven() {
+                // Until then its next change may leave the same stamp.
+                return if stamp.is_fresh(occasion.wall) { Seen::Nothing } else { Seen::Unproven };
+            }
         }
         let shown = read(&self.listed.path);
         self.weigh(shown, self.trail.evidence(hints), occasion)
@@ -118,17 +125,26 @@ impl Source {
         !is_doubtful && stamp(&self.listed.path) == Some(before)
     }
 
-    /// Whether a large file whose stamp proves nothing shows what was judged; it is not held in memory for that.
-    fn is_as_judged_by_hash(&mut self, wall: Timestamp) -> bool {
-        let Some(Judged { mark, stamp: Some(before), is_unproven: true }) = self.judged else { return false };
-        if before.size <= SMALL {
-            return false;
+    /// The stamp of a large file that says nothing against what was judged, and nothing for it.
+    fn large_and_unproven(&self) -> Option<Stamp> {
+        let Judged { mark: Mark::Content(_), stamp: before, is_unproven: true } = self.judged? else { return None };
+        before.filter(|before| before.size > SMALL && stamp(&self.listed.path) == Some(*before))
+    }
+
+    /// What a large file showed when it was hashed, beside the looks. Whether it is what was judged; the next look reads
+    /// it where it is not.
+    pub fn heed(&mut self, seen: Option<(Stamp, Digest)>, wall: Timestamp) -> bool {
+        let Some(judged) = &mut self.judged else { return false };
+        match seen {
+            Some((stamp, digest)) if judged.mark == Mark::Content(digest) => {
+                self.note_mark(Mark::Content(digest), Some(stamp), wall);
+                true
+            }
+            _ => {
+                judged.stamp = None;
+                false
+            }
         }
-        let seen = hash(&self.listed.path).filter(|(_, digest)| mark == Mark::Content(*digest));
-        if let Some((stamp, _)) = seen {
-            self.note_mark(mark, Some(stamp), wall);
-        }
-        seen.is_some()
     }
 
     /// A save is never taken half: what is shown has settled if it came in one step, if its writer
@@ -186,6 +202,9 @@ impl Source {
             Shown::Absent | Shown::Unreadable(_) => None,
         };
         self.note_mark(shown.mark(), stamp, wall);
+        if let Some(judged) = &mut self.judged {
+            judged.is_unproven |= !shown.is_steady();
+        }
     }
 
     pub fn note_mark(&mut self, mark: Mark, stamp: Option<Stamp>, wall: Timestamp) {
@@ -225,11 +244,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_was_written_to_while_it_was_read_proves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("list.txt");
+        std::fs::write(&file, "one.example\n").unwrap();
+        let Shown::Content(content) = read(&file) else { panic!() };
+        let late = Timestamp::from_secs(4_000_000_000);
+        let mut source = Source::new(file.into());
+        // Touched since, by the clock of a look that began before.
+        for (steady, wall, is_unproven) in
+            [(true, late, false), (false, late, true), (true, Timestamp::from_secs(0), true)]
+        {
+            let shown = Shown::Content(Content { steady, bytes: content.bytes.clone(), ..content });
+            source.note(&shown, wall);
+            assert_eq!(source.is_unproven(), is_unproven, "{steady} {wall:?}");
+        }
+    }
+
+    #[test]
     fn a_change_that_left_the_same_stamp_is_found_by_a_full_look() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("list.txt");
         // By this clock the file is old, so that its stamp is believed.
-        let wall = Timestamp::from_secs(0);
+        let wall = Timestamp::from_secs(4_000_000_000);
         std::fs::write(&file, "one.example\n").unwrap();
         let mut source = Source::new(file.clone().into());
         source.note(&read(&file), wall);
