@@ -380,6 +380,7 @@ fn what_is_said_to_one_tells_nothing_of_the_url() {
     origin.on("/by-cookie", page("Cache-Control", "no-store").field("Vary", "Accept-Encoding, Cookie"));
     origin.on("/login", page("Cache-Control", "no-store"));
     origin.on("/targeted", page("CDN-Cache-Control", "private"));
+    origin.on("/both", page("CDN-Cache-Control", "no-store").field("Cache-Control", "private"));
     origin.on("/all", page("Cache-Control", "no-store").field("Vary", "Accept-Encoding"));
     let edge = Edge::plain(&origin);
     edge.block(&sha256_hex(&body), "N-1");
@@ -388,6 +389,7 @@ fn what_is_said_to_one_tells_nothing_of_the_url() {
         ("GET", "/avatar", ("Accept", "image/*")),
         ("GET", "/by-cookie", ("Cookie", "a=b")),
         ("GET", "/targeted", ("Accept", "image/*")),
+        ("GET", "/both", ("Cookie", "a=b")),
         ("GET", "/login", ("Authorization", "Basic eDp5")),
     ];
     for (method, target, field) in asks {

@@ -139,5 +139,5 @@ fn tells_of_url(ask: &Ask, fields: &HeaderMap) -> bool {
 /// Whether who asks next may be answered with the same, as far as the origin says.
 pub(super) fn is_for_all(fields: &HeaderMap) -> bool {
     let is_by_coding = |name: &str| name.eq_ignore_ascii_case("accept-encoding");
-    !ResponseDirectives::read(fields).is_private() && tokens(fields, &header::VARY).all(is_by_coding)
+    !ResponseDirectives::hint_at_one_client(fields) && tokens(fields, &header::VARY).all(is_by_coding)
 }

@@ -146,6 +146,14 @@ impl ResponseDirectives {
         self.private == Scope::Everything
     }
 
+    /// Whether `fields` hint that a response is for the one who asked for it: `private`, also in a `Cache-Control` that
+    /// another field takes the place of, or a field that has none of the caches it is aimed at store it.
+    pub fn hint_at_one_client(fields: &HeaderMap) -> bool {
+        let aimed = targeted::read(fields);
+        aimed.is_some_and(|aimed| aimed.no_store || aimed.is_private())
+            || ResponseDirectives::of_cache_control(fields).is_private()
+    }
+
     /// The fields of a response that are for the one who asked for it, and for nobody after.
     pub fn for_the_asker(&self) -> impl Iterator<Item = &HeaderName> {
         self.no_cache.names().iter().chain(self.private.names())

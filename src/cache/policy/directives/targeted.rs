@@ -138,6 +138,23 @@ mod tests {
         assert!(read.no_store && read.max_age == Some(5));
     }
 
+    #[test]
+    fn what_hints_at_one_client_is_seen_in_either_field() {
+        let (cc, cdn) = ("cache-control", "cdn-cache-control");
+        for (lines, is_for_one) in [
+            (&[(cc, "private"), (cdn, "no-store")][..], true),
+            (&[(cc, "private, max-age=0"), (cdn, "max-age=0")], true),
+            (&[(cc, "max-age=0"), (cdn, "private")], true),
+            (&[(cc, "public"), (cdn, "no-store")], true),
+            (&[(cc, "private"), (cdn, "&&&")], true),
+            (&[(cc, "no-store")], false),
+            (&[(cc, "private=\"x-a\""), (cdn, "private=\"x-a\"")], false),
+            (&[(cc, "max-age=0"), (cdn, "no-store=?0")], false),
+        ] {
+            assert_eq!(ResponseDirectives::hint_at_one_client(&fields(lines)), is_for_one, "{lines:?}");
+        }
+    }
+
     proptest! {
         #[test]
         fn any_value_is_read(text in "[a-z0-9=\";:?, ()@%*.-]{0,40}") {
