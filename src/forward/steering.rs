@@ -10,6 +10,7 @@ use std::sync::Arc;
 use cache::Bypass;
 use http::Method;
 use http::header::{HeaderMap, HeaderName};
+use terms::wire::fields::as_cgi_has_it;
 use terms::{Ask, Refusal, Url};
 
 /// Those that say another method.
@@ -54,9 +55,9 @@ const MOST: usize = 8;
 /// URLs that they may name together: each is judged.
 const MOST_URLS: usize = 64;
 
-/// As CGI and its heirs hand it on, to which `_` and `-` are the same.
+/// In whichever spelling an origin takes for one of them.
 fn is_among(name: &HeaderName, names: &[&str]) -> bool {
-    names.contains(&name.as_str().replace('_', "-").as_str())
+    names.contains(&as_cgi_has_it(name).as_str())
 }
 
 pub(super) fn steers(name: &HeaderName) -> bool {
@@ -64,7 +65,7 @@ pub(super) fn steers(name: &HeaderName) -> bool {
 }
 
 fn is_forwarded(name: &HeaderName) -> bool {
-    name.as_str().replace('_', "-").starts_with("x-forwarded")
+    as_cgi_has_it(name).starts_with("x-forwarded")
 }
 
 /// Has requests go past the cache by the fields that a site lets through: with some a request is another one than its
@@ -192,7 +193,7 @@ mod tests {
                 &[("x-original-url", "/a//%62?x")][..],
                 &["h.example/a/b?x", "h.example/a/b?q=1", "h.example/a/b?q=1&x"][..],
             ),
-            (&[("x_original_url", "/a")], &["h.example/a", "h.example/a?q=1"]),
+            (&[("x.original_url", "/a")], &["h.example/a", "h.example/a?q=1"]),
             (&[("x-waws-unencoded-url", "/a?q=1")], &["h.example/a?q=1"]),
             (
                 &[("x-rewrite-url", "https://other.example/a?b")],

@@ -26,6 +26,11 @@ pub fn is_hop_by_hop(name: &HeaderName) -> bool {
     }
 }
 
+/// As CGI and its heirs hand a name on: to some `_` and `-` are the same, to others whatever is no letter or digit.
+pub fn as_cgi_has_it(name: &HeaderName) -> String {
+    name.as_str().replace(|c: char| !c.is_ascii_alphanumeric(), "-")
+}
+
 /// Fields for all recipients that say how long a message is, where it goes, who asks, how it may be
 /// stored or what is asked for: `Connection` may not name them (RFC 9110 section 7.6.1), and they stand in
 /// no trailer (section 6.5.1).
