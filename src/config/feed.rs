@@ -101,7 +101,7 @@ impl Judge<'_, '_> {
                 let help = "write { path = \"urlhaus.csv\", format = \"urlhaus\" }, or { url = \"https://…\" }";
                 self.faults.add(&one.at, Wrong::new("this list has neither `path` nor `url`", help));
             }
-            Some(path) if ["https://", "http://"].iter().any(|scheme| path.value.starts_with(scheme)) => {
+            Some(path) if ["https:/", "http:/"].iter().any(|scheme| path.value.starts_with(scheme)) => {
                 let what = format!("{} is a URL, not a path", quoted(&hidden::url(&path.value)));
                 self.faults.add(&path.at, Wrong::new(what, "write { url = \"https://…\" }"));
                 return Feeding::Wrong;

@@ -2,36 +2,35 @@
 
 use std::ops::Range;
 
+use net::{BadTarget, Target};
+
 /// What stands for what is hidden.
 const HIDDEN: char = '…';
 
 /// A URL, or what was meant as one.
 pub(super) fn url(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
-    let mut shown = String::new();
-    for (at, c) in chars.iter().enumerate() {
-        match secrets(&chars, true).into_iter().find(|secret| secret.contains(&at)) {
-            None => shown.push(*c),
-            Some(secret) if secret.start == at => shown.push(HIDDEN),
-            Some(_) => {}
-        }
-    }
-    shown
+    hide(&chars, secrets(&chars)).into_iter().flatten().collect()
 }
 
 /// A line of TOML: its characters, each with how it is shown, if at all. In strings whatever stands behind a `?` is
 /// taken for a query, since the line may be about a URL that was written in some odd way.
 pub(super) fn line(text: &str) -> Vec<Option<char>> {
     let chars: Vec<char> = text.chars().collect();
+    let secrets = parts(&chars).into_iter().flat_map(|(part, is_string)| {
+        let within = &chars[part.clone()];
+        let found = if is_string { secrets(within) } else { unquoted_secrets(within) };
+        found.map(|secret| behind(part.start, secret))
+    });
+    hide(&chars, secrets)
+}
+
+/// How each character is shown, if at all.
+fn hide(chars: &[char], secrets: impl IntoIterator<Item = Range<usize>>) -> Vec<Option<char>> {
     let mut shown: Vec<Option<char>> = chars.iter().copied().map(Some).collect();
-    for (part, is_string) in parts(&chars) {
-        for secret in secrets(&chars[part.clone()], is_string) {
-            let secret = part.start + secret.start..part.start + secret.end;
-            shown[secret.clone()].fill(None);
-            if let Some(first) = shown.get_mut(secret.start).filter(|_| !secret.is_empty()) {
-                *first = Some(HIDDEN);
-            }
-        }
+    for secret in secrets.into_iter().filter(|secret| !secret.is_empty()) {
+        shown[secret.clone()].fill(None);
+        shown[secret.start] = Some(HIDDEN);
     }
     shown
 }
@@ -56,17 +55,50 @@ fn parts(chars: &[char]) -> Vec<(Range<usize>, bool)> {
     parts
 }
 
-/// Users and passwords, and the query. What may be no URL at all has a user only behind a scheme.
-fn secrets(chars: &[char], is_url: bool) -> [Range<usize>; 2] {
-    let find = |from: usize, wanted: &[char]| chars[from..].windows(wanted.len()).position(|some| some == wanted);
-    let first_query = find(0, &['?']).unwrap_or(chars.len());
-    let scheme = find(0, &[':', '/', '/']).filter(|at| *at < first_query).map(|at| at + 3);
-    let start = scheme.unwrap_or(0);
-    let end = find(start, &['/']).map_or(chars.len(), |at| start + at);
-    let at_sign = chars[start..end].iter().rposition(|&c| c == '@').filter(|_| scheme.is_some() || is_url);
-    let host = at_sign.map_or(start, |at| start + at);
-    let query = find(host, &['?']).map_or(chars.len(), |at| host + at + 1);
-    [start..host, query..chars.len()]
+/// Users and passwords, and the query. In what is no URL, or one with a user, whatever may have been meant as such:
+/// passwords may hold what ends them elsewhere.
+fn secrets(chars: &[char]) -> [Range<usize>; 2] {
+    let text: String = chars.iter().collect();
+    let has_no_user = matches!(Target::parse(&text), Ok(_) | Err(BadTarget::InClear));
+    let (start, query) = (behind_scheme(chars), behind_question_mark(chars));
+    let host = match chars[query..].contains(&'@') {
+        _ if has_no_user => start,
+        true => chars.len(),
+        false => chars[start..query].iter().rposition(|&c| c == '@').map_or(start, |at| start + at),
+    };
+    [start..host, query.max(host)..chars.len()]
+}
+
+/// In what stands in no quotes: an address, as a comment may hold it, is no URL.
+fn unquoted_secrets(chars: &[char]) -> [Range<usize>; 2] {
+    let query = behind_question_mark(chars);
+    let at_sign = chars.iter().rposition(|&c| c == '@');
+    let mark = at_sign.and_then(|at| chars[..at].iter().position(|&c| c == ':' || c == '/'));
+    let word = mark.map(|mark| mark - chars[..mark].iter().rev().take_while(|c| is_of_scheme(**c)).count());
+    match word.filter(|word| *word < query) {
+        Some(word) => secrets(&chars[word..]).map(|secret| behind(word, secret)),
+        None => [0..0, query..chars.len()],
+    }
+}
+
+/// Where a scheme and the slashes behind it end, however many there are.
+fn behind_scheme(chars: &[char]) -> usize {
+    let scheme = chars.iter().take_while(|c| is_of_scheme(**c)).count();
+    let colon = if chars.get(scheme) == Some(&':') { scheme + 1 } else { 0 };
+    let slashes = chars[colon..].iter().take_while(|c| **c == '/').count();
+    if slashes == 0 { 0 } else { colon + slashes }
+}
+
+fn behind_question_mark(chars: &[char]) -> usize {
+    chars.iter().position(|&c| c == '?').map_or(chars.len(), |at| at + 1)
+}
+
+fn is_of_scheme(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "+-.".contains(c)
+}
+
+fn behind(start: usize, range: Range<usize>) -> Range<usize> {
+    start + range.start..start + range.end
 }
 
 #[cfg(test)]
@@ -80,8 +112,20 @@ mod tests {
             ("https://f.example/l?token=s3cret&x", "https://f.example/l?…"),
             ("https://f.example/l?", "https://f.example/l?"),
             ("https://f.example?s3cret", "https://f.example?…"),
-            ("https://me:s3cret@f.example/@l?s3cret#x", "https://…@f.example/@l?…"),
-            ("https://me:s3c?ret@f.example/l", "https://…@f.example/l"),
+            ("https://me:s3cret@f.example/l?s3cret#x", "https://…@f.example/l?…"),
+            ("https://me:s3@cr/et@f.example/l", "https://…@f.example/l"),
+            ("https://f.example/@l", "https://f.example/@l"),
+            ("https://f.example/l?to=s3cret@x", "https://f.example/l?…"),
+            ("https://me:s3c?ret@f.example/l", "https://…"),
+            ("https://me:s3@c?ret@f.example/l", "https://…"),
+            ("https://me:s3cr/et@f.example/l?s3cret", "https://…@f.example/l?…"),
+            ("https://me:s3cr#et@f.example/l", "https://…@f.example/l"),
+            ("https:/me:s3cret@f.example/l", "https:/…@f.example/l"),
+            ("https:///me:s3cret@f.example/l", "https:///…@f.example/l"),
+            ("https:me:s3cret@f.example/l", "…@f.example/l"),
+            ("//me:s3cret@f.example/l", "//…@f.example/l"),
+            ("htps://me:s3cr/et@f.example", "htps://…@f.example"),
+            ("http://me:s3cret@127.0.0.1:3000", "http://…@127.0.0.1:3000"),
             ("me:s3cret@f.example/l?s3cret", "…@f.example/l?…"),
             ("f.example/l?s3cret https://", "f.example/l?…"),
             ("", ""),
@@ -102,6 +146,10 @@ mod tests {
             ("url = \"https://f.example/?a\\\"s3cret\", x = 1", "url = \"https://f.example/?…\", x = 1"),
             ("url = \"https://f.example/?s3cret", "url = \"https://f.example/?…"),
             ("url = https://me:s3cret@f.example/?s3cret", "url = https://…@f.example/?…"),
+            ("url = https:/me:s3cr/et@f.example/?s3cret # ok", "url = https:/…@f.example/?…"),
+            ("url=//me:s3cret@f.example/l", "url=//…@f.example/l"),
+            ("# https://f.example/ or https://me:s3cret@f.example/", "# https://…@f.example/"),
+            ("# ok? https://me:s3cret@f.example/", "# ok?…"),
             ("# me@f.example", "# me@f.example"),
         ] {
             assert_eq!(shown(text), is_shown);

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use terms::url::Scheme;
 
 use super::errors::{Wrong, quoted};
+use super::hidden;
 use crate::sites::HostPattern;
 
 /// Reads a pattern as a config words it.
@@ -43,14 +44,15 @@ fn no_host(text: &str, name: &str, error: &terms::UrlError) -> Wrong {
         _ if name.contains(':') => "leave out the port: a site has its hosts on every port",
         _ => "write a name such as \"photos.example\", or \"*\" for any host",
     };
-    Wrong::new(format!("{} is not a host: {error}", quoted(text)), help)
+    Wrong::new(format!("{} is not a host: {error}", quoted(&hidden::url(text))), help)
 }
 
 /// Reads `http://HOST[:PORT]` or the same with `https`. The host of the address is without brackets, as it
 /// is dialled.
 pub(super) fn origin(text: &str) -> Result<(Scheme, origin::Address), Wrong> {
     const EXAMPLE: &str = "write \"http://127.0.0.1:3000\"";
-    let bad = |why: &str, help: &str| Wrong::new(format!("{} is not an origin: {why}", quoted(text)), help);
+    let bad =
+        |why: &str, help: &str| Wrong::new(format!("{} is not an origin: {why}", quoted(&hidden::url(text))), help);
     let (scheme, rest) = text.split_once("://").ok_or_else(|| bad("it has no scheme", EXAMPLE))?;
     let (scheme, usual_port) = match () {
         () if scheme.eq_ignore_ascii_case("http") => (Scheme::Http, 80),

@@ -14,7 +14,7 @@ use super::choice::Pressure;
 use super::errors::{Faults, Wrong, quoted};
 use super::meant::{self, Audit, Meant, Takedown};
 use super::reader::At;
-use super::{hook, typed, units};
+use super::{hidden, hook, typed, units};
 use crate::access_log::{self, Destination};
 
 pub(super) const MILLISECOND: Duration = Duration::from_millis(1);
@@ -208,6 +208,6 @@ fn operator_url(text: &str) -> Result<String, Wrong> {
     if terms::url::is_reference(text) {
         return Ok(text.to_owned());
     }
-    let what = format!("{} is not a URL", quoted(text));
+    let what = format!("{} is not a URL", quoted(&hidden::url(text)));
     Err(Wrong::new(what, "write an absolute URL in ASCII, such as \"https://operator.example/notices\""))
 }

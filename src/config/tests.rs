@@ -422,11 +422,30 @@ fn what_a_feeds_query_says_is_not_shown() {
         "{ url = \"f.example/?s3cret\" }",
         "{ url = \"f.example@/?s3cret\" }",
         "{ url = \"https://u:s3cret@f.example:x/\" }",
+        "{ url = \"//me:s3cret@f.example/l\" }",
+        "{ url = \"https:/me:s3cret@f.example/l\" }",
+        "\"https:/me:s3cret@f.example/l\"",
+        "{ url = \"https:///me:s3cret@f.example/l\" }",
+        "{ url = \"https://me:s3cret/s3cret@f.example/l\" }",
+        "{ url = https:/me:s3cret@f.example/l }",
         "{ url = \"https://f.example/?s3cret\", every = \"1\" }",
         "{ url = \"https://f.example/?s3cret\", name = \"https://f.example/?s3cret\\n\" }",
     ] {
         let told: String = faults(&format!("[takedown]\nlists = [{list}]")).iter().map(Fault::to_string).collect();
         assert!(told.contains('…') && !told.contains("s3cret"), "{told}");
+    }
+}
+
+#[test]
+fn what_a_user_is_let_in_by_is_not_shown() {
+    for text in [
+        "[[site]]\nhosts = [\"*\"]\norigin = \"http://me:s3cret@127.0.0.1:3000\"",
+        "[[site]]\nhosts = [\"*\"]\norigin = \"http://me:s3cret/s3cret@127.0.0.1:3000\"",
+        "[[site]]\nhosts = [\"https://me:s3cret@photos.example\"]\norigin = \"http://127.0.0.1:3000\"",
+        "[takedown]\noperator_url = \"//me:s3cret@operator.example/\\n\"",
+    ] {
+        let told: String = faults(text).iter().map(Fault::to_string).collect();
+        assert!(told.contains("//…@") && !told.contains("s3cret"), "{told}");
     }
 }
 
