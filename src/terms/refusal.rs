@@ -98,7 +98,7 @@ impl Refusal {
         }
     }
 
-    /// One stable word for metrics and logs.
+    /// One stable word for each.
     pub const fn reason(&self) -> &'static str {
         match self {
             Refusal::Blocked(_) => "blocked",
