@@ -46,9 +46,11 @@ impl Content {
 }
 
 impl Former {
-    /// The most rules that were in force in the day before `now`, as far as one number tells.
+    /// The most rules that were in force in the day before `now`, as far as one number tells. What a clock that was
+    /// wrong put far ahead of it tells nothing.
     fn most_of_late(&self, now: Timestamp) -> Most {
-        match self.most.rules > self.rules && now.since(self.most.until) < OF_LATE {
+        let is_of_late = now.since(self.most.until) < OF_LATE && self.most.until.since(now) <= OF_LATE;
+        match self.most.rules > self.rules && is_of_late {
             true => self.most,
             false => Most { rules: self.rules, until: now },
         }
@@ -227,6 +229,14 @@ mod tests {
         assert_eq!(slide(&feed, &[(0, 100), (1, 60), (24, 40), (25, 31)], Word::Replaced), [100, 60, 60, 31]);
         assert_eq!(slide(&feed, &[(0, 100), (1, 60), (26, 29)], Word::Replaced), [100, 60, 60]);
         assert_eq!(slide(&feed, &[(0, 12), (1, 7), (2, 2), (3, 1)], Word::Replaced), [12, 7, 2, 2], "eleven are lost");
+    }
+
+    #[test]
+    fn a_clock_that_was_far_ahead_holds_no_feed_for_good() {
+        let feed = Listed { name: Some("feed".into()), ..PathBuf::from("list.txt").into() };
+        const AHEAD: i64 = 1_000_000;
+        assert_eq!(slide(&feed, &[(0, 100), (AHEAD, 60), (2, 40), (3, 31)], Word::Replaced), [100, 60, 40, 31]);
+        assert_eq!(slide(&feed, &[(0, 100), (20, 60), (2, 40)], Word::Replaced), [100, 60, 60], "a little");
     }
 
     #[test]
