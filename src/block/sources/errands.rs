@@ -71,6 +71,19 @@ impl Errands {
         }
     }
 
+    /// Has what is told of a copy be this, whether that is kept by now or waits to be.
+    pub(super) fn add_facts(&self, file: PathBuf, facts: Copy) {
+        match self.waiting.lock().errands.entry(file) {
+            Entry::Vacant(place) => {
+                place.insert(Errand::KeepFacts(facts));
+            }
+            Entry::Occupied(mut waiting) => match waiting.get_mut() {
+                Errand::Keep(copy, ..) | Errand::KeepFacts(copy) => *copy = facts,
+                Errand::KeepTable(..) | Errand::Remove => {}
+            },
+        }
+    }
+
     /// The changes that they are for are in force, and are being told of.
     pub(super) fn ring(&self) {
         self.waiting.lock().is_due = true;

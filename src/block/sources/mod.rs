@@ -236,7 +236,13 @@ impl Sources {
         let allowed = self.allowed_beside(rank);
         let source = self.sources.get_mut(rank)?;
         match verdict::judge(&source.listed, source.former(), &content, word, allowed, wall) {
-            Verdict::Same => source.trouble.take().map(|_| Change::Restored { file: source.listed.shown() }),
+            Verdict::Same => {
+                if let Some(former) = source.accept(word) {
+                    let copy = Copy::new(&source.listed, &former, source.kept_stamp);
+                    self.errands.add_facts(source.listed.path.clone(), copy);
+                }
+                source.trouble.take().map(|_| Change::Restored { file: source.listed.shown() })
+            }
             Verdict::Hold(trouble) => Some(source.hold(trouble)),
             Verdict::Take(compiled) => {
                 let before = source.former().map_or(0, |former| former.rules);
@@ -272,6 +278,12 @@ impl Sources {
 impl Source {
     fn put_in_force(&mut self, compiled: Compiled, former: Former) {
         self.in_force = Some(InForce { compiled, former });
+    }
+
+    /// What is known of what is in force, where an operator's word on it is news.
+    fn accept(&mut self, word: Word) -> Option<Former> {
+        let former = &mut self.in_force.as_mut()?.former;
+        former.accept(word).then_some(*former)
     }
 
     /// Leaves in force what is, and says why.

@@ -445,7 +445,6 @@ fn a_config_that_names_others_leaves_the_rest_as_it_is() {
     assert_eq!((rules(&sources), troubles(&sources).len()), (vec![3], 0));
 }
 
-/// What is named as a list of hosts, which lies in the folder of the others.
 #[test]
 fn a_feed_is_held_to_the_most_that_it_had_over_a_restart_too() {
     let mut bench = Bench::new();
@@ -467,6 +466,29 @@ fn a_feed_is_held_to_the_most_that_it_had_over_a_restart_too() {
     assert_eq!(rules(&sources), [25], "an operator accepted less");
 }
 
+#[test]
+fn an_operator_accepts_what_a_feed_came_to_in_steps_too() {
+    let mut bench = Bench::new();
+    bench.settings.lists = vec![Listed { name: Some("feed".into()), ..bench.path("a.txt").into() }];
+    bench.write("a.txt", &hosts(100));
+    let mut sources = bench.load();
+    for is_kept in [false, true] {
+        let hint = bench.replace("a.txt", &hosts(100));
+        bench.look(&mut sources, 0, &[hint]);
+        let hint = bench.replace("a.txt", &hosts(51));
+        bench.look(&mut sources, 100, &[hint]);
+        if is_kept {
+            sources.errands.run();
+        }
+        assert!(bench.reload(&mut sources, true).is_empty(), "it is in force");
+        (sources, _) = bench.restart(sources);
+        let hint = bench.replace("a.txt", &hosts(49));
+        bench.look(&mut sources, 200, &[hint]);
+        assert_eq!((rules(&sources), troubles(&sources)), (vec![49], vec![]), "{is_kept}");
+    }
+}
+
+/// What is named as a list of hosts, which lies in the folder of the others.
 fn hosts_file(bench: &Bench, name: &str) -> Listed {
     Listed { path: bench.path(name), name: None, foreign: Some(Arc::new(Foreign::new(Format::Hosts))) }
 }

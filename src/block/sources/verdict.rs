@@ -62,6 +62,15 @@ impl Former {
         let most = before.map(|before| before.most_of_late(self.taken_at)).filter(|most| most.rules > self.rules);
         Former { most: most.unwrap_or(self.most), ..self }
     }
+
+    /// Has it be held to what it has alone, where an operator says that this is well. Whether that is news.
+    pub(super) fn accept(&mut self, word: Word) -> bool {
+        let is_news = word == ACCEPTING && self.most.rules > self.rules;
+        if is_news {
+            self.most = Most { rules: self.rules, until: self.taken_at };
+        }
+        is_news
+    }
 }
 
 /// On whose word content is taken.
