@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::feed;
 use super::in_force::{self, Row, Table, tables};
 use super::meant::{Meant, Site};
+use super::{feed, hidden};
 
 /// One difference. It is shown as a line without control characters of its own making, to the operator
 /// alone: values may be secrets.
@@ -71,6 +71,15 @@ impl Change {
             What::Came { .. } | What::Went { .. } => self.to_string(),
         }
     }
+
+    /// A value as it is shown: of queries no more than that they are others.
+    fn marked(&self, value: &Value) -> Value {
+        match (self.key.as_str(), value) {
+            ("takedown.lists", lists) => feed::with_marks(lists),
+            ("hook.url", Value::String(url)) => hidden::marked_url(url).into(),
+            _ => value.clone(),
+        }
+    }
 }
 
 impl fmt::Display for Change {
@@ -79,11 +88,10 @@ impl fmt::Display for Change {
             What::Changed { .. } if NEVER_SHOWN.contains(&self.key.as_str()) => f.write_str(&self.place()),
             What::Came { title } => write!(f, "{title}: new"),
             What::Went { title } => write!(f, "{title}: removed"),
-            What::Changed { title, key, before, now } if self.key == "takedown.lists" => {
-                let (before, now) = (feed::with_marks(before), feed::with_marks(now));
+            What::Changed { title, key, before, now } => {
+                let (before, now) = (self.marked(before), self.marked(now));
                 write!(f, "{title}: {key} = {now}, was {before}")
             }
-            What::Changed { title, key, before, now } => write!(f, "{title}: {key} = {now}, was {before}"),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use feeds::{Feed, KEY};
 use net::{BadTarget, Reach, Target, Trust};
 use serde_json::{Value, json};
-use terms::{Digest, Networks};
+use terms::Networks;
 
 use super::choice::{self, word};
 use super::errors::{Wrong, quoted};
@@ -30,9 +30,6 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Bytes of a URL, and of a name: they stand in every record of a block.
 const MAX_URL: usize = 2048;
 const MAX_NAME: usize = 200;
-
-/// Hexadecimal digits that stand for a query: enough to see that it changed, too few to try keys by.
-const MARK: usize = 4;
 
 /// What a list says of being a feed.
 pub(super) enum Feeding {
@@ -175,20 +172,9 @@ fn name_of(url: &str) -> Arc<str> {
     }
 }
 
-/// Its URL, with what tells another query from it in place of the query.
-fn marked_url(url: &str) -> String {
-    match url.split_once('?') {
-        Some((before, query)) => {
-            let digest = Digest::of(query.as_bytes()).hex().to_string();
-            format!("{before}?…{}", &digest[..MARK])
-        }
-        None => url.to_owned(),
-    }
-}
-
 /// What stands under `lists` without the queries of feeds, but so that another query shows.
 pub(super) fn with_marks(lists: &Value) -> Value {
-    with_urls(lists, marked_url)
+    with_urls(lists, hidden::marked_url)
 }
 
 /// What stands under `lists` without the queries of feeds.

@@ -3,14 +3,29 @@
 use std::ops::Range;
 
 use net::{BadTarget, Target};
+use terms::Digest;
 
 /// What stands for what is hidden.
 const HIDDEN: char = '…';
+
+/// Hexadecimal digits that stand for a query: enough to see that it changed, too few to try keys by.
+const MARK: usize = 4;
 
 /// A URL, or what was meant as one.
 pub(super) fn url(text: &str) -> String {
     let chars: Vec<char> = text.chars().collect();
     hide(&chars, secrets(&chars)).into_iter().flatten().collect()
+}
+
+/// A URL, with what tells another query from its own in place of the query.
+pub(super) fn marked_url(url: &str) -> String {
+    match url.split_once('?') {
+        Some((before, query)) => {
+            let digest = Digest::of(query.as_bytes()).hex().to_string();
+            format!("{before}?{HIDDEN}{}", &digest[..MARK])
+        }
+        None => url.to_owned(),
+    }
 }
 
 /// A line of TOML: its characters, each with how it is shown, if at all. In strings whatever stands behind a `?` is

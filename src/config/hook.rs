@@ -9,6 +9,7 @@ use net::{BadTarget, Target, Trust};
 use terms::nearest;
 
 use super::errors::{Wrong, quoted};
+use super::hidden;
 use super::judge::Judge;
 use super::reader::At;
 use super::typed;
@@ -139,9 +140,7 @@ fn target(text: &str) -> Result<Target, Wrong> {
             BadTarget::UserInfo => "leave them out: what is sent is signed with the secret in secret_file",
             BadTarget::InClear => "write https://; http:// is for 127.0.0.1, [::1] and localhost alone",
         };
-        // A password in it is not shown.
-        let shown = if bad == BadTarget::UserInfo { "this URL".to_owned() } else { quoted(text) };
-        Wrong::new(format!("{shown} {bad}"), help)
+        Wrong::new(format!("{} {bad}", quoted(&hidden::url(text))), help)
     })
 }
 

@@ -11,7 +11,7 @@ use super::listeners::SELF_SIGNED;
 use super::meant::{Admin, Audit, Edge, Listener, Meant, Site, Takedown};
 use super::purging::{self, Purging};
 use super::units::{show_byte_rate, show_duration, show_size};
-use super::{compression, feed, geo, limits, lists, rules, spelling, ways};
+use super::{compression, feed, geo, hidden, limits, lists, rules, spelling, ways};
 use crate::access_log::{self, Destination};
 use crate::certificates::Wanted;
 use crate::quota;
@@ -34,7 +34,7 @@ pub(super) struct Row {
 }
 
 /// The whole config with every default filled in: what `check --output json` shows under `in_force`.
-/// But for the nulls, and for the queries of feeds, which it doesn't show, it is a config by itself.
+/// But for the nulls, and for the queries of feeds and webhooks, which it doesn't show, it is a config by itself.
 pub fn in_force(meant: &Meant) -> Value {
     let mut whole = Map::new();
     for table in shown(meant) {
@@ -51,12 +51,17 @@ pub fn in_force(meant: &Meant) -> Value {
     Value::Object(whole)
 }
 
-/// Every table as people are shown it: what a feed's query says may be a secret.
+/// Every table as people are shown it: what the query of a feed or a webhook says may be a secret.
 pub(super) fn shown(meant: &Meant) -> Vec<Table> {
     let mut tables = tables(meant);
-    let rows = tables.iter_mut().filter(|table| table.name == "takedown").flat_map(|table| &mut table.rows);
-    for row in rows.filter(|row| row.key == "lists") {
-        row.value = feed::without_queries(&row.value);
+    for Table { name, rows, .. } in &mut tables {
+        for row in rows {
+            match (*name, row.key, &row.value) {
+                ("takedown", "lists", lists) => row.value = feed::without_queries(lists),
+                ("hook", "url", Value::String(url)) => row.value = hidden::url(url).into(),
+                _ => {}
+            }
+        }
     }
     tables
 }

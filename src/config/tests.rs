@@ -466,13 +466,35 @@ fn names_the_place_of_each_fault_of_a_webhook() {
         ("https://a/", &format!("{secret}\nca_file = \"gone.pem\""), "5:11", "can't be read"),
         ("desk.example", secret, "3:7", "`desk.example` is not an https:// URL"),
         ("http://desk.example/", secret, "3:7", "http:// is for 127.0.0.1"),
-        ("https://me:pass@desk.example/", secret, "3:7", "this URL has a user or a password"),
+        ("https://me:pass@desk.example/", secret, "3:7", "`https://…@desk.example/` has a user or a password"),
+        ("desk.example/?s3cret", secret, "3:7", "`desk.example/?…` is not an https:// URL"),
     ] {
         let text = format!("[[hook]]\non = [\"purged\"]\nurl = \"{url}\"\n{files}\n{SITE}");
         let shown = parse(&text, Path::new("seawall.toml"), folder.path()).unwrap_err().to_string();
         assert!(shown.contains(&format!("seawall.toml:{place}: ")) && shown.contains(said), "{text}\n{shown}");
         assert_eq!(shown.matches("seawall.toml:").count(), 1, "{shown}");
+        assert!(!shown.contains("s3cret") && !shown.contains("me:pass"), "{shown}");
     }
+}
+
+#[test]
+fn what_a_webhooks_query_says_is_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("good.secret"), "a secret of more than 24 bytes").unwrap();
+    let with = |query: &str| {
+        let hook = format!("[[hook]]\nname = \"desk\"\non = [\"purged\"]\nurl = \"https://desk.example/told{query}\"");
+        let text = format!("{hook}\nsecret_file = \"good.secret\"\n{SITE}");
+        parse(&text, Path::new("seawall.toml"), folder.path()).unwrap()
+    };
+    let (one, other) = (with("?key=s3cret"), with("?key=another s3cret".replace(' ', "+").as_str()));
+    let changed = changes(&one, &other);
+    assert_eq!(changed.len(), 1);
+    for shown in [describe(&one, &surprises(&one)), in_force(&one).to_string(), changed[0].to_string()] {
+        assert!(shown.contains("https://desk.example/told?…") && !shown.contains("s3cret"), "{shown}");
+    }
+    let told = changed[0].to_string();
+    let (now, before) = told.split_once(", was ").unwrap();
+    assert!(!now.ends_with(before), "another query shows: {told}");
 }
 
 #[test]
