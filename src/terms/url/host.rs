@@ -46,9 +46,10 @@ fn canonical(text: &str) -> Result<String, UrlError> {
         let address: Ipv6Addr = address.parse().map_err(|_| UrlError::BadHost)?;
         return Ok(format!("[{address}]"));
     }
-    if is_plain(text) {
-        return Ok(text.to_owned());
-    }
+    if is_plain(text) { Ok(text.to_owned()) } else { canonical_name(text) }
+}
+
+fn canonical_name(text: &str) -> Result<String, UrlError> {
     let mut name = text.to_ascii_lowercase();
     if !name.is_ascii() || name.split('.').any(|label| label.starts_with("xn--")) {
         name = idna::domain_to_ascii(&name).map_err(|_| UrlError::BadHost)?;
@@ -101,3 +102,30 @@ const PLACES: [Place; 256] = {
     }
     places
 };
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_longest_names_and_labels_are_plain_and_longer_ones_are_none() {
+        let (label, rest) = ("a".repeat(MAX_LABEL), "b".repeat(MAX_NAME - 3 * (MAX_LABEL + 1)));
+        let name = [&*label, &label, &label, &rest].join(".");
+        assert_eq!(name.len(), MAX_NAME);
+        for (name, fits) in [(label.clone(), true), (label + "a", false), (name.clone(), true), (name + "b", false)] {
+            assert_eq!((is_plain(&name), canonical_name(&name).is_ok()), (fits, fits), "{name}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+        #[test]
+        fn what_is_plain_is_its_own_canonical_name(name in "(xn--|--|[a-c]{1,3}|[-._A0é@:/\\[]){0,8}") {
+            if is_plain(&name) {
+                prop_assert_eq!(canonical_name(&name), Ok(name));
+            }
+        }
+    }
+}

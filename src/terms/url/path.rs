@@ -287,7 +287,29 @@ fn only(mut characters: impl Iterator<Item = char>) -> Option<char> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+        #[test]
+        fn what_is_plain_has_one_reading_which_is_itself(path in "/?([a-cA/.;:@*=+&!~-]|%2[EF]|\\\\|é| |\u{1}){0,8}") {
+            if is_plain(&path) {
+                prop_assert_eq!(readings(&path, &Spelling::USUAL), Ok((path, Vec::new())));
+            }
+        }
+    }
+
+    #[test]
+    fn usual_paths_are_plain() {
+        for path in ["/", "/a", "/a/b.c/-_~", "/a:b@c/*!$'(),", "/=&+"] {
+            assert!(is_plain(path), "{path}");
+        }
+        for path in ["", "a", "//", "/a/", "/a//b", "/.", "/a/.b", "/..", "/a;b", "/%41", "/a\\b"] {
+            assert!(!is_plain(path), "{path}");
+        }
+    }
 
     #[test]
     fn lower_case_is_its_own_lower_case() {
