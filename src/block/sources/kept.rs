@@ -49,10 +49,11 @@ pub(super) struct Copy {
     /// Where it had more rules of late.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub most: Option<Most>,
-    /// Under which the list is known to show the same,
+    /// Under which the list is known to show the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     stamp: Option<Stamp>,
-    /// since the system was started: images of read-only systems may hold other bytes under one stamp.
+    /// The run of the system in which that was found: images of read-only file systems may hold other bytes under the
+    /// same stamp in the next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     boot: Option<String>,
 }

@@ -76,6 +76,12 @@ pub(super) struct Judged {
     is_unproven: bool,
 }
 
+impl Judged {
+    fn shows(&self, stamp: Stamp, digest: Digest) -> bool {
+        self.stamp == Some(stamp) && self.mark == Mark::Content(digest)
+    }
+}
+
 /// What a look at one file came to.
 pub(super) enum Seen {
     Nothing,
@@ -131,20 +137,16 @@ impl Source {
         before.filter(|before| before.size > SMALL && stamp(&self.listed.path) == Some(*before))
     }
 
-    /// What a large file showed when it was hashed, beside the looks. Whether it is what was judged; the next look reads
-    /// it where it is not.
+    /// What a large file showed when it was hashed, beside the looks. Whether it is what was judged, under a stamp that was
+    /// old before it was hashed; the next look reads it where it is not.
     pub fn heed(&mut self, seen: Option<(Stamp, Digest)>, wall: Timestamp) -> bool {
         let Some(judged) = &mut self.judged else { return false };
-        match seen {
-            Some((stamp, digest)) if judged.mark == Mark::Content(digest) => {
-                self.note_mark(Mark::Content(digest), Some(stamp), wall);
-                true
-            }
-            _ => {
-                judged.stamp = None;
-                false
-            }
-        }
+        let Some((stamp, digest)) = seen.filter(|(stamp, digest)| judged.shows(*stamp, *digest)) else {
+            judged.stamp = None;
+            return false;
+        };
+        self.note_mark(Mark::Content(digest), Some(stamp), wall);
+        true
     }
 
     /// A save is never taken half: what is shown has settled if it came in one step, if its writer
@@ -258,6 +260,31 @@ mod tests {
             let shown = Shown::Content(Content { steady, bytes: content.bytes.clone(), ..content });
             source.note(&shown, wall);
             assert_eq!(source.is_unproven(), is_unproven, "{steady} {wall:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_hashed_proves_nothing_under_another_stamp_or_of_other_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let [file, other] = ["list.txt", "other.txt"].map(|name| folder.path().join(name));
+        std::fs::write(&file, "one.example\n").unwrap();
+        std::fs::write(&other, "two.example\n").unwrap();
+        let late = Timestamp::from_secs(4_000_000_000);
+        let ([Some(own), Some(another)], digest) =
+            ([&file, &other].map(|path| stamp(path)), Digest::of(b"one.example\n"))
+        else {
+            panic!()
+        };
+        for (seen, is_proof) in [
+            (Some((own, digest)), true),
+            (Some((another, digest)), false),
+            (Some((own, Digest::ZERO)), false),
+            (None, false),
+        ] {
+            let mut source = Source::new(file.clone().into());
+            source.note_unread(Mark::Content(digest), own);
+            assert_eq!(source.heed(seen, late), is_proof, "{seen:?}");
+            assert_eq!((source.stamp(), source.is_unproven()), (is_proof.then_some(own), !is_proof), "{seen:?}");
         }
     }
 
