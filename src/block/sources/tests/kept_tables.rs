@@ -1,0 +1,144 @@
+//! Tables of large lists: what a start makes of those that the run before kept.
+
+use super::*;
+
+/// More than a megabyte, so that its table is kept.
+fn large(rules: usize) -> String {
+    (0..rules)
+        .map(|n| format!("https://h{n}.photos.example/a/rather/long/path/to/a/picture-{n}.jpg notice=N-{n}\n"))
+        .collect()
+}
+
+/// What is kept of the lists: how many files there are, and of them the one with a table.
+fn kept_table(bench: &Bench) -> (usize, Option<PathBuf>) {
+    let folder = bench.settings.state.join("lists");
+    let files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let table = files.iter().find(|path| path.extension().is_some_and(|extension| extension == "index"));
+    (files.len(), table.cloned())
+}
+
+fn rests_on_image(sources: &Sources) -> bool {
+    sources.tables().iter().all(|table| table.rests_on_image())
+}
+
+#[test]
+fn the_table_of_a_large_list_is_kept_and_used_over_a_restart() {
+    let bench = Bench::new();
+    bench.write("list.txt", &large(20_000));
+    let sources = bench.load();
+    assert!(!rests_on_image(&sources));
+    sources.errands.run();
+    // What stands in memory is given up once it stands on the disk.
+    assert!(rests_on_image(&sources));
+    let (files, first) = kept_table(&bench);
+    assert_eq!(files, 3);
+
+    let (mut sources, changes) = bench.restart(sources);
+    assert!(changes.is_empty(), "{changes:?}");
+    assert!(rests_on_image(&sources));
+    assert_eq!(rules(&sources), [20_000]);
+    assert!(bench.settle(&mut sources, 0).is_empty());
+
+    // Another version of the list takes another table, and the former goes.
+    bench.write("list.txt", &large(20_001));
+    let (sources, changes) = bench.restart(sources);
+    assert!(matches!(changes[..], [Change::Applied { rules: 20_001, before: 20_000, .. }]), "{changes:?}");
+    assert!(!rests_on_image(&sources));
+    sources.errands.run();
+    let (files, second) = kept_table(&bench);
+    assert_eq!(files, 3);
+    assert_ne!(first, second);
+
+    // Of a list that is bad or gone, the table of the last good version is in force.
+    bench.write("list.txt", "bad one");
+    let (sources, changes) = bench.restart(sources);
+    assert!(matches!(changes[..], [Change::Refused { .. }]), "{changes:?}");
+    assert!(rests_on_image(&sources));
+    fs::remove_file(bench.path("list.txt")).unwrap();
+    let (sources, changes) = bench.restart(sources);
+    assert!(matches!(changes[..], [Change::Vanished { .. }]), "{changes:?}");
+    assert_eq!((rests_on_image(&sources), rules(&sources)), (true, vec![20_001]));
+}
+
+#[test]
+fn a_kept_table_that_is_damaged_is_compiled_again() {
+    let bench = Bench::new();
+    bench.write("list.txt", &large(20_000));
+    let sources = bench.load();
+    sources.errands.run();
+    let (_, table) = kept_table(&bench);
+    let table = table.unwrap();
+    let mut bytes = fs::read(&table).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    // Written anew, as whoever restores a backup does: what is mapped is left alone.
+    fs::remove_file(&table).unwrap();
+    fs::write(&table, bytes).unwrap();
+    let (sources, changes) = bench.restart(sources);
+    assert!(changes.is_empty(), "{changes:?}");
+    assert!(!rests_on_image(&sources));
+    assert_eq!(rules(&sources), [20_000]);
+    let (sources, _) = bench.restart(sources);
+    assert!(rests_on_image(&sources));
+}
+
+#[test]
+fn a_large_list_that_is_known_by_its_stamp_is_read_after_the_start() {
+    let bench = Bench::new();
+    bench.write("list.txt", &large(20_000));
+    let mut sources = bench.load();
+    // Late enough for the file to be old: from now on its stamp proves something, and its copy tells it.
+    let later = Clock::system().wall().plus(Duration::from_secs(60));
+    let facts = || {
+        let kept = fs::read_dir(bench.settings.state.join("lists")).ok()?.map(|entry| entry.unwrap().path());
+        let facts = kept.into_iter().find(|path| path.extension().is_some_and(|extension| extension == "json"));
+        facts.map(|path| (serde_json::from_slice::<serde_json::Value>(&fs::read(&path).unwrap()).unwrap(), path))
+    };
+    // It is hashed beside the looks.
+    let look_until = |sources: &mut Sources, is_so: &dyn Fn(&[Change]) -> bool| {
+        let (began, mut changes) = (Instant::now(), Vec::new());
+        while !is_so(&changes) {
+            assert!(began.elapsed() < Duration::from_secs(60), "{changes:?}");
+            changes.extend(sources.look(&[], bench.start + began.elapsed(), later).changes);
+            sources.errands.run();
+            std::thread::yield_now();
+        }
+        changes
+    };
+    let is_known = |_: &[Change]| facts().is_some_and(|(copy, _)| copy.get("stamp").is_some());
+    assert!(look_until(&mut sources, &is_known).is_empty());
+    let (path, (mut copy, facts)) = (bench.path("list.txt"), facts().unwrap());
+    let told = |stamp: Option<shown::Stamp>| serde_json::to_value(stamp.unwrap()).unwrap();
+    assert_eq!(copy["stamp"], told(shown::stamp(&path)));
+
+    // A change that left no trace, as if: the start takes the stamp's word, and the first look finds it.
+    bench.write("list.txt", &large(20_001));
+    copy["stamp"] = told(shown::stamp(&path));
+    fs::write(&facts, copy.to_string()).unwrap();
+    let (mut sources, changes) = Sources::load(&bench.settings, later).unwrap();
+    assert_eq!((changes.len(), rules(&sources)), (0, vec![20_000]));
+    let changes = look_until(&mut sources, &|changes| !changes.is_empty());
+    assert!(matches!(changes[..], [Change::Applied { rules: 20_001, before: 20_000, .. }]), "{changes:?}");
+
+    // One that did leave a trace is read before anything is in force.
+    bench.write("list.txt", &large(20_002));
+    let (sources, changes) = Sources::load(&bench.settings, later).unwrap();
+    assert_eq!((changes.len(), rules(&sources)), (1, vec![20_002]));
+}
+
+#[test]
+fn a_kept_table_with_countries_is_used_where_clients_can_be_found() {
+    let mut bench = Bench::new();
+    bench.settings.geo = true;
+    bench.write("a.txt", &(hosts(80_000) + "a.example geo=DE notice=N-1\n"));
+    let sources = bench.load();
+    let (mut sources, changes) = bench.restart(sources);
+    assert!(changes.is_empty() && sources.tables()[0].rests_on_image());
+    let (_, attributes) = sources.tables()[0].wording().last().unwrap();
+    assert_eq!(attributes.geo.map(|countries| countries.to_string()).as_deref(), Some("DE"));
+    bench.look(&mut sources, 0, &[]);
+    drop(sources);
+    bench.settings.geo = false;
+    let errors = Sources::load(&bench.settings, Timestamp::from_secs(0)).err().unwrap();
+    assert!(errors[0].to_string().contains("a.txt:80001:11: "), "{}", errors[0]);
+}
