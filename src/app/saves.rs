@@ -27,7 +27,7 @@ pub(super) fn follow(known: &Written) -> std::io::Result<(Option<Lookout>, Saves
     let lookout = disk::look_on("config", Arc::default(), Trail::of(&path).folders(), move |hints| {
         let now = Instant::now();
         let trail = Trail::of(&path);
-        let mut next = Next { folders: trail.folders(), again_in: None };
+        let mut next = Next { folders: trail.folders(), again_in: None, took: false };
         let shown = Written::read(&file.path);
         match file.see(&shown, trail.evidence(hints), now) {
             Settled::Same => {}

@@ -13,7 +13,7 @@ pub fn watch(certificates: Arc<Certificates>) -> std::io::Result<Lookout> {
     let (bell, folders) = (certificates.bell.clone(), certificates.folders());
     disk::look_on("certificates", bell, folders, move |_| {
         let again_in = certificates.look();
-        Next { folders: certificates.folders(), again_in }
+        Next { folders: certificates.folders(), again_in, took: false }
     })
 }
 

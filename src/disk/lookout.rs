@@ -19,8 +19,8 @@ const UNHINTED_LOOK: Duration = Duration::from_secs(2);
 /// Hints come in bursts: how long the rest of one is awaited.
 const GATHERING: Duration = Duration::from_millis(10);
 
-/// While a file of a gigabyte is being written, each look reads it. Looking takes at most half the
-/// time, but never waits longer than this.
+/// While a file of a gigabyte is being written, each look reads it, for nothing. Such looks take at most half
+/// the time, but never wait longer than this.
 const LONGEST_REST: Duration = Duration::from_secs(5);
 
 /// Hints that are kept between two looks. Forgetting some only costs a save its shortcut.
@@ -39,6 +39,15 @@ pub struct Next {
     pub folders: BTreeSet<PathBuf>,
     /// A look is due after this time even without a hint.
     pub again_in: Option<Duration>,
+    /// Something came of the look, however long it took.
+    pub took: bool,
+}
+
+impl Next {
+    /// How long is rested between a hint and the look at it.
+    fn rest(&self, looking: Duration) -> Duration {
+        if self.took { GATHERING } else { looking.clamp(GATHERING, LONGEST_REST) }
+    }
 }
 
 /// Starts a thread of this name. `look` is called on it at once, and then with the hints that came since it
@@ -59,13 +68,13 @@ pub fn look_on(
         loop {
             let began = Instant::now();
             let next = look(&hints);
+            let rest = next.rest(began.elapsed());
             // What happened in a folder before it was watched gave no hint.
             let wait = match watch.set_folders(next.folders) {
                 true => Duration::ZERO,
                 false => next.again_in.unwrap_or(FULL_LOOK),
             };
             let unasked = if watch.is_complete() { FULL_LOOK } else { UNHINTED_LOOK };
-            let rest = began.elapsed().clamp(GATHERING, LONGEST_REST);
             match rung.wait(wait.min(unasked), rest) {
                 Some(heard) => hints = heard,
                 None => return,
@@ -136,5 +145,18 @@ impl Bell {
             self.rung.wait_while_until(&mut heard, |heard| !heard.stop, end);
         }
         if heard.stop { None } else { Some(std::mem::take(&mut heard.hints)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_that_came_to_nothing_is_rested_after_and_one_that_took_something_is_not() {
+        let rest = |took, millis| Next { took, ..Next::default() }.rest(Duration::from_millis(millis)).as_millis();
+        let rests = [(1, 10), (200, 200), (60_000, 5_000)];
+        assert_eq!(rests.map(|(millis, _)| rest(false, millis)), rests.map(|(_, rested)| rested));
+        assert_eq!(rests.map(|(millis, _)| rest(true, millis)), [10; 3]);
     }
 }

@@ -45,7 +45,7 @@ pub fn watch(geo: Arc<Geo>, moved: impl Fn() + Send + 'static) -> std::io::Resul
             Looked::Unsettled(left) => Some(left),
             _ => None,
         };
-        Next { folders: geo.folders(), again_in }
+        Next { folders: geo.folders(), again_in, took: false }
     })
 }
 

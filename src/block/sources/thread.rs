@@ -40,7 +40,8 @@ pub fn watch(
             let mut sources = sources.lock();
             (sources.look(hints, now.steady, now.wall), sources.folders())
         };
-        if !look.changes.is_empty() {
+        let took = !look.changes.is_empty();
+        if took {
             is_at_work = true;
             on_change(look.changes);
         }
@@ -48,7 +49,7 @@ pub fn watch(
         if look.again_in.is_none() && std::mem::take(&mut is_at_work) {
             at_rest();
         }
-        Next { folders, again_in: look.again_in }
+        Next { folders, again_in: look.again_in, took }
     })?;
     Ok(Watching { _lookout, _runner })
 }
