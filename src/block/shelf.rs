@@ -18,7 +18,7 @@ use terms::Timestamp;
 use terms::ruling::{RuleOrigin, Ruling};
 
 use crate::index::Table;
-use crate::sources::shown::{self, Shown, Stamp};
+use crate::sources::shown::{self, Body, Content, Shown, Stamp};
 
 /// Bytes of one page.
 const MAX_PAGE: u64 = 256 << 10;
@@ -109,10 +109,12 @@ impl Shelf {
 
 fn read(path: &Path) -> Result<(Stamp, Bytes), String> {
     match shown::try_read(path, MAX_PAGE) {
-        Ok(Shown::Content(content)) if content.steady => match std::str::from_utf8(&content.bytes) {
-            Ok(_) => Ok((content.stamp, Bytes::from(content.bytes))),
-            Err(_) => Err("is not UTF-8".to_owned()),
-        },
+        Ok(Shown::Content(Content { steady: true, body: Body::Held(bytes), stamp, .. })) => {
+            match std::str::from_utf8(&bytes) {
+                Ok(_) => Ok((stamp, Bytes::from(bytes))),
+                Err(_) => Err("is not UTF-8".to_owned()),
+            }
+        }
         Ok(Shown::Content(_)) => Err("is being written".to_owned()),
         Ok(Shown::Absent) => Err("is not there".to_owned()),
         Ok(Shown::Unreadable(_)) => Err(format!("is no file of {} KiB at most", MAX_PAGE >> 10)),

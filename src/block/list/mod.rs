@@ -31,7 +31,8 @@ pub(crate) use geo::{NOBODY_KNOWS_WHERE, unserved};
 pub use html::html;
 pub(crate) use subject::place_by;
 pub use tables::read as read_tables;
-pub use text::{MAX_LINE, MAX_REPORTED, pieces, read, read_each, read_lines, read_rule};
+pub(crate) use text::without_mark;
+pub use text::{MAX_LINE, MAX_REPORTED, read, read_each, read_lines, read_rule};
 pub use unread::{Held, Kind, Sample, Tally, Unread};
 pub use write::{Denylist, line as written};
 

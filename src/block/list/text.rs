@@ -32,21 +32,9 @@ pub fn read_each(bytes: &[u8], share: Share, take: impl FnMut(Rule)) -> Result<(
     if bad.is_empty() { Ok(()) } else { Err(bad) }
 }
 
-fn without_mark(bytes: &[u8]) -> &[u8] {
+/// Without the byte order mark that editors of some systems put before a text.
+pub(crate) fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes)
-}
-
-/// A list cut at ends of lines into pieces of about `size` bytes, which can be read beside one another.
-pub fn pieces(bytes: &[u8], size: usize) -> Vec<&[u8]> {
-    let (mut pieces, mut rest) = (Vec::new(), without_mark(bytes));
-    while rest.len() > size {
-        let Some(end) = memchr(b'\n', &rest[size..]) else { break };
-        let (piece, behind) = rest.split_at(size + end + 1);
-        pieces.push(piece);
-        rest = behind;
-    }
-    pieces.push(rest);
-    pieces
 }
 
 /// As [`read_each`], of one piece: says how many lines end in it, and which of them are bad, the first few.

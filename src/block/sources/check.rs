@@ -53,7 +53,7 @@ fn listed_of(lists: &[Listed], file: PathBuf) -> Listed {
 
 fn compile_file(listed: &Listed, allowed: Allowed) -> Result<Compiled, Vec<SourceError>> {
     match read(&listed.path) {
-        Shown::Content(content) => compile(listed, &content.bytes, content.hash, allowed),
+        Shown::Content(content) => compile(listed, &content.body, content.hash, allowed),
         Shown::Absent => Err(vec![listed.missing()]),
         Shown::Unreadable(error) => Err(vec![error]),
     }

@@ -1,25 +1,19 @@
-//! From a list's bytes to its table, on as many threads as are worth it.
+//! From a list's bytes to its table.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::{Builder, available_parallelism, scope};
 
 use terms::Digest;
 use terms::ruling::RuleOrigin;
 
+use super::body::{Body, PIECE};
 use super::error::{Problem, SourceError};
+use super::pieces::{BadLines, Text, read_text};
 use crate::index::{Compiler, Part, Source, Table};
-use crate::list::{self, BadLine, Foreign, MAX_REPORTED, Unread};
+use crate::list::{self, BadLine, Foreign, Unread};
 use crate::pattern::Share;
 use crate::settings::{Allowed, Listed};
-
-/// Bytes that a thread reads at once: some 15,000 lines, a few milliseconds.
-const PIECE: usize = 1 << 20;
-
-/// Threads that read beside one another; one more joins what they read.
-const MAX_THREADS: usize = 4;
 
 /// A list, compiled.
 #[derive(Clone, Debug)]
@@ -30,31 +24,95 @@ pub struct Compiled {
 }
 
 /// Reads a list in the format that is named for it, or in ours, whatever of them its name says, and compiles it.
-/// `hash` is that of its bytes.
+/// `hash` is that of its bytes; an error where they are others by now.
 pub(super) fn compile(
     listed: &Listed,
-    bytes: &[u8],
+    body: &Body,
     hash: Digest,
     allowed: Allowed,
 ) -> Result<Compiled, Vec<SourceError>> {
-    let share = allowed.share;
-    if let Some(bad) = list::html(bytes) {
-        return Err(vec![SourceError::new(listed.shown(), Problem::BadLine(bad))]);
+    if is_text(listed) {
+        let (read, compiled) =
+            compile_text(listed, body, PIECE, allowed).map_err(|error| vec![unreadable(listed, error)])?;
+        return if read == hash { compiled } else { Err(vec![written_to(listed)]) };
     }
-    let of_ours = |compiler| (compiler, Unread::default());
-    let read = match (listed.foreign(), listed.path.extension()) {
-        (Some(foreign), _) => read_foreign(bytes, foreign),
-        (None, Some(extension)) if extension == "toml" => read_tables(bytes, share).map(of_ours),
-        (None, _) => read_text(bytes, PIECE, share).map(of_ours),
+    let bytes = whole(listed, body, hash)?;
+    if let Some(bad) = list::html(&bytes) {
+        return Err(bad_lines(listed, vec![bad]));
+    }
+    let read = match listed.foreign() {
+        Some(foreign) => read_foreign(&bytes, foreign),
+        None => read_tables(&bytes, allowed.share).map(|compiler| (compiler, Unread::default())),
     };
-    let bad_line = |bad| SourceError::new(listed.shown(), Problem::BadLine(bad));
-    let (compiler, unread) = read.map_err(|bad| bad.into_iter().map(bad_line).collect::<Vec<_>>())?;
+    let (compiler, unread) = read.map_err(|bad| bad_lines(listed, bad))?;
+    finish(listed, compiler, unread, hash, allowed, || whole(listed, body, hash))
+}
+
+/// Whether a list is of the plain format.
+pub(super) fn is_text(listed: &Listed) -> bool {
+    listed.foreign().is_none() && listed.path.extension().is_none_or(|extension| extension != "toml")
+}
+
+/// As [`compile`], of a list of the plain format, with the digest of what was read of it. `piece` as in
+/// [`read_text`].
+pub(super) fn compile_text(
+    listed: &Listed,
+    body: &Body,
+    piece: usize,
+    allowed: Allowed,
+) -> io::Result<(Digest, Result<Compiled, Vec<SourceError>>)> {
+    let share = allowed.share;
+    let Text { hash, lines } = read_text(body.reader(), body.size(), piece, share)?;
+    let compiled = match (list::html(&body.head()?), lines) {
+        (Some(bad), _) => Err(bad_lines(listed, vec![bad])),
+        (None, Ok(compiler)) => {
+            finish(listed, compiler, Unread::default(), hash, allowed, || whole(listed, body, hash))
+        }
+        (None, Err(BadLines { bad, is_to_be_read_in_order: false })) => Err(bad_lines(listed, bad)),
+        (None, Err(BadLines { bad, .. })) => whole(listed, body, hash).and_then(|bytes| {
+            let in_order = list::read_each(&bytes, share, drop).err();
+            Err(bad_lines(listed, in_order.unwrap_or(bad)))
+        }),
+    };
+    Ok((hash, compiled))
+}
+
+/// `bytes` gets all of the list, to show a line of it.
+fn finish<'b>(
+    listed: &Listed,
+    compiler: Compiler,
+    unread: Unread,
+    hash: Digest,
+    allowed: Allowed,
+    bytes: impl FnOnce() -> Result<Cow<'b, [u8]>, Vec<SourceError>>,
+) -> Result<Compiled, Vec<SourceError>> {
     let table = compiler.finish(Source::File(Arc::from(listed.shown().to_string_lossy())), hash);
     if let (false, Some(RuleOrigin::File { line, .. })) = (allowed.geo, table.first_of_countries()) {
-        let is_toml = listed.foreign.is_none() && listed.path.extension().is_some_and(|extension| extension == "toml");
-        return Err(vec![bad_line(list::unserved(bytes, line, is_toml))]);
+        let is_toml = !is_text(listed) && listed.foreign.is_none();
+        return Err(bad_lines(listed, vec![list::unserved(&bytes()?, line, is_toml)]));
     }
     Ok(Compiled { table: Arc::new(table), unread: Arc::new(unread) })
+}
+
+/// All of a list in memory, as `hash` is of it.
+fn whole<'b>(listed: &Listed, body: &'b Body, hash: Digest) -> Result<Cow<'b, [u8]>, Vec<SourceError>> {
+    match body.bytes(hash) {
+        Ok(Some(bytes)) => Ok(bytes),
+        Ok(None) => Err(vec![written_to(listed)]),
+        Err(error) => Err(vec![unreadable(listed, error)]),
+    }
+}
+
+fn written_to(listed: &Listed) -> SourceError {
+    SourceError::new(listed.shown(), Problem::WrittenTo)
+}
+
+fn unreadable(listed: &Listed, error: io::Error) -> SourceError {
+    SourceError::new(listed.shown(), Problem::Unreadable(Arc::new(error)))
+}
+
+fn bad_lines(listed: &Listed, bad: Vec<BadLine>) -> Vec<SourceError> {
+    bad.into_iter().map(|bad| SourceError::new(listed.shown(), Problem::BadLine(bad))).collect()
 }
 
 fn read_foreign(bytes: &[u8], foreign: &Foreign) -> Result<(Compiler, Unread), Vec<BadLine>> {
@@ -71,118 +129,9 @@ fn read_tables(bytes: &[u8], share: Share) -> Result<Compiler, Vec<BadLine>> {
     Ok(compiler)
 }
 
-/// A piece that was read.
-struct Read {
-    number: usize,
-    part: Part,
-    /// That end in it.
-    lines: u32,
-    bad: Vec<BadLine>,
-}
-
-impl Read {
-    fn of(number: usize, piece: &[u8]) -> Read {
-        // Most lines are rules, and longer.
-        let mut part = Part::of(piece.len() / 48);
-        let (lines, bad) = list::read_lines(piece, Share::default(), |rule| part.add(&rule));
-        Read { number, part, lines, bad }
-    }
-}
-
-fn read_text(bytes: &[u8], piece: usize, share: Share) -> Result<Compiler, Vec<BadLine>> {
-    let pieces = list::pieces(bytes, piece);
-    let mut joined = Joined { share, expected: pieces.len(), ..Joined::default() };
-    let threads = available_parallelism().map_or(1, usize::from).min(MAX_THREADS).min(pieces.len());
-    match threads {
-        0 | 1 => pieces.iter().enumerate().for_each(|(number, piece)| joined.take(Read::of(number, piece))),
-        _ => read_beside(&pieces, threads, &mut joined),
-    }
-    joined.finish(bytes, share)
-}
-
-/// Has some threads read the pieces, and joins them in their order.
-fn read_beside(pieces: &[&[u8]], threads: usize, joined: &mut Joined) {
-    let next = AtomicUsize::new(0);
-    let work = |done: SyncSender<Read>| {
-        while let number = next.fetch_add(1, Relaxed)
-            && let Some(piece) = pieces.get(number)
-        {
-            // Nobody takes any more where enough lines are bad.
-            if done.send(Read::of(number, piece)).is_err() {
-                break;
-            }
-        }
-    };
-    scope(|scope| {
-        let (done, came) = sync_channel(threads);
-        let spawned = (0..threads).filter(|_| {
-            let done = done.clone();
-            Builder::new().name("list".to_owned()).spawn_scoped(scope, || work(done)).is_ok()
-        });
-        if spawned.count() == 0 {
-            return pieces.iter().enumerate().for_each(|(number, piece)| joined.take(Read::of(number, piece)));
-        }
-        drop(done);
-        join(came, joined);
-    });
-}
-
-fn join(came: Receiver<Read>, joined: &mut Joined) {
-    let mut early = BTreeMap::new();
-    for read in came {
-        early.insert(read.number, read);
-        while let Some(read) = early.remove(&joined.pieces) {
-            joined.take(read);
-        }
-        if joined.bad.len() >= MAX_REPORTED {
-            break;
-        }
-    }
-}
-
-/// Pieces on their way to a table, in their order.
-#[derive(Default)]
-struct Joined {
-    compiler: Compiler,
-    /// How many pieces there are.
-    expected: usize,
-    pieces: usize,
-    lines: u32,
-    bad: Vec<BadLine>,
-    share: Share,
-    has_patterns: bool,
-}
-
-impl Joined {
-    fn take(&mut self, read: Read) {
-        let own = read.part.share();
-        self.has_patterns |= own != Share::default();
-        self.share = self.share.plus(own);
-        self.bad.extend(read.bad.into_iter().map(|bad| BadLine { line: bad.line + self.lines, ..bad }));
-        if self.pieces == 0 {
-            self.compiler.reserve(&read.part, self.expected);
-        }
-        if self.bad.is_empty() {
-            self.compiler.append(&read.part, self.lines);
-        }
-        self.pieces += 1;
-        self.lines += read.lines;
-    }
-
-    /// `share` is what was taken of the patterns that there may be before.
-    fn finish(mut self, bytes: &[u8], share: Share) -> Result<Compiler, Vec<BadLine>> {
-        let is_over = self.share.excess().is_some();
-        if self.has_patterns && (is_over || !self.bad.is_empty()) {
-            // Only who reads all of them in order knows which one is too much.
-            list::read_each(bytes, share, drop)?;
-        }
-        self.bad.truncate(MAX_REPORTED);
-        if self.bad.is_empty() { Ok(self.compiler) } else { Err(self.bad) }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
     use std::path::PathBuf;
 
     use proptest::prelude::*;
@@ -202,8 +151,9 @@ mod tests {
         for page in pages {
             let formats = Format::ALL.iter().map(|(_, format)| Some(Arc::new(Foreign::new(*format))));
             for foreign in formats.chain([None]) {
+                let body = Body::Held(page.into());
                 let listed = Listed { foreign, ..PathBuf::from("/lists/a.txt").into() };
-                let refused = compile(&listed, page.as_bytes(), Digest::ZERO, Allowed::default()).unwrap_err();
+                let refused = compile(&listed, &body, Digest::of(page.as_bytes()), Allowed::default()).unwrap_err();
                 let line = if page.starts_with('<') { 1 } else { 2 };
                 let place = format!("/lists/a.txt:{line}:1: a page of HTML begins here");
                 assert!(refused[0].to_string().starts_with(&place), "{listed:?}: {}", refused[0]);
@@ -237,14 +187,20 @@ mod tests {
             ends_with in prop::sample::select(vec!["", "\n", "\r\n"]),
         ) {
             let text = format!("\u{feff}{}{ends_with}", lines.join("\n"));
-            let share = Share { patterns: others, bytes: 0 };
-            let table = |piece| {
-                let read = read_text(text.as_bytes(), piece, share);
-                let finish = |compiler: Compiler| compiler.finish(Source::File("list.txt".into()), Digest::ZERO);
+            let listed = PathBuf::from("list.txt").into();
+            let allowed = Allowed { share: Share { patterns: others, bytes: 0 }, geo: false };
+            let mut file = tempfile::tempfile()?;
+            file.write_all(text.as_bytes())?;
+            let long = Body::Long { file, size: text.len() as u64 };
+            let table = |body: &Body, piece| {
+                let (hash, compiled) = compile_text(&listed, body, piece, allowed).unwrap();
+                assert_eq!(hash, Digest::of(text.as_bytes()));
                 let edits = Table::compile(Source::Edits { ids: Vec::new() }, Vec::new(), Digest::ZERO);
-                read.map(|compiler| Index::new(1, Arc::new(edits), vec![Arc::new(finish(compiler))]))
+                let index = compiled.map(|compiled| Index::new(1, Arc::new(edits), vec![compiled.table]));
+                index.map_err(|errors| errors.iter().map(SourceError::to_string).collect::<Vec<_>>())
             };
-            let (whole, pieces) = match (table(usize::MAX), table(piece)) {
+            let held = Body::Held(text.clone().into());
+            let (whole, pieces) = match (table(&held, usize::MAX), table(&long, piece)) {
                 (Ok(whole), Ok(pieces)) => (whole, pieces),
                 (Err(whole), Err(pieces)) => {
                     prop_assert_eq!(whole, pieces);
@@ -258,6 +214,28 @@ mod tests {
                 let url = Url::parse(url).map_err(|error| TestCaseError::fail(error.to_string()))?;
                 prop_assert_eq!(whole.explain(&url, case), pieces.explain(&url, case));
             }
+        }
+    }
+
+    #[test]
+    fn what_holds_more_bad_lines_than_are_told_is_read_to_its_end() {
+        let text = "bad one\n".repeat(10_000);
+        let (hash, compiled) =
+            compile_text(&PathBuf::from("list.txt").into(), &Body::Held(text.clone().into()), 100, Allowed::default())
+                .unwrap();
+        assert_eq!((hash, compiled.unwrap_err().len()), (Digest::of(text.as_bytes()), list::MAX_REPORTED));
+    }
+
+    #[test]
+    fn a_list_that_was_written_to_since_is_not_taken() {
+        for name in ["list.txt", "list.toml"] {
+            let mut file = tempfile::tempfile().unwrap();
+            file.write_all(b"# now\n").unwrap();
+            let body = Body::Long { file, size: 6 };
+            let compiled = |hash| compile(&PathBuf::from(name).into(), &body, hash, Allowed::default());
+            assert!(compiled(Digest::of(b"# now\n")).is_ok());
+            let errors = compiled(Digest::of(b"# then\n")).unwrap_err();
+            assert!(errors[0].to_string().contains("was written to while it was read"), "{errors:?}");
         }
     }
 }

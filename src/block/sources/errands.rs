@@ -12,6 +12,7 @@ use disk::FULL_LOOK;
 use parking_lot::{Condvar, Mutex};
 
 use super::kept::{Copy, Kept};
+use super::shown::Body;
 use crate::index::Table;
 
 /// The copies, and what is still to be written of them.
@@ -42,7 +43,7 @@ impl Waiting {
 }
 
 pub(super) enum Errand {
-    Keep(Copy, Vec<u8>, Arc<Table>),
+    Keep(Copy, Body, Arc<Table>),
     /// The table of a copy that is kept.
     KeepTable(Copy, Arc<Table>),
     /// What is told of a copy that is kept.
@@ -111,12 +112,14 @@ impl Errands {
     /// An error comes with what is left to do.
     fn run_one(&self, file: &Path, errand: Errand) -> Result<(), (std::io::Error, Box<Errand>)> {
         match errand {
-            Errand::Keep(copy, bytes, table) => {
-                if let Err(error) = self.kept.put(&copy, &bytes) {
-                    return Err((error, Box::new(Errand::Keep(copy, bytes, table))));
-                }
-                drop(bytes);
-                self.run_one(file, Errand::KeepTable(copy, table))
+            Errand::Keep(copy, body, table) => {
+                let kept = match self.kept.put(&copy, &body) {
+                    Ok(true) => return self.run_one(file, Errand::KeepTable(copy, table)),
+                    // Its table does for a start as well.
+                    Ok(false) => self.kept.put_image_alone(&copy, &table),
+                    Err(error) => Err(error),
+                };
+                kept.map_err(|error| (error, Box::new(Errand::Keep(copy, body, table))))
             }
             Errand::KeepTable(copy, table) => {
                 self.kept.put_image(&copy, &table).map_err(|error| (error, Box::new(Errand::KeepTable(copy, table))))
@@ -200,12 +203,16 @@ mod tests {
             most: Most { rules: 1, until: Timestamp::from_secs(1) },
         };
         let table = Table::compile(Source::File("/lists/a.txt".into()), Vec::new(), former.hash);
-        Errand::Keep(Copy::new(&PathBuf::from("/lists/a.txt").into(), &former, None), bytes.to_vec(), Arc::new(table))
+        Errand::Keep(
+            Copy::new(&PathBuf::from("/lists/a.txt").into(), &former, None),
+            Body::Held(bytes.to_vec()),
+            Arc::new(table),
+        )
     }
 
     fn kept(errands: &Errands) -> Vec<Vec<u8>> {
         let copies = errands.kept.all().unwrap();
-        copies.values().map(|copy| errands.kept.bytes(copy).unwrap()).collect()
+        copies.values().map(|copy| errands.kept.bytes(copy)).collect()
     }
 
     #[test]

@@ -6,7 +6,8 @@
 //! state/lists/KEY-HASH.index    its table, where it is large
 //! ```
 //! The bytes are written before the facts that name them, so a crash leaves the older pair whole; the table
-//! last, which is compiled from the bytes where it is missing.
+//! last, which is compiled from the bytes where it is missing. Of a list that was written to before it was copied,
+//! the table stands alone.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -15,12 +16,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use disk::durable;
+use disk::durable::{self, Draft};
 use serde::{Deserialize, Serialize};
 use terms::{Digest, Timestamp};
 
 use super::error::{Problem, SourceError};
-use super::shown::Stamp;
+use super::shown::{Body, MAX_BYTES, Shown, Stamp, try_read};
 use super::verdict::{Former, Most};
 use crate::index::{self, Source, Table};
 use crate::settings::Listed;
@@ -132,25 +133,33 @@ impl Kept {
     }
 
     /// The bytes of a copy, whole as they were kept.
-    pub fn bytes(&self, copy: &Copy) -> Result<Vec<u8>, SourceError> {
+    pub fn body(&self, copy: &Copy) -> Result<Body, SourceError> {
         let path = self.bytes_path(copy);
-        let bytes = fs::read(&path).and_then(|bytes| match Digest::of(&bytes) == copy.hash {
-            true => Ok(bytes),
-            false => Err(io::Error::new(io::ErrorKind::InvalidData, "it is damaged")),
-        });
-        bytes.map_err(|error| SourceError::new(path, Problem::Copy(Arc::new(error))))
+        let body = match try_read(&path, MAX_BYTES) {
+            Ok(Shown::Content(content)) if content.hash == copy.hash => Ok(content.body),
+            Ok(Shown::Absent) => Err(io::ErrorKind::NotFound.into()),
+            Ok(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "it is damaged")),
+            Err(error) => Err(error),
+        };
+        body.map_err(|error| SourceError::new(path, Problem::Copy(Arc::new(error))))
     }
 
     pub fn has_bytes(&self, copy: &Copy) -> bool {
         fs::metadata(self.bytes_path(copy)).is_ok_and(|facts| facts.len() == copy.size)
     }
 
-    pub fn put(&self, copy: &Copy, bytes: &[u8]) -> io::Result<()> {
+    /// Whether the list still showed what it is a copy of.
+    pub fn put(&self, copy: &Copy, body: &Body) -> io::Result<bool> {
         durable::private_folder(&self.folder)?;
         let path = self.bytes_path(copy);
-        durable::write(&path, bytes)?;
+        let mut draft = Draft::in_folder(&self.folder)?;
+        if body.write_to(draft.file())? != copy.hash {
+            return Ok(false);
+        }
+        draft.put(&path)?;
         durable::write(&self.facts_path(&copy.file), &serde_json::to_vec(copy)?)?;
-        self.remove_but(&copy.file, &[&path])
+        self.remove_but(&copy.file, &[&path])?;
+        Ok(true)
     }
 
     /// Keeps what is told of a copy that is kept.
@@ -188,6 +197,18 @@ impl Kept {
                 None
             }
         }
+    }
+
+    /// Keeps the table of a list that shows something else by now, and what is told of it. A start can be made with it.
+    pub fn put_image_alone(&self, copy: &Copy, table: &Table) -> io::Result<()> {
+        if !copy.is_worth_an_image() {
+            return Ok(());
+        }
+        let path = self.image_path(copy);
+        durable::write_by(&path, |file| table.write(file))?;
+        table.rest_on(&path)?;
+        durable::write(&self.facts_path(&copy.file), &serde_json::to_vec(copy)?)?;
+        self.remove_but(&copy.file, &[&path])
     }
 
     /// Whether a table of the copy is to be kept, and none is.
@@ -270,6 +291,12 @@ mod tests {
         Copy::new(&PathBuf::from("/lists/a.txt").into(), &former, None)
     }
 
+    impl Kept {
+        pub fn bytes(&self, copy: &Copy) -> Vec<u8> {
+            self.body(copy).unwrap().bytes(copy.hash).unwrap().unwrap().into_owned()
+        }
+    }
+
     #[test]
     fn a_stamp_is_believed_until_the_system_is_started_anew() {
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -288,9 +315,9 @@ mod tests {
         assert!(kept.all().unwrap().is_empty());
         kept.remove(Path::new("/lists/a.txt")).unwrap();
         for bytes in [b"one".as_slice(), b"two"] {
-            kept.put(&copy(bytes), bytes).unwrap();
+            assert!(kept.put(&copy(bytes), &Body::Held(bytes.to_vec())).unwrap());
             let all = kept.all().unwrap();
-            assert_eq!(kept.bytes(&all[Path::new("/lists/a.txt")]).unwrap(), bytes);
+            assert_eq!(kept.bytes(&all[Path::new("/lists/a.txt")]), bytes);
             assert_eq!(fs::read_dir(&kept.folder).unwrap().count(), 2);
         }
         kept.remove(Path::new("/lists/a.txt")).unwrap();
@@ -301,30 +328,30 @@ mod tests {
     fn a_crash_between_bytes_and_facts_leaves_the_older_version() {
         let folder = tempfile::tempdir().unwrap();
         let kept = Kept::new(folder.path().to_owned());
-        kept.put(&copy(b"old"), b"old").unwrap();
+        assert!(kept.put(&copy(b"old"), &Body::Held(b"old".to_vec())).unwrap());
         fs::write(kept.bytes_path(&copy(b"new")), b"new").unwrap();
         let all = kept.all().unwrap();
-        assert_eq!(kept.bytes(&all[Path::new("/lists/a.txt")]).unwrap(), b"old");
+        assert_eq!(kept.bytes(&all[Path::new("/lists/a.txt")]), b"old");
     }
 
     #[test]
     fn what_a_crash_left_is_swept_and_nothing_else() {
         let folder = tempfile::tempdir().unwrap();
         let kept = Kept::new(folder.path().to_owned());
-        kept.put(&copy(b"one"), b"one").unwrap();
+        assert!(kept.put(&copy(b"one"), &Body::Held(b"one".to_vec())).unwrap());
         fs::write(folder.path().join(".new-torn"), b"on").unwrap();
         kept.sweep();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
-        assert_eq!(kept.bytes(&copy(b"one")).unwrap(), b"one");
+        assert_eq!(kept.bytes(&copy(b"one")), b"one");
     }
 
     #[test]
     fn damage_is_found_and_named() {
         let folder = tempfile::tempdir().unwrap();
         let kept = Kept::new(folder.path().to_owned());
-        kept.put(&copy(b"old"), b"old").unwrap();
+        assert!(kept.put(&copy(b"old"), &Body::Held(b"old".to_vec())).unwrap());
         fs::write(kept.bytes_path(&copy(b"old")), b"odd").unwrap();
-        assert!(kept.bytes(&copy(b"old")).unwrap_err().to_string().contains("damaged"));
+        assert!(kept.body(&copy(b"old")).unwrap_err().to_string().contains("damaged"));
         fs::write(kept.facts_path(Path::new("/lists/a.txt")), b"{").unwrap();
         assert!(kept.all().unwrap_err()[0].to_string().contains(".json: the copy of"));
     }

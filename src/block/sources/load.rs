@@ -7,10 +7,11 @@ use std::sync::Arc;
 use disk::SETTLING;
 use terms::Timestamp;
 
-use super::compile::{Compiled, compile};
+use super::body::PIECE;
+use super::compile::{Compiled, compile, compile_text, is_text};
 use super::errands::{Errand, Errands};
 use super::kept::{Copy, Kept};
-use super::shown::{Content, Mark, Shown, hash, read, stamp};
+use super::shown::{Content, Mark, ReadLong, Shown, hash, read_by, stamp};
 use super::source::Trouble;
 use super::survey::{Survey, survey_listed};
 use super::verdict::{Verdict, Word, judge};
@@ -93,14 +94,29 @@ impl Sources {
             Started::InForce => return Ok(None),
             Started::Not(image) => image,
         };
+        let allowed = self.allowed_beside(rank);
         let Some(source) = self.sources.get_mut(rank) else { return Ok(None) };
-        let shown = read_settled(&source.listed.path, wall);
+        let listed = source.listed.clone();
+        let mut compiled = None;
+        let shown = read_settled(&listed.path, wall, &mut |body| {
+            // It is another than was kept, whatever its digest.
+            let is_new = copy.as_ref().is_none_or(|copy| copy.size != body.size());
+            if !is_new || !is_text(&listed) {
+                return body.digest();
+            }
+            let (hash, made) = compile_text(&listed, body, PIECE, allowed)?;
+            compiled = Some((hash, made));
+            Ok(hash)
+        });
         source.note(&shown, wall);
         let trouble = match shown {
-            Shown::Content(content) => match self.start_with(rank, content, copy.as_ref(), wall) {
-                Ok(change) => return Ok(change),
-                Err(trouble) => trouble,
-            },
+            Shown::Content(content) => {
+                let compiled = compiled.filter(|(hash, _)| *hash == content.hash).map(|(_, made)| made);
+                match self.start_with(rank, content, compiled, copy.as_ref(), wall) {
+                    Ok(change) => return Ok(change),
+                    Err(trouble) => trouble,
+                }
+            }
             Shown::Unreadable(error) => Trouble::Refused(vec![error]),
             Shown::Absent => source.listed.gone(),
         };
@@ -113,7 +129,7 @@ impl Sources {
     fn start_with_image(&mut self, rank: &Rank, copy: Option<&Copy>, wall: Timestamp) -> Started {
         let allowed = self.allowed_beside(rank);
         let (Some(source), Some(copy)) = (self.sources.get_mut(rank), copy) else { return Started::Not(None) };
-        if self.errands.kept.lacks_image(copy) || !self.errands.kept.has_bytes(copy) {
+        if self.errands.kept.lacks_image(copy) {
             return Started::Not(None);
         }
         source.kept_stamp = copy.proof();
@@ -133,7 +149,7 @@ impl Sources {
         };
         let image = image.filter(|table| is_read_alike && is_allowed(table));
         match (image, seen) {
-            (Some(table), Some((stamp, digest))) if digest == copy.hash => {
+            (Some(table), Some((stamp, digest))) if digest == copy.hash && self.errands.kept.has_bytes(copy) => {
                 match is_proven {
                     Some(_) => source.note_unread(Mark::Content(digest), stamp),
                     None => source.note_mark(Mark::Content(digest), Some(stamp), wall),
@@ -149,6 +165,7 @@ impl Sources {
         &mut self,
         rank: &Rank,
         content: Content,
+        compiled: Option<Result<Compiled, Vec<SourceError>>>,
         copy: Option<&Copy>,
         wall: Timestamp,
     ) -> Result<Option<Change>, Trouble> {
@@ -158,13 +175,15 @@ impl Sources {
         let before = copy.map(Copy::former);
         // Whether an empty file was emptied in place is not known; it is the safe assumption.
         let foreign = listed.foreign();
-        let (compiled, former) = match judge(&listed, before.as_ref(), &content, Word::InPlace, allowed, wall) {
+        let anew = || compile(&listed, &content.body, content.hash, allowed);
+        let made = || compiled.unwrap_or_else(anew);
+        let (compiled, former) = match judge(&listed, before.as_ref(), &content, Word::InPlace, wall, made) {
             Verdict::Take(compiled) => {
                 let former = content.former(foreign, compiled.table.len(), wall);
                 (compiled, former)
             }
             Verdict::Same => {
-                let compiled = compile(&listed, &content.bytes, content.hash, allowed).map_err(Trouble::Refused)?;
+                let compiled = anew().map_err(Trouble::Refused)?;
                 let taken_at = before.map_or(wall, |before| before.taken_at);
                 let former = content.former(foreign, compiled.table.len(), taken_at);
                 (compiled, former)
@@ -180,7 +199,7 @@ impl Sources {
             Some(copy) if !is_new && self.errands.kept.has_bytes(copy) => Errand::KeepTable(copy_now, table),
             _ => {
                 source.kept_stamp = source.proof();
-                Errand::Keep(copy_now, content.bytes, table)
+                Errand::Keep(copy_now, content.body, table)
             }
         };
         self.errands.add(listed.path.clone(), errand);
@@ -206,14 +225,14 @@ impl Sources {
             source.put_in_force(of_image(table), copy.former());
             return Ok(source.hold(trouble));
         }
-        let bytes = match self.errands.kept.bytes(&copy) {
-            Ok(bytes) => bytes,
+        let body = match self.errands.kept.body(&copy) {
+            Ok(body) => body,
             Err(error) => {
                 errors.push(error);
                 return Err(errors);
             }
         };
-        let compiled = compile(&source.listed, &bytes, copy.hash, allowed)?;
+        let compiled = compile(&source.listed, &body, copy.hash, allowed)?;
         source.put_in_force(compiled, copy.former());
         Ok(source.hold(trouble))
     }
@@ -237,22 +256,22 @@ enum Started {
 
 /// Reads a list at the start. One that may just be under a writer's hands, since it was touched a
 /// moment ago and ends in the middle of a line, is read until two looks agree.
-fn read_settled(file: &Path, wall: Timestamp) -> Shown {
+fn read_settled(file: &Path, wall: Timestamp, read_long: &mut ReadLong<'_>) -> Shown {
     let may_be_half = |shown: &Shown| match shown {
         Shown::Content(content) if content.steady => {
             let is_new = content.stamp.is_within(SETTLING, wall);
-            is_new && !content.bytes.is_empty() && !content.bytes.ends_with(b"\n")
+            is_new && content.body.size() > 0 && !content.body.ends_line()
         }
         Shown::Content(_) => true,
         Shown::Absent | Shown::Unreadable(_) => false,
     };
-    let mut shown = read(file);
+    let mut shown = read_by(file, read_long);
     if !may_be_half(&shown) {
         return shown;
     }
     for _ in 0..PATIENCE {
         std::thread::sleep(SETTLING);
-        let before = std::mem::replace(&mut shown, read(file));
+        let before = std::mem::replace(&mut shown, read_by(file, read_long));
         if shown.is_steady() && shown.mark() == before.mark() {
             break;
         }

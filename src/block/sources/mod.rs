@@ -7,6 +7,7 @@
 //! vanished, was emptied, or lost most of its rules leaves the version before in force, and says so.
 
 mod board;
+mod body;
 mod change;
 mod check;
 mod compile;
@@ -14,6 +15,7 @@ mod errands;
 mod error;
 mod kept;
 mod load;
+mod pieces;
 mod proof;
 mod reload;
 mod root;
@@ -37,6 +39,7 @@ pub use board::{Board, SourceStatus};
 pub use change::Change;
 pub use check::check;
 pub use compile::Compiled;
+use compile::compile;
 pub use error::{Problem, SourceError};
 pub use reload::Naming;
 pub use thread::{Watching, watch};
@@ -235,7 +238,8 @@ impl Sources {
     fn take(&mut self, rank: &Rank, content: Content, word: Word, wall: Timestamp) -> Option<Change> {
         let allowed = self.allowed_beside(rank);
         let source = self.sources.get_mut(rank)?;
-        match verdict::judge(&source.listed, source.former(), &content, word, allowed, wall) {
+        let compile = || compile(&source.listed, &content.body, content.hash, allowed);
+        match verdict::judge(&source.listed, source.former(), &content, word, wall, compile) {
             Verdict::Same => {
                 if let Some(former) = source.accept(word) {
                     let copy = Copy::new(&source.listed, &former, source.kept_stamp);
@@ -254,7 +258,7 @@ impl Sources {
                 source.kept_stamp = source.proof();
                 let (path, file) = (source.listed.path.clone(), source.listed.shown());
                 let copy = Copy::new(&source.listed, &former, source.kept_stamp);
-                self.errands.add(path, Errand::Keep(copy, content.bytes, table));
+                self.errands.add(path, Errand::Keep(copy, content.body, table));
                 Some(Change::Applied { file, hash: former.hash, rules: former.rules, before, unread })
             }
         }

@@ -5,25 +5,18 @@ use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::sync_channel;
-use std::thread::Builder;
 use std::time::Duration;
 
 use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
-use terms::{Digest, Hasher, Timestamp};
+use terms::{Digest, Timestamp};
 
+pub(crate) use super::body::Body;
+use super::body::LONG;
 use super::error::{Problem, SourceError};
 
-/// A list is read whole; ten million rules take about a quarter of this.
-const MAX_BYTES: u64 = 2 << 30;
-
-/// Bytes of a file from which on they are hashed beside the reading.
-const WORTH_A_THREAD: u64 = 8 << 20;
-
-/// Bytes that are read, and then hashed, at once; and how many such pieces may wait.
-const PIECE: usize = 1 << 20;
-const QUEUED: usize = 4;
+/// The longest list; ten million rules take about half of this.
+pub(super) const MAX_BYTES: u64 = 2 << 30;
 
 /// Clocks of file systems tick coarsely: a file touched less than this ago may change once more
 /// without its stamp telling.
@@ -77,7 +70,7 @@ pub(crate) enum Shown {
 pub(crate) struct Content {
     pub stamp: Stamp,
     pub hash: Digest,
-    pub bytes: Vec<u8>,
+    pub body: Body,
     /// Nobody wrote to the file while it was read.
     pub steady: bool,
 }
@@ -111,7 +104,15 @@ pub(crate) fn stamp(path: &Path) -> Option<Stamp> {
 /// Reads a file through one descriptor, so that stamp, bytes and hash are of the same file whatever
 /// happens to its name meanwhile. A folder is no list: its place as a file is empty.
 pub(super) fn read(path: &Path) -> Shown {
-    match try_read(path, MAX_BYTES) {
+    read_by(path, &mut Body::digest)
+}
+
+/// Reads what is not to be held, and says its digest.
+pub(super) type ReadLong<'r> = dyn FnMut(&Body) -> io::Result<Digest> + 'r;
+
+/// As [`read`], where more is made of a long list than its digest.
+pub(super) fn read_by(path: &Path, read_long: &mut ReadLong<'_>) -> Shown {
+    match try_read_by(path, MAX_BYTES, read_long) {
         Ok(shown) => shown,
         Err(error) if is_absent(&error) => Shown::Absent,
         Err(error) => Shown::Unreadable(SourceError::new(path, Problem::Unreadable(Arc::new(error)))),
@@ -124,34 +125,20 @@ fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(flags).open(path)
 }
 
-/// What a list file is known by, without holding it in memory. `None` where it is no file that can be read, or
-/// is being written.
+/// What a list file is known by. `None` where it is no file that can be read, or is being written.
 pub(super) fn hash(path: &Path) -> Option<(Stamp, Digest)> {
-    let mut file = open(path).ok()?;
-    let facts = file.metadata().ok().filter(Metadata::is_file)?;
-    let mut hasher = Hasher::new();
-    let mut buffer = vec![0; 1 << 20];
-    let mut size = 0;
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(count) => {
-                hasher.update(buffer.get(..count)?);
-                size += count as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => return None,
-        }
-        if size > MAX_BYTES {
-            return None;
-        }
+    match read(path) {
+        Shown::Content(content) if content.steady => Some((content.stamp, content.hash)),
+        _ => None,
     }
-    let stamp = Stamp::of(&file.metadata().ok()?);
-    (stamp == Stamp::of(&facts) && stamp.size == size).then(|| (stamp, hasher.finish()))
 }
 
 pub(crate) fn try_read(path: &Path, limit: u64) -> io::Result<Shown> {
-    let mut file = open(path)?;
+    try_read_by(path, limit, &mut Body::digest)
+}
+
+fn try_read_by(path: &Path, limit: u64, read_long: &mut ReadLong<'_>) -> io::Result<Shown> {
+    let file = open(path)?;
     let facts = file.metadata()?;
     if facts.is_dir() {
         return Ok(Shown::Absent);
@@ -160,69 +147,24 @@ pub(crate) fn try_read(path: &Path, limit: u64) -> io::Result<Shown> {
         return Ok(Shown::Unreadable(SourceError::new(path, Problem::Odd)));
     }
     let before = Stamp::of(&facts);
-    let (mut bytes, mut hasher) = match before.size.min(limit) {
-        size @ WORTH_A_THREAD.. => read_and_hash(&mut file, usize::try_from(size).unwrap_or(0))?,
-        size => (Vec::with_capacity(size as usize), Hasher::new()),
+    let body = match before.size {
+        ..LONG => {
+            let mut bytes = Vec::new();
+            (&file).take(limit + 1).read_to_end(&mut bytes)?;
+            Body::Held(bytes)
+        }
+        size => Body::Long { file: file.try_clone()?, size },
     };
-    let known = bytes.len();
-    (&mut file).take(limit + 1 - known as u64).read_to_end(&mut bytes)?;
-    hasher.update(&bytes[known..]);
-    if bytes.len() as u64 > limit {
+    if body.size() > limit {
         return Ok(Shown::Unreadable(SourceError::new(path, Problem::TooLarge { limit })));
     }
+    let hash = match &body {
+        Body::Held(bytes) => Digest::of(bytes),
+        Body::Long { .. } => read_long(&body)?,
+    };
     let stamp = Stamp::of(&file.metadata()?);
-    let steady = stamp == before && stamp.size == bytes.len() as u64;
-    Ok(Shown::Content(Content { stamp, hash: hasher.finish(), bytes, steady }))
-}
-
-/// The first bytes of a file, as many as there are up to `size`. A thread hashes what was read while more is, where one
-/// can be had.
-fn read_and_hash(file: &mut File, size: usize) -> io::Result<(Vec<u8>, Hasher)> {
-    let mut bytes = vec![0; size];
-    let mut count = 0;
-    let hasher: io::Result<Option<Hasher>> = std::thread::scope(|scope| {
-        let (read, pieces) = sync_channel::<&[u8]>(QUEUED);
-        let hash = |mut hasher: Hasher, piece: &[u8]| {
-            hasher.update(piece);
-            hasher
-        };
-        let hashing = Builder::new().name("list-hash".to_owned());
-        let hashing = hashing.spawn_scoped(scope, move || pieces.into_iter().fold(Hasher::new(), hash)).ok();
-        for piece in bytes.chunks_mut(PIECE) {
-            let filled = fill(file, piece)?;
-            count += filled;
-            let (filled, empty) = piece.split_at(filled);
-            let is_heard = hashing.is_none() || read.send(filled).is_ok();
-            if !is_heard || !empty.is_empty() {
-                break;
-            }
-        }
-        drop(read);
-        hashing
-            .map(|hashing| hashing.join().map_err(|_| io::Error::other("the thread that hashes it ended")))
-            .transpose()
-    });
-    bytes.truncate(count);
-    let hasher = hasher?.unwrap_or_else(|| {
-        let mut hasher = Hasher::new();
-        hasher.update(&bytes);
-        hasher
-    });
-    Ok((bytes, hasher))
-}
-
-/// Reads until `piece` is full or the file ends.
-fn fill(file: &mut File, piece: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < piece.len() {
-        match file.read(&mut piece[filled..]) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
+    let steady = stamp == before && stamp.size == body.size();
+    Ok(Shown::Content(Content { stamp, hash, body, steady }))
 }
 
 /// Whether an error says that nothing stands under a path (a link into nothing included).
@@ -240,20 +182,6 @@ mod tests {
         std::os::unix::fs::symlink("nowhere", folder.path().join("link")).unwrap();
         for name in ["no", "link", "no/further", "."] {
             assert_eq!(read(&folder.path().join(name)).mark(), Mark::Absent, "{name}");
-        }
-    }
-
-    #[test]
-    fn what_is_hashed_beside_the_reading_is_read_whole() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("list.txt");
-        let bytes: Vec<u8> = (0..3 * PIECE as u32 + 77).map(|at| (at % 251) as u8).collect();
-        std::fs::write(&path, &bytes).unwrap();
-        // The file may have been longer, or shorter, when its size was asked for.
-        for size in [bytes.len(), bytes.len() - 100, 2 * PIECE, bytes.len() + 100, bytes.len() + 2 * PIECE] {
-            let (read, hasher) = read_and_hash(&mut File::open(&path).unwrap(), size).unwrap();
-            let expected = &bytes[..size.min(bytes.len())];
-            assert_eq!((read.len(), hasher.finish()), (expected.len(), Digest::of(expected)), "{size}");
         }
     }
 

@@ -181,7 +181,7 @@ impl Source {
             _ if !content.steady => false,
             Evidence::None => false,
             Evidence::Renamed => true,
-            Evidence::Closed => content.stamp.size >= former && content.bytes.ends_with(b"\n"),
+            Evidence::Closed => content.stamp.size >= former && content.body.ends_line(),
         }
     }
 
@@ -243,6 +243,7 @@ impl Source {
 
 #[cfg(test)]
 mod tests {
+    use super::super::shown::Body;
     use super::*;
 
     #[test]
@@ -257,7 +258,8 @@ mod tests {
         for (steady, wall, is_unproven) in
             [(true, late, false), (false, late, true), (true, Timestamp::from_secs(0), true)]
         {
-            let shown = Shown::Content(Content { steady, bytes: content.bytes.clone(), ..content });
+            let body = Body::Held(b"one.example\n".into());
+            let shown = Shown::Content(Content { steady, body, ..content });
             source.note(&shown, wall);
             assert_eq!(source.is_unproven(), is_unproven, "{steady} {wall:?}");
         }

@@ -5,11 +5,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use terms::{Digest, Timestamp};
 
-use super::compile::{Compiled, compile};
+use super::compile::Compiled;
+use super::error::SourceError;
 use super::shown::{Content, Stamp};
 use super::source::Trouble;
 use crate::list::Foreign;
-use crate::settings::{Allowed, Listed};
+use crate::settings::Listed;
 
 /// Losing no more rules than this never needs a second word.
 const SHRINKS_FREELY: usize = 10;
@@ -40,7 +41,7 @@ pub(crate) struct Most {
 
 impl Content {
     pub fn former(&self, foreign: Option<&Foreign>, rules: usize, taken_at: Timestamp) -> Former {
-        let (read_as, size) = (foreign.map(Foreign::mark), self.bytes.len() as u64);
+        let (read_as, size) = (foreign.map(Foreign::mark), self.body.size());
         Former { hash: self.hash, read_as, rules, size, taken_at, most: Most { rules, until: taken_at } }
     }
 }
@@ -106,13 +107,14 @@ pub(super) enum Verdict {
     Hold(Trouble),
 }
 
+/// `compile` makes a table of the content, where it comes to that.
 pub(super) fn judge(
     listed: &Listed,
     former: Option<&Former>,
     content: &Content,
     word: Word,
-    allowed: Allowed,
     now: Timestamp,
+    compile: impl FnOnce() -> Result<Compiled, Vec<SourceError>>,
 ) -> Verdict {
     let had = former.map_or(0, |former| former.rules);
     // What is read otherwise is another list: how many rules there were before says nothing of it.
@@ -125,10 +127,10 @@ pub(super) fn judge(
         Some(_) => former.most_of_late(now).rules,
         None => former.rules,
     });
-    if content.bytes.is_empty() && word == Word::InPlace && had > 0 {
+    if content.body.size() == 0 && word == Word::InPlace && had > 0 {
         return Verdict::Hold(Trouble::Emptied);
     }
-    let compiled = match compile(listed, &content.bytes, content.hash, allowed) {
+    let compiled = match compile() {
         Ok(compiled) => compiled,
         Err(errors) => return Verdict::Hold(Trouble::Refused(errors)),
     };
@@ -146,7 +148,14 @@ pub(super) fn judge(
 mod tests {
     use std::path::PathBuf;
 
+    use super::super::compile::compile;
     use super::*;
+    use crate::settings::Allowed;
+
+    fn judge(listed: &Listed, former: Option<&Former>, content: &Content, word: Word, now: Timestamp) -> Verdict {
+        let compile = || compile(listed, &content.body, content.hash, Allowed::default());
+        super::judge(listed, former, content, word, now, compile)
+    }
 
     fn hosts(count: usize) -> Content {
         let text: String = (0..count).map(|number| format!("h{number}.example\n")).collect();
@@ -165,7 +174,7 @@ mod tests {
         let of = hosts(from);
         let now = Timestamp::from_secs(0);
         let former = of.former(None, from, now);
-        judge(&PathBuf::from("list.txt").into(), Some(&former), to, word, Allowed::default(), now)
+        judge(&PathBuf::from("list.txt").into(), Some(&former), to, word, now)
     }
 
     #[test]
@@ -202,12 +211,12 @@ mod tests {
         let verdict = |listed: &Listed, accept_shrink: bool| {
             let former = of.former(None, 1, Timestamp::from_secs(0));
             let word = Word::Operator { accept_shrink };
-            judge(listed, Some(&former), &none, word, Allowed::default(), Timestamp::from_secs(0))
+            judge(listed, Some(&former), &none, word, Timestamp::from_secs(0))
         };
         assert!(matches!(verdict(&feed, false), Verdict::Hold(Trouble::Shrunk { from: 1, to: 0 })));
         assert!(matches!(verdict(&feed, true), Verdict::Take(_)));
         assert!(matches!(verdict(&PathBuf::from("list.txt").into(), false), Verdict::Take(_)), "a file is its owner's");
-        let first = judge(&feed, None, &none, Word::InPlace, Allowed::default(), Timestamp::from_secs(0));
+        let first = judge(&feed, None, &none, Word::InPlace, Timestamp::from_secs(0));
         assert!(matches!(first, Verdict::Take(_)), "nothing is lifted: {first:?}");
     }
 
@@ -218,7 +227,7 @@ mod tests {
         let mut in_force = Vec::new();
         for (hours, count) in counts {
             let (now, content) = (Timestamp::from_secs(hours * 3600), hosts(*count));
-            if let Verdict::Take(list) = judge(listed, former.as_ref(), &content, word, Allowed::default(), now) {
+            if let Verdict::Take(list) = judge(listed, former.as_ref(), &content, word, now) {
                 former = Some(content.former(None, list.table.len(), now).behind(former.as_ref(), word));
             }
             in_force.push(former.as_ref().unwrap().rules);
@@ -255,8 +264,7 @@ mod tests {
         assert!(errors[0].to_string().starts_with("list.txt:3:13: "), "{}", errors[0]);
         let toml = content(b"[[rule]]\nhost = \"good.example\"\n");
         let now = Timestamp::from_secs(0);
-        let verdict =
-            |name: &str| judge(&PathBuf::from(name).into(), None, &toml, Word::Replaced, Allowed::default(), now);
+        let verdict = |name: &str| judge(&PathBuf::from(name).into(), None, &toml, Word::Replaced, now);
         assert!(matches!(verdict("list.toml"), Verdict::Take(list) if list.table.len() == 1));
         assert!(matches!(verdict("list.txt"), Verdict::Hold(Trouble::Refused(_))));
     }

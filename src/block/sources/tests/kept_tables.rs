@@ -142,3 +142,36 @@ fn a_kept_table_with_countries_is_used_where_clients_can_be_found() {
     let errors = Sources::load(&bench.settings, Timestamp::from_secs(0)).err().unwrap();
     assert!(errors[0].to_string().contains("a.txt:80001:11: "), "{}", errors[0]);
 }
+
+#[test]
+fn the_copy_of_a_large_list_is_kept_though_another_has_its_name_by_then() {
+    let bench = Bench::new();
+    bench.write("list.txt", &large(20_000));
+    let sources = bench.load();
+    // It is copied from the file that was read.
+    bench.replace("list.txt", "bad one");
+    let (sources, changes) = bench.restart(sources);
+    assert!(matches!(changes[..], [Change::Refused { .. }]), "{changes:?}");
+    assert_eq!((rules(&sources), kept_table(&bench).0), (vec![20_000], 3));
+}
+
+#[test]
+fn of_a_large_list_that_is_written_to_before_it_is_copied_the_table_is_kept() {
+    let bench = Bench::new();
+    bench.write("list.txt", &large(20_000));
+    let sources = bench.load();
+    bench.write("list.txt", "bad one");
+    sources.errands.run();
+    let (files, table) = kept_table(&bench);
+    assert_eq!((files, table.is_some(), rests_on_image(&sources)), (2, true, true));
+    let (sources, changes) = bench.restart(sources);
+    assert!(matches!(changes[..], [Change::Refused { .. }]), "{changes:?}");
+    assert_eq!((rules(&sources), rests_on_image(&sources)), (vec![20_000], true));
+
+    // Once the list is good again, it is copied.
+    bench.write("list.txt", &large(20_000));
+    let (sources, changes) = bench.restart(sources);
+    assert!(changes.is_empty(), "{changes:?}");
+    sources.errands.run();
+    assert_eq!((rules(&sources), kept_table(&bench).0), (vec![20_000], 3));
+}
