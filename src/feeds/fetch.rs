@@ -4,12 +4,11 @@ use std::io::{self, Seek};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use disk::durable::Draft;
 use http::header::{
-    ACCEPT_ENCODING, CONTENT_LENGTH, DATE, HeaderMap, HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION,
-    RETRY_AFTER, TRANSFER_ENCODING,
+    ACCEPT_ENCODING, CONTENT_LENGTH, HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION, TRANSFER_ENCODING,
 };
 use http::{Method, StatusCode};
 use http_body_util::Full;
@@ -146,7 +145,7 @@ async fn ask(
             304 => return Err(FetchError::Unasked),
             301 | 302 | 303 | 307 | 308 => target = beside(&target, &reply.fields).ok_or(FetchError::Elsewhere)?,
             _ => {
-                let retry_after = retry_after(&reply.fields, now.to_system_time());
+                let retry_after = net::retry_after(&reply.fields, now);
                 return Err(FetchError::Status { status: reply.status, retry_after });
             }
         }
@@ -162,19 +161,6 @@ fn beside(target: &Target, fields: &HeaderMap) -> Option<Target> {
     let location = fields.get(LOCATION)?.to_str().ok()?;
     let there = Url::parse(&target.to_string()).ok()?.at_same_origin(Scheme::Https, location).ok()??;
     Target::parse(&format!("https://{}{}", there.authority(), there.target())).ok()
-}
-
-/// Seconds, or a date (RFC 9110 section 10.2.3): that is the server's clock's, so it counts from when the server says
-/// that it answered, and from `now` where it doesn't.
-fn retry_after(fields: &HeaderMap, now: SystemTime) -> Option<Duration> {
-    let text = |name: HeaderName| Some(fields.get(name)?.to_str().ok()?.trim());
-    let date = |text: &str| httpdate::parse_http_date(text).ok();
-    let wanted = text(RETRY_AFTER)?;
-    if let Ok(seconds) = wanted.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let answered = text(DATE).and_then(date).unwrap_or(now);
-    Some(date(wanted)?.duration_since(answered).unwrap_or_default())
 }
 
 /// By its length, or by chunks alone: with any other transfer coding a body ends with the connection, whatever length
@@ -261,33 +247,5 @@ mod tests {
         let fields = HeaderMap::from_iter([(LOCATION, HeaderValue::from_static("/b"))]);
         assert!(beside(&clear, &fields).is_none());
         assert!(beside(&from, &HeaderMap::new()).is_none());
-    }
-
-    #[test]
-    fn a_feed_may_say_in_seconds_or_by_a_date_when_to_ask_again() {
-        let now = Timestamp::parse("2026-11-06T08:00:00Z").unwrap().to_system_time();
-        let told = |lines: &[(HeaderName, &'static str)]| {
-            let fields = lines.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value)));
-            retry_after(&fields.collect(), now).map(|wait| wait.as_secs())
-        };
-        for (value, wait) in [
-            ("3000", Some(3000)),
-            (" 0 ", Some(0)),
-            ("Fri, 06 Nov 2026 08:50:00 GMT", Some(3000)),
-            ("Friday, 06-Nov-26 08:50:00 GMT", Some(3000)),
-            ("Fri Nov  6 08:50:00 2026", Some(3000)),
-            ("Fri, 06 Nov 2026 07:50:00 GMT", Some(0)),
-            ("Fri, 31 Dec 9999 23:59:59 GMT", Some(251_608_348_799)),
-            ("-1", None),
-            ("soon", None),
-            ("", None),
-        ] {
-            assert_eq!(told(&[(RETRY_AFTER, value)]), wait, "{value}");
-        }
-        // A server whose clock goes wrong means the same distance.
-        let date = |date| [(RETRY_AFTER, "Fri, 06 Nov 2026 08:50:00 GMT"), (DATE, date)];
-        assert_eq!(told(&date("Fri, 06 Nov 2026 08:49:00 GMT")), Some(60));
-        assert_eq!(told(&date("some day")), Some(3000));
-        assert_eq!(told(&[]), None);
     }
 }

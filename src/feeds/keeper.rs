@@ -16,8 +16,6 @@ use crate::settings::Feed;
 const FIRST_WAIT: Duration = Duration::from_secs(5);
 /// The longest distance, where the usual one isn't longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
-/// No feed is left alone for longer on its own word.
-const LONGEST_REST: Duration = Duration::from_secs(60 * 60);
 
 /// What is known of one feed.
 pub(crate) struct Keeper {
@@ -177,7 +175,7 @@ impl Round {
                     let longest = feed.every.max(LONGEST_WAIT);
                     let usual =
                         failures.get_or_insert_with(|| Backoff::new(FIRST_WAIT.min(feed.every), longest)).step();
-                    usual.max(asked_for(error).min(LONGEST_REST))
+                    usual.max(asked_for(error))
                 }
             };
             (self.checked)(&feed, outcome.as_ref().err());

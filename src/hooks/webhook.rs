@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::Full;
 use net::{ClientError, Line, Reach, TrustError};
@@ -61,23 +61,50 @@ pub(crate) fn prepare(webhook: &Webhook, id: &str, at: Timestamp, body: Vec<u8>)
 }
 
 /// Sends it; 2xx is success.
-pub(crate) async fn send(prepared: Prepared, within: Duration) -> Result<(), WebhookError> {
+pub(crate) async fn send(prepared: Prepared, now: Timestamp, within: Duration) -> Result<(), WebhookError> {
     // Who is told is the operator's own, wherever it is.
     let asked = prepared.line.ask(prepared.request, &Reach::Anywhere, within);
     let reply = tokio::time::timeout(within, asked).await.map_err(|_| WebhookError::TimedOut(within))??;
-    judge(reply.status, &reply.fields)
+    judge(reply.status, &reply.fields, now)
 }
 
 /// Standard Webhooks 1.0, "Delivery success and failure".
-fn judge(status: StatusCode, fields: &HeaderMap) -> Result<(), WebhookError> {
+fn judge(status: StatusCode, fields: &HeaderMap, now: Timestamp) -> Result<(), WebhookError> {
     match status {
         _ if status.is_success() => Ok(()),
         StatusCode::GONE => Err(WebhookError::Gone),
         _ if status.is_redirection() => Err(WebhookError::Redirected { status }),
-        _ => {
-            // A date would need the server's clock to be right; the usual distances serve as well.
-            let seconds = fields.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
-            Err(WebhookError::Refused { status, retry_after: seconds.map(Duration::from_secs) })
+        _ => Err(WebhookError::Refused { status, retry_after: net::retry_after(fields, now) }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::header::{DATE, HeaderName, RETRY_AFTER};
+
+    use super::*;
+
+    fn judged(status: u16, lines: &[(HeaderName, &str)]) -> WebhookError {
+        let fields = lines.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect();
+        let now = Timestamp::parse("2026-11-06T08:00:00Z").unwrap();
+        judge(StatusCode::from_u16(status).unwrap(), &fields, now).unwrap_err()
+    }
+
+    #[test]
+    fn a_server_that_refuses_may_say_in_seconds_or_by_a_date_when_to_come_again() {
+        let date = "Fri, 06 Nov 2026 08:00:30 GMT";
+        for (lines, wait) in [
+            (&[(RETRY_AFTER, "20")][..], Some(20)),
+            (&[(RETRY_AFTER, date)], Some(30)),
+            (&[(RETRY_AFTER, date), (DATE, "Fri, 06 Nov 2026 08:00:25 GMT")], Some(5)),
+            (&[(RETRY_AFTER, "soon")], None),
+            (&[], None),
+        ] {
+            for status in [429, 500, 503] {
+                let WebhookError::Refused { retry_after, .. } = judged(status, lines) else { panic!("{lines:?}") };
+                assert_eq!(retry_after, wait.map(Duration::from_secs), "{lines:?}");
+            }
         }
+        assert!(matches!(judged(410, &[(RETRY_AFTER, "20")]), WebhookError::Gone));
     }
 }

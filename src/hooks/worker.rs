@@ -76,7 +76,7 @@ impl Round {
                 let (id, now) = (message_id(&delivery.kind, &delivery.id), self.clock.wall());
                 let meant = webhook.clone();
                 let prepared = off_thread(move || Ok(webhook::prepare(&meant, &id, now, body))).await??;
-                webhook::send(prepared, self.pace.timeout).await?;
+                webhook::send(prepared, now, self.pace.timeout).await?;
             }
         }
         self.numbers.delivered.fetch_add(1, Ordering::Relaxed);
