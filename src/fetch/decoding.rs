@@ -54,10 +54,11 @@ impl Fetcher {
     /// it is looked at now, and judged again.
     pub fn look_after(&self, proof: &Proof) {
         let Some(undecoded) = proof.undecoded().filter(|_| self.blocks.has_digest_rules()).cloned() else { return };
-        let (blocks, clock) = (self.blocks.clone(), self.clock.clone());
-        tokio::task::spawn_blocking(move || {
-            undecoded.decode();
-            blocks.cut(clock.wall());
+        let (cache, blocks, clock) = (self.cache.clone(), self.blocks.clone(), self.clock.clone());
+        tokio::spawn(async move {
+            cache.decode(undecoded).await;
+            // It fails where the process ends.
+            let _ = tokio::task::spawn_blocking(move || blocks.cut(clock.wall())).await;
         });
     }
 

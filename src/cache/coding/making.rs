@@ -8,6 +8,7 @@ use terms::{Ask, Body, Encoded, Moment, Proof, UrlKey};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::decoding::{Decoded, Decoding, Encoding, Undecodable};
+use super::turns::Turns;
 use super::{Coding, fields};
 use crate::answer::Hit;
 use crate::entry::{self, Entry, Extent, Growth, Seat};
@@ -90,17 +91,14 @@ const MOST_DECODING: usize = 256;
 pub(crate) struct Rooms {
     coders: Arc<Semaphore>,
     decoders: Arc<Semaphore>,
-    /// Of whole bodies.
-    turns: Arc<Semaphore>,
+    /// For whole bodies.
+    turns: Turns,
 }
-
-/// Whole bodies that are decoded at a time: each takes a thread. More wait for their turn.
-const AT_ONCE: usize = 4;
 
 impl Rooms {
     pub fn new() -> Rooms {
         let room = |mebibytes| Arc::new(Semaphore::new(mebibytes));
-        Rooms { coders: room(MOST_ROOM), decoders: room(MOST_DECODING), turns: room(AT_ONCE) }
+        Rooms { coders: room(MOST_ROOM), decoders: room(MOST_DECODING), turns: Turns::new() }
     }
 
     pub fn decoding(&self, encoding: Encoding) -> Decoding {
@@ -119,18 +117,7 @@ impl Rooms {
 
     /// What a whole body is without its coding, when it is its turn.
     pub async fn decoded(&self, encoding: Encoding, chunks: Vec<Bytes>) -> Result<Decoded, Undecodable> {
-        self.in_turn(move || Decoding::of(encoding, &chunks)).await.unwrap_or(Err(Undecodable::NoRoom))
-    }
-
-    /// `None` where the process ends. The work goes on without who waits for it, and so its turn does.
-    async fn in_turn<T: Send + 'static>(&self, look: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-        let turn = self.turns.clone().acquire_owned().await.ok()?;
-        let look = move || {
-            let found = look();
-            drop(turn);
-            found
-        };
-        tokio::task::spawn_blocking(look).await.ok()
+        self.turns.take(move || Decoding::of(encoding, &chunks)).await.unwrap_or(Err(Undecodable::NoRoom))
     }
 
     /// As measured at the levels that are in use, rounded up.
@@ -151,9 +138,9 @@ impl Cache {
         self.0.rooms.take(coding)
     }
 
-    /// Finds out what a stored body is without its content coding, when it is its turn.
+    /// Finds out what a stored body is without its content coding, when it is its turn: once for all who want to know.
     pub async fn decode(&self, undecoded: Arc<dyn Encoded>) {
-        self.0.rooms.in_turn(move || undecoded.decode()).await;
+        self.0.rooms.turns.decode(undecoded).await;
     }
 
     /// What takes the bytes of a body that passes, and tells what they are without the coding that `fields` name;

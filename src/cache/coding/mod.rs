@@ -13,6 +13,7 @@ mod decoding;
 mod fields;
 mod making;
 mod media;
+mod turns;
 
 pub use decoding::{Decoded, Decoding, Undecodable, accept_decodable};
 pub use fields::{Compression, MIN_LENGTH, TYPES, shape, shape_unmodified, vary};
