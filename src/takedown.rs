@@ -34,6 +34,7 @@ use crate::receipt::{Receipt, Taken};
 
 pub use affected::Rows;
 pub use dry_run::DryRun;
+use late::Late;
 use teller::Teller;
 pub use view::Lists;
 
@@ -54,6 +55,7 @@ pub struct Takedown {
     log: Log,
     hooks: Arc<Hooks>,
     teller: Teller,
+    late: Late,
     clock: Clock,
     /// Held from the store to the publication, so that no older rules overtake newer ones; by an edit until
     /// it is told, for as long as disks take. What is shown to whoever asks waits for none of it.
@@ -108,6 +110,7 @@ impl Takedown {
         Ok(Takedown {
             board,
             teller: Teller::start(log.clone(), hooks.clone())?,
+            late: Late::start(blocks.clone(), clock.clone())?,
             turn: Mutex::new(Turn),
             since: AtomicI64::new(clock.wall().micros()),
             list_errors: AtomicU64::new(0),
@@ -178,7 +181,7 @@ impl Takedown {
         let at = self.clock.wall();
         self.since.store(at.micros(), Relaxed);
         let round = self.blocks.cut(at);
-        late::judge_again(&self.blocks, &self.clock, &round);
+        self.late.judge_again(round.undecoded());
         let cut = round.cut();
         let purged = self.purge_blocked(&index, at);
         self.blocks.shelf().look(index.tables(), at);

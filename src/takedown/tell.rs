@@ -75,8 +75,9 @@ impl Takedown {
         self.teller.settle();
     }
 
-    /// Tells what is still to be told of lists. Nothing is told after it.
+    /// Tells what is still to be told of lists. Nothing is told after it, and nothing judged that is still to be decoded.
     pub fn close(&self) {
+        self.late.close();
         self.teller.close();
     }
 

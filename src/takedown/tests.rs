@@ -1,3 +1,5 @@
+mod late;
+
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpListener;
