@@ -3,9 +3,10 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::panic::{catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::thread::{Builder, available_parallelism, scope};
+use std::thread::{self, Builder, available_parallelism, scope};
 
 use memchr::memrchr;
 use parking_lot::Mutex;
@@ -112,22 +113,22 @@ fn read_beside(pieces: &mut Pieces<impl Read + Send>, threads: usize, joined: &m
     let waiting = Arc::new(Mutex::new(waiting));
     let (done, came) = sync_channel(threads);
     let (emptied, empty) = channel();
-    // As many as are read, wait to be, and are filled: no more memory than they have is ever touched.
-    (0..=2 * threads).for_each(|_| drop(emptied.send(Vec::new())));
+    // So many pieces are on their way at once, those included that were read before one that takes long.
+    (0..4 * threads).for_each(|_| drop(emptied.send(Vec::new())));
     scope(|scope| {
         let spawned = (0..threads).filter(|_| {
-            let (waiting, done, emptied) = (waiting.clone(), done.clone(), emptied.clone());
-            let read = move || read_lines(&waiting, &done, &emptied);
+            let (waiting, done) = (waiting.clone(), done.clone());
+            let read = move || read_lines(&waiting, &done);
             Builder::new().name("list".to_owned()).spawn_scoped(scope, read).is_ok()
         });
         let spawned = spawned.count();
-        drop((waiting, done, emptied));
+        drop((waiting, done));
         if spawned == 0 {
             return join_alone(pieces, joined);
         }
         let cutting = Builder::new().name("list-read".to_owned());
         let cutting = cutting.spawn_scoped(scope, move || cut(pieces, &to_read, &empty))?;
-        join(came, joined);
+        join(came, emptied, joined);
         cutting.join().unwrap_or_else(|_| Err(io::Error::other("the thread that reads it ended")))
     })
 }
@@ -141,23 +142,26 @@ fn cut(pieces: &mut Pieces<impl Read>, to_read: &SyncSender<Piece>, empty: &Rece
     Ok(())
 }
 
-fn read_lines(waiting: &Mutex<Receiver<Piece>>, done: &SyncSender<Lines>, emptied: &Sender<Vec<u8>>) {
+/// A piece, and what came of it: whoever joins would wait for ever for one that was lost in a panic.
+type Done = (Piece, thread::Result<Lines>);
+
+fn read_lines(waiting: &Mutex<Receiver<Piece>>, done: &SyncSender<Done>) {
     loop {
         let Ok(piece) = waiting.lock().recv() else { break };
-        let lines = Lines::of(&piece);
-        let _ = emptied.send(piece.bytes);
-        if done.send(lines).is_err() {
+        let lines = catch_unwind(|| Lines::of(&piece));
+        if done.send((piece, lines)).is_err() {
             break;
         }
     }
 }
 
-fn join(came: Receiver<Lines>, joined: &mut Joined) {
+fn join(came: Receiver<Done>, emptied: Sender<Vec<u8>>, joined: &mut Joined) {
     let mut early = BTreeMap::new();
-    for lines in came {
-        early.insert(lines.number, lines);
-        while let Some(lines) = early.remove(&joined.pieces) {
+    for (piece, lines) in came {
+        early.insert(piece.number, (piece.bytes, lines.unwrap_or_else(|panic| resume_unwind(panic))));
+        while let Some((bytes, lines)) = early.remove(&joined.pieces) {
             joined.take(lines);
+            let _ = emptied.send(bytes);
         }
         if joined.bad.len() >= MAX_REPORTED {
             break;
@@ -167,7 +171,6 @@ fn join(came: Receiver<Lines>, joined: &mut Joined) {
 
 /// A piece whose lines were read.
 struct Lines {
-    number: usize,
     part: Part,
     /// That end in it.
     lines: u32,
@@ -180,7 +183,7 @@ impl Lines {
         // Most lines are rules, and longer.
         let mut part = Part::of(bytes.len() / 48);
         let (lines, bad) = list::read_lines(bytes, Share::default(), |rule| part.add(&rule));
-        Lines { number: piece.number, part, lines, bad }
+        Lines { part, lines, bad }
     }
 }
 
