@@ -28,6 +28,7 @@ pub const FIELDS: &[Case] = &[
     ("chunked in quotes", b"Transfer-Encoding: \"chunked\"\r\n"),
     ("a vertical tab before chunked", b"Transfer-Encoding: \x0bchunked\r\n"),
     ("an underscore in the coding", b"Transfer_Encoding: chunked\r\nContent-Length: 5\r\n"),
+    ("a dot in the coding", b"Transfer.Encoding: chunked\r\nContent-Length: 5\r\n"),
     ("an underscore in the length", b"Content_Length: 3\r\nContent-Length: 5\r\n"),
     ("a blank before the colon", b"Content-Length : 5\r\n"),
     ("a tab before the colon", b"Content-Length\t: 5\r\n"),

@@ -64,6 +64,8 @@ pub const FIELDS: &[Case] = &[
     // Names that some take for these.
     ("an underscore in the coding", "field-name", b"Transfer_Encoding: chunked\r\n"),
     ("an underscore in the length", "field-name", b"Content_Length: 5\r\n"),
+    ("a dot in the coding", "field-name", b"Transfer.Encoding: chunked\r\n"),
+    ("a dot in the length", "field-name", b"Content.Length: 5\r\n"),
     ("a blank before the colon", "field-name", b"Transfer-Encoding : chunked\r\n"),
     ("a tab before the colon", "field-name", b"Transfer-Encoding\t: chunked\r\n"),
     ("a blank before the length's colon", "field-name", b"Content-Length : 5\r\n"),
@@ -273,6 +275,7 @@ pub const CHUNKS: &[Case] = &[
         "trailer-name",
         b"5\r\nhello\r\n0\r\nTransfer_Encoding: chunked\r\n\r\n",
     ),
+    ("a length with a dot for a trailer", "trailer-name", b"5\r\nhello\r\n0\r\nContent.Length: 5\r\n\r\n"),
     ("a Host for a trailer", "trailer-name", b"5\r\nhello\r\n0\r\nHost: other.example\r\n\r\n"),
     ("a Connection for a trailer", "trailer-name", b"5\r\nhello\r\n0\r\nConnection: close\r\n\r\n"),
     ("credentials for a trailer", "trailer-name", b"5\r\nhello\r\n0\r\nAuthorization: Basic eA==\r\n\r\n"),

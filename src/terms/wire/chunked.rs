@@ -8,7 +8,7 @@ use http::HeaderName;
 use memchr::memchr;
 
 use super::bad::{BadBody, BadHead};
-use super::fields::{is_hop_by_hop, steers};
+use super::fields::{cgi_byte, is_hop_by_hop, steers};
 use super::framing::fitting;
 use super::lines::name_and_value;
 use super::octets::{control_at, is_token};
@@ -180,8 +180,7 @@ fn judge_trailer(line: &[u8]) -> Result<(), BadBody> {
         return Err(BadBody::Trailer);
     }
     let (name, _) = name_and_value(line).map_err(|_: BadHead| BadBody::Trailer)?;
-    // CGI and its heirs hand `_` and `-` on as the same.
-    let name: Vec<u8> = name.iter().map(|&byte| if byte == b'_' { b'-' } else { byte }).collect();
+    let name: Vec<u8> = name.iter().copied().map(cgi_byte).collect();
     let is_hop_by_hop = HeaderName::from_bytes(&name).is_ok_and(|name| is_hop_by_hop(&name));
     if steers(&name) || is_hop_by_hop { Err(BadBody::SteeringTrailer) } else { Ok(()) }
 }

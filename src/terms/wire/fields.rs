@@ -28,7 +28,17 @@ pub fn is_hop_by_hop(name: &HeaderName) -> bool {
 
 /// As CGI and its heirs hand a name on: to some `_` and `-` are the same, to others whatever is no letter or digit.
 pub fn as_cgi_has_it(name: &HeaderName) -> String {
-    name.as_str().replace(|c: char| !c.is_ascii_alphanumeric(), "-")
+    name.as_str().bytes().map(cgi_byte).map(char::from).collect()
+}
+
+/// Whether they take `name`, in any case, for one that stands here as [`as_cgi_has_it`] gives it.
+pub(super) fn is_to_cgi(name: &[u8], of: &[u8]) -> bool {
+    name.len() == of.len() && name.iter().zip(of).all(|(&one, &other)| cgi_byte(one) == other)
+}
+
+/// One byte of a name, as they have it.
+pub(super) const fn cgi_byte(byte: u8) -> u8 {
+    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
 }
 
 /// Fields for all recipients that say how long a message is, where it goes, who asks, how it may be

@@ -145,6 +145,8 @@ mod tests {
             ("0\r\nA: b\0\r\n\r\n", BadBody::Trailer),
             ("0\r\nContent-Length: 5\r\n\r\n", BadBody::SteeringTrailer),
             ("0\r\ntransfer_encoding: chunked\r\n\r\n", BadBody::SteeringTrailer),
+            ("0\r\nCache.Control: no-store\r\n\r\n", BadBody::SteeringTrailer),
+            ("0\r\nKeep~Alive: x\r\n\r\n", BadBody::SteeringTrailer),
             ("0\r\nHOST: h\r\n\r\n", BadBody::SteeringTrailer),
             ("0\r\nConnection: x\r\n\r\n", BadBody::SteeringTrailer),
             (&huge, BadBody::TrailersTooLarge),

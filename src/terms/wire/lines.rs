@@ -1,9 +1,12 @@
 //! The lines of a head, and what may stand in its field lines, whichever side it comes from.
 
 use super::bad::BadHead;
-use super::fields::steers;
+use super::fields::{is_to_cgi, steers};
 use super::head::Limits;
 use super::octets::{are_host, control_at, token_length};
+
+const LENGTH: &[u8] = b"content-length";
+const CODING: &[u8] = b"transfer-encoding";
 
 /// Finds the lines of a head that may come in pieces. What was looked at once is not looked at again, so
 /// that a head that drips in costs no more than one that comes whole.
@@ -92,8 +95,8 @@ impl Fields {
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"host") => self.host(value.trim_ascii()),
             10 if name.eq_ignore_ascii_case(b"connection") => connection(value),
-            14 if is_spelling(name, b"content-length") => self.content_length(name, value.trim_ascii()),
-            17 if is_spelling(name, b"transfer-encoding") => self.transfer_encoding(name, value.trim_ascii()),
+            14 if is_to_cgi(name, LENGTH) => self.content_length(name, value.trim_ascii()),
+            17 if is_to_cgi(name, CODING) => self.transfer_encoding(name, value.trim_ascii()),
             _ => Ok(()),
         }
     }
@@ -115,7 +118,7 @@ impl Fields {
 
     /// Clients get one length. Of an origin's, several that agree are taken (RFC 9110 section 8.6).
     fn content_length(&mut self, name: &[u8], value: &[u8]) -> Result<(), BadHead> {
-        if name.contains(&b'_') {
+        if !name.eq_ignore_ascii_case(LENGTH) {
             return Err(BadHead::FieldName);
         }
         match self.side {
@@ -134,7 +137,7 @@ impl Fields {
     /// `chunked`, once and alone, is the only coding that is undone here; HTTP/1.0 knows none (RFC 9112
     /// section 6.1).
     fn transfer_encoding(&mut self, name: &[u8], value: &[u8]) -> Result<(), BadHead> {
-        if name.contains(&b'_') {
+        if !name.eq_ignore_ascii_case(CODING) {
             return Err(BadHead::FieldName);
         }
         if self.chunked || self.minor == 0 || !value.eq_ignore_ascii_case(b"chunked") {
@@ -153,12 +156,6 @@ pub(super) fn name_and_value(line: &[u8]) -> Result<(&[u8], &[u8]), BadHead> {
         [b' ' | b'\t', ..] if name.is_empty() => Err(BadHead::Folded),
         _ => Err(BadHead::FieldName),
     }
-}
-
-/// Whether a name is this one, or becomes it where `_` and `-` are the same, as for CGI and its heirs.
-fn is_spelling(name: &[u8], of: &[u8]) -> bool {
-    let same = |(&one, &other): (&u8, &u8)| one.to_ascii_lowercase() == other || (one == b'_' && other == b'-');
-    name.iter().zip(of).all(same)
 }
 
 /// RFC 9110 section 7.6.1: an option does not name a field that is for all recipients. One that does has

@@ -95,7 +95,7 @@ mod tests {
             ("GET", "http://h/a", &[("content-length", "+1")], Err(BadHead::BadLength)),
             ("GET", "http://h/a", &[("content-length", "9223372036854775808")], Err(BadHead::BadLength)),
             ("GET", "http://h/a", &[("content_length", "1")], Err(BadHead::FieldName)),
-            ("GET", "http://h/a", &[("transfer_encoding", "chunked")], Err(BadHead::FieldName)),
+            ("GET", "http://h/a", &[("transfer.encoding", "chunked")], Err(BadHead::FieldName)),
             ("GET", "http://h/a", &[("transfer-encoding", "gzip")], Err(BadHead::Coding)),
             ("GET", "http://h/a", &[("connection", "host")], Err(BadHead::Connection)),
             ("get", "http://h/a", &[], Err(BadHead::RequestLine)),
