@@ -65,7 +65,8 @@ pub fn word(found: &Result<Lookup, Refusal>) -> String {
         Ok(Lookup::Filling(_)) => "filling".to_owned(),
         Ok(Lookup::Pass(pass)) => format!("pass {}", pass.why.as_str()),
         Ok(Lookup::Beside(pass, _)) => format!("pass {} beside a fill", pass.why.as_str()),
-        Err(refusal) => refusal.reason().to_owned(),
+        Err(Refusal::OnlyIfCached) => "only-if-cached".to_owned(),
+        Err(other) => other.to_string(),
     }
 }
 

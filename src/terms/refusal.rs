@@ -97,37 +97,4 @@ impl Refusal {
             Refusal::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
-
-    /// One stable word for each.
-    pub const fn reason(&self) -> &'static str {
-        match self {
-            Refusal::Blocked(_) => "blocked",
-            Refusal::UnknownHost => "unknown-host",
-            Refusal::AddressDenied => "address-denied",
-            Refusal::TooManyRequests { .. } => "too-many-requests",
-            Refusal::BadUrl(_) => "bad-url",
-            Refusal::BadHead(_) => "bad-head",
-            Refusal::BadBody(_) => "bad-body",
-            Refusal::BodyTooLarge => "body-too-large",
-            Refusal::HeadTooLarge => "head-too-large",
-            Refusal::TargetTooLong => "target-too-long",
-            Refusal::ClientTooSlow => "client-too-slow",
-            Refusal::MethodNotServed => "method-not-served",
-            Refusal::PurgeNotServed => "purge-not-served",
-            Refusal::PurgeDenied => "purge-denied",
-            Refusal::PurgeUnauthorized => "purge-unauthorized",
-            Refusal::UnknownExpectation => "unknown-expectation",
-            Refusal::Loop => "loop",
-            Refusal::OnlyIfCached => "only-if-cached",
-            Refusal::ListsStale => "lists-stale",
-            Refusal::Pressure => "pressure",
-            Refusal::NoRoomToJudge => "no-room-to-judge",
-            Refusal::OriginBusy => "origin-busy",
-            Refusal::OriginUnreachable(_) => "origin-unreachable",
-            Refusal::OriginBroken(_) => "origin-broken",
-            Refusal::OriginTimeout => "origin-timeout",
-            Refusal::Draining => "draining",
-            Refusal::Internal => "internal",
-        }
-    }
 }
