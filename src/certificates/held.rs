@@ -1,20 +1,25 @@
 //! One certificate of a listener: what is in force of it, what its files show, and whether that has
-//! settled.
+//! settled; or whether one that is made here ends soon.
 
 use std::time::Duration;
 
 use disk::{Settled, Settling};
 use net::TlsError;
 use net::tls::{Certificate, PairBytes, PairFiles};
-use terms::{Digest, Moment};
+use terms::{Digest, Moment, Timestamp};
 
-use super::out_of_date;
+use super::{out_of_date, self_signed};
 
 pub(super) struct Held {
-    /// `None`: it was made here.
-    watched: Option<Watched>,
+    origin: Origin,
     in_force: Certificate,
     trouble: Option<String>,
+}
+
+enum Origin {
+    Files(Watched),
+    /// It was made here, for these names.
+    Made(Vec<String>),
 }
 
 struct Watched {
@@ -62,16 +67,27 @@ impl Held {
         let bytes = files.read()?;
         let in_force = files.judge(&bytes)?;
         let settling = Settling::new(Mark::Content(bytes.digest()));
-        Ok(Held { watched: Some(Watched { files: files.clone(), settling }), in_force, trouble: None })
+        Ok(Held { origin: Origin::Files(Watched { files: files.clone(), settling }), in_force, trouble: None })
     }
 
-    pub(super) fn made(in_force: Certificate) -> Held {
-        Held { watched: None, in_force, trouble: None }
+    pub(super) fn made(in_force: Certificate, names: &[String]) -> Held {
+        Held { origin: Origin::Made(names.to_vec()), in_force, trouble: None }
     }
 
     /// The files to look at.
     pub(super) fn files(&self) -> Option<&PairFiles> {
-        self.watched.as_ref().map(|watched| &watched.files)
+        match &self.origin {
+            Origin::Files(watched) => Some(&watched.files),
+            Origin::Made(_) => None,
+        }
+    }
+
+    /// For whom it is to be made anew, if it is made here, and ends soon.
+    pub(super) fn due(&self, now: Timestamp) -> Option<&Vec<String>> {
+        match &self.origin {
+            Origin::Made(names) if !self_signed::holds_for_long(&self.in_force, now) => Some(names),
+            Origin::Made(_) | Origin::Files(_) => None,
+        }
     }
 
     pub(super) fn in_force(&self) -> &Certificate {
@@ -84,7 +100,7 @@ impl Held {
 
     /// Makes something of what the files show, once two looks agree on it.
     pub(super) fn weigh(&mut self, shown: &Shown, now: Moment) -> Seen {
-        let Some(Watched { files, settling }) = &mut self.watched else { return Seen::Nothing };
+        let Origin::Files(Watched { files, settling }) = &mut self.origin else { return Seen::Nothing };
         match settling.see(shown.mark(), false, now.steady) {
             Settled::Same => return Seen::Nothing,
             Settled::NotYet(left) => return Seen::Unsettled(left),
@@ -101,6 +117,21 @@ impl Held {
             }
             Err(trouble) => {
                 self.trouble = Some(trouble);
+                Seen::Refused
+            }
+        }
+    }
+
+    /// Takes what was made in its place. What can't be made is tried again with each look, and told of once.
+    pub(super) fn renew(&mut self, made: &Result<Certificate, String>) -> Seen {
+        match made {
+            Ok(certificate) => {
+                (self.in_force, self.trouble) = (certificate.clone(), None);
+                Seen::Taken
+            }
+            Err(trouble) if self.trouble.as_ref() == Some(trouble) => Seen::Nothing,
+            Err(trouble) => {
+                self.trouble = Some(trouble.clone());
                 Seen::Refused
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! New files are taken when two looks agree on them, so a pair of which one half is written yet is left
 //! alone. A pair that can't be used, or has expired, leaves the one before in force, and says so until
-//! the files can be used again.
+//! the files can be used again. One that is made here is made anew in time.
 
 mod check;
 mod held;
@@ -13,7 +13,8 @@ mod watch;
 mod tests;
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::Hash;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -25,7 +26,7 @@ use disk::Bell;
 use net::TlsError;
 use net::tls::{Certificate, PairFiles, Server};
 use parking_lot::Mutex;
-use terms::{Clock, Timestamp};
+use terms::{Clock, Moment, Timestamp};
 use tokio_rustls::rustls::ServerConfig;
 
 pub use check::{Checked, check};
@@ -58,6 +59,8 @@ pub struct Certificates {
     /// What is in force, for those who must not wait for a look.
     board: ArcSwap<Vec<Status>>,
     bell: Arc<Bell>,
+    /// Held while the self-signed one is made: its two files are those of one pair.
+    making: Mutex<()>,
 }
 
 struct Secured {
@@ -89,6 +92,7 @@ impl Certificates {
             listeners: Mutex::default(),
             board: ArcSwap::default(),
             bell: Arc::default(),
+            making: Mutex::default(),
         }
     }
 
@@ -97,10 +101,15 @@ impl Certificates {
     pub fn load(&self, wanted: &Wanted, names: &[String], protocols: &[&[u8]]) -> Result<Loaded, CertificateError> {
         let held = match wanted {
             Wanted::Files(pairs) => pairs.iter().map(Held::load).collect::<Result<_, _>>()?,
-            Wanted::SelfSigned => vec![Held::made(self_signed::open(&self.state, names, self.clock.wall())?)],
+            Wanted::SelfSigned => vec![Held::made(self.self_signed(names, self.clock.wall())?, names)],
         };
         let server = Server::new(protocols, &in_force(&held))?;
         Ok(Loaded(Secured { server, held }))
+    }
+
+    fn self_signed(&self, names: &[String], now: Timestamp) -> Result<Certificate, CertificateError> {
+        let _making = self.making.lock();
+        self_signed::open(&self.state, names, now)
     }
 
     /// Has a listener show these from now on, and gives the TLS that it speaks. Connections that stand notice
@@ -146,21 +155,18 @@ impl Certificates {
         self.board.store(Arc::new(all.collect()));
     }
 
-    /// Looks at all files, and takes what has changed and settled. Returns when to look again for what
-    /// has not settled. Waits for the disk.
+    /// Looks at all files, and takes what has changed and settled; makes anew what is made here and ends soon. Returns
+    /// when to look again for what has not settled. Waits for the disk.
     fn look(&self) -> Option<Duration> {
         let now = self.clock.now();
-        // Read without the lock: a disk that hangs must not hold up a reload.
-        let files: Vec<PairFiles> = self.files();
-        let shown: HashMap<PairFiles, Shown> =
-            files.into_iter().map(|files| (files.clone(), Shown::of(&files))).collect();
+        // Without the lock: a disk that hangs must not hold up a reload.
+        let found = self.find(now);
         let mut again: Option<Duration> = None;
         let mut is_changed = false;
         for (listener, secured) in self.listeners.lock().iter_mut() {
             let mut is_swapped = false;
             for held in &mut secured.held {
-                let Some(shown) = held.files().and_then(|files| shown.get(files)) else { continue };
-                match held.weigh(shown, now) {
+                match found.weigh(held, now) {
                     Seen::Nothing => continue,
                     Seen::Unsettled(left) => {
                         again = Some(again.map_or(left, |sooner| sooner.min(left)));
@@ -185,8 +191,22 @@ impl Certificates {
         again
     }
 
-    fn files(&self) -> Vec<PairFiles> {
-        self.listeners.lock().values().flat_map(|one| one.held.iter().filter_map(Held::files)).cloned().collect()
+    fn find(&self, now: Moment) -> Found {
+        let shown = self.files().into_iter().map(|files| (files.clone(), Shown::of(&files))).collect();
+        let make = |names: Vec<String>| {
+            let made = self.self_signed(&names, now.wall).map_err(|error| error.to_string());
+            (names, made)
+        };
+        let made = self.of_each(|held| held.due(now.wall)).into_iter().map(make).collect();
+        Found { shown, made }
+    }
+
+    fn files(&self) -> HashSet<PairFiles> {
+        self.of_each(Held::files)
+    }
+
+    fn of_each<T: Clone + Eq + Hash>(&self, what: impl Fn(&Held) -> Option<&T>) -> HashSet<T> {
+        self.listeners.lock().values().flat_map(|one| one.held.iter().filter_map(&what)).cloned().collect()
     }
 
     pub fn status(&self) -> Arc<Vec<Status>> {
@@ -210,6 +230,25 @@ impl Certificates {
     pub fn troubles(&self) -> Vec<String> {
         let now = self.clock.wall();
         self.status().iter().filter_map(|status| status.trouble(now)).collect()
+    }
+}
+
+/// What a look found on the disk, or made.
+struct Found {
+    shown: HashMap<PairFiles, Shown>,
+    /// By the names that it is for.
+    made: HashMap<Vec<String>, Result<Certificate, String>>,
+}
+
+impl Found {
+    fn weigh(&self, held: &mut Held, now: Moment) -> Seen {
+        if let Some(made) = held.due(now.wall).and_then(|names| self.made.get(names)) {
+            return held.renew(made);
+        }
+        match held.files().and_then(|files| self.shown.get(files)) {
+            Some(shown) => held.weigh(shown, now),
+            None => Seen::Nothing,
+        }
     }
 }
 

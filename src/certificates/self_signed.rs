@@ -14,7 +14,7 @@ use super::CertificateError;
 pub const PLACE: &str = "tls/self-signed.pem";
 const KEY: &str = "tls/self-signed.key";
 
-/// One that ends sooner is made anew at a start.
+/// One that ends sooner is made anew.
 const LEAST_LEFT: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Names in one certificate: clients read it in every handshake.
@@ -28,8 +28,7 @@ pub(super) fn open(state: &Path, names: &[String], now: Timestamp) -> Result<Cer
     // Whatever is wrong with the one before is no reason not to make another.
     if let Ok(kept) = files.load()
         && covers(&kept, names)
-        && kept.not_before() <= now
-        && kept.not_after() > now.plus(LEAST_LEFT)
+        && holds_for_long(&kept, now)
     {
         return Ok(kept);
     }
@@ -39,6 +38,11 @@ pub(super) fn open(state: &Path, names: &[String], now: Timestamp) -> Result<Cer
     durable::write(&files.key, made.key.as_bytes()).map_err(unkept)?;
     durable::write(&files.cert, made.cert.as_bytes()).map_err(unkept)?;
     Ok(files.load()?)
+}
+
+/// Whether it need not be made anew.
+pub(super) fn holds_for_long(kept: &Certificate, now: Timestamp) -> bool {
+    kept.not_before() <= now && kept.not_after() > now.plus(LEAST_LEFT)
 }
 
 fn covers(kept: &Certificate, names: &[String]) -> bool {

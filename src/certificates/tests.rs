@@ -1,9 +1,11 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
+use net::Trust;
 use net::tls::self_signed;
 use tempfile::TempDir;
-use terms::Moment;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
 
 use super::*;
 
@@ -173,4 +175,89 @@ fn the_self_signed_one_is_kept_as_long_as_it_will_do() {
     assert_ne!(third, second);
     fs::write(state.path().join(SELF_SIGNED), "torn").unwrap();
     assert_ne!(shown(&["localhost"]), third);
+}
+
+/// Whether who is handed this configuration shows the certificate in `file`, and has its key.
+async fn shows(config: &Arc<ServerConfig>, file: &Path) -> bool {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    let (accepted, _) = listener.accept().await.unwrap();
+    let (trust, name) = (Trust::exactly(file).unwrap(), "localhost".try_into().unwrap());
+    let (shaken, _) = tokio::join!(trust.connect(&name, stream), TlsAcceptor::from(config.clone()).accept(accepted));
+    shaken.is_ok()
+}
+
+/// A clock, and a listener that shows a self-signed certificate.
+struct SelfSigned {
+    state: TempDir,
+    clock: Clock,
+    all: Certificates,
+    config: Arc<ServerConfig>,
+}
+
+impl SelfSigned {
+    fn new() -> SelfSigned {
+        let (state, clock) = (tempfile::tempdir().unwrap(), Clock::manual(NOW));
+        let all = Certificates::new(state.path(), clock.clone());
+        let loaded = all.load(&Wanted::SelfSigned, &names(&["localhost"]), &[b"http/1.1"]).unwrap();
+        let config = all.show(LISTENER.parse().unwrap(), loaded);
+        SelfSigned { state, clock, all, config }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.state.path().join(name)
+    }
+
+    fn days_left(&self) -> f64 {
+        self.all.expiries().values().next().unwrap() / DAY.as_secs_f64()
+    }
+}
+
+#[tokio::test]
+async fn the_self_signed_one_is_made_anew_while_it_is_shown_and_before_it_ends() {
+    let made = SelfSigned::new();
+    let first = made.path("first.pem");
+    fs::copy(made.path(SELF_SIGNED), &first).unwrap();
+    made.clock.advance(366 * DAY);
+    made.all.look();
+    assert_eq!(made.days_left(), 31.0);
+    assert!(shows(&made.config, &first).await && shows(&made.config, &made.path(SELF_SIGNED)).await);
+    made.clock.advance(DAY);
+    assert_eq!(made.all.look(), None);
+    assert_eq!((made.days_left(), made.all.troubles().len()), (397.0, 0));
+    assert!(!shows(&made.config, &first).await && shows(&made.config, &made.path(SELF_SIGNED)).await);
+    made.all.look();
+    assert!(shows(&made.config, &made.path(SELF_SIGNED)).await, "once is enough");
+}
+
+#[tokio::test]
+async fn listeners_have_one_self_signed_certificate_after_it_was_made_anew_too() {
+    let made = SelfSigned::new();
+    let load = || made.all.load(&Wanted::SelfSigned, &names(&["localhost"]), &[b"http/1.1"]).unwrap();
+    let second = made.all.show("127.0.0.1:9443".parse().unwrap(), load());
+    made.clock.advance(400 * DAY);
+    made.all.look();
+    assert_eq!((made.all.expiries().len(), made.days_left()), (2, 397.0));
+    for config in [&made.config, &second] {
+        assert!(shows(config, &made.path(SELF_SIGNED)).await);
+    }
+}
+
+#[test]
+fn one_that_cannot_be_made_anew_is_told_of_and_tried_again() {
+    let made = SelfSigned::new();
+    let (folder, aside) = (made.path("tls"), made.path("aside"));
+    fs::rename(&folder, &aside).unwrap();
+    fs::write(&folder, "").unwrap();
+    made.clock.advance(368 * DAY);
+    for _ in 0..2 {
+        made.all.look();
+        let troubles = made.all.troubles();
+        assert!(troubles[0].contains("127.0.0.1:8443: the self-signed certificate can't be kept as"), "{troubles:?}");
+        assert_eq!((troubles.len(), made.days_left()), (1, 29.0));
+    }
+    fs::remove_file(&folder).unwrap();
+    fs::rename(&aside, &folder).unwrap();
+    made.all.look();
+    assert_eq!((made.days_left(), made.all.troubles().len()), (397.0, 0));
 }
