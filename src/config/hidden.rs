@@ -71,7 +71,8 @@ fn parts(chars: &[char]) -> Vec<(Range<usize>, bool)> {
 }
 
 /// Users and passwords, and the query. In what is no URL, or one with a user, whatever may have been meant as such:
-/// passwords may hold what ends them elsewhere.
+/// passwords may hold what ends them elsewhere. What can be asked for as it stands is shown up to its query: who wrote
+/// `https://me:80/x@h/` may have meant a user, and has named a host, a port and a path, as others do on purpose.
 fn secrets(chars: &[char]) -> [Range<usize>; 2] {
     let text: String = chars.iter().collect();
     let has_no_user = matches!(Target::parse(&text), Ok(_) | Err(BadTarget::InClear));
@@ -130,6 +131,7 @@ mod tests {
             ("https://me:s3cret@f.example/l?s3cret#x", "https://…@f.example/l?…"),
             ("https://me:s3@cr/et@f.example/l", "https://…@f.example/l"),
             ("https://f.example/@l", "https://f.example/@l"),
+            ("https://f.example:8443/of/me@l.example", "https://f.example:8443/of/me@l.example"),
             ("https://f.example/l?to=s3cret@x", "https://f.example/l?…"),
             ("https://me:s3c?ret@f.example/l", "https://…"),
             ("https://me:s3@c?ret@f.example/l", "https://…"),
