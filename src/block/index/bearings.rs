@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use terms::country::Whereabouts;
 use terms::ruling::Disclose;
 use terms::{BlockStatus, Countries, Timestamp};
@@ -52,8 +53,8 @@ pub(super) struct Form {
 /// Bearings on their way.
 #[derive(Default)]
 pub(super) struct Writer {
-    numbers: HashMap<Encoded, u32>,
-    text_numbers: HashMap<Arc<str>, u32>,
+    numbers: HashMap<Encoded, u32, RandomState>,
+    text_numbers: HashMap<Arc<str>, u32, RandomState>,
     pub(super) bearings: Vec<u8>,
     pub(super) texts: Texts,
     pub(super) boundaries: Vec<i64>,

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use foldhash::fast::RandomState;
 use terms::{Digest, Timestamp};
 
 use super::bearings::{self, Form};
@@ -29,7 +30,7 @@ pub(crate) struct Part {
     held: Vec<(u32, u32)>,
     bearings: Vec<(Form, Arc<Attributes>)>,
     /// By the address of the attributes, which are held above.
-    bearing_numbers: HashMap<(usize, Form), u32>,
+    bearing_numbers: HashMap<(usize, Form), u32, RandomState>,
     last_bearing: Option<((usize, Form), u32)>,
     query_rules: Vec<u32>,
     queries: Texts,

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use memchr::memchr2;
 
 use super::attributes::{NAMES, Pair, Reading};
@@ -41,7 +42,7 @@ pub(super) struct ReadBefore {
 #[derive(Default)]
 struct Known {
     last: Option<(Box<str>, Arc<Attributes>)>,
-    all: HashMap<Box<str>, Arc<Attributes>>,
+    all: HashMap<Box<str>, Arc<Attributes>, RandomState>,
 }
 
 impl ReadBefore {
