@@ -51,14 +51,13 @@ impl Fetcher {
     }
 
     /// A rule that asks for digests may have come after an answer was looked at, and before it was on the register: then
-    /// it is looked at now, and judged again.
+    /// it is looked at now, and judged again. It waits for no turn behind those who ask: it goes on leaving meanwhile.
     pub fn look_after(&self, proof: &Proof) {
         let Some(undecoded) = proof.undecoded().filter(|_| self.blocks.has_digest_rules()).cloned() else { return };
-        let (cache, blocks, clock) = (self.cache.clone(), self.blocks.clone(), self.clock.clone());
-        tokio::spawn(async move {
-            cache.decode(undecoded).await;
-            // It fails where the process ends.
-            let _ = tokio::task::spawn_blocking(move || blocks.cut(clock.wall())).await;
+        let (blocks, clock) = (self.blocks.clone(), self.clock.clone());
+        tokio::task::spawn_blocking(move || {
+            undecoded.decode();
+            blocks.cut(clock.wall());
         });
     }
 
