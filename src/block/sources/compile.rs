@@ -23,14 +23,12 @@ pub struct Compiled {
     pub unread: Arc<Unread>,
 }
 
+/// What came of compiling.
+pub(crate) type Made = Result<Compiled, Vec<SourceError>>;
+
 /// Reads a list in the format that is named for it, or in ours, whatever of them its name says, and compiles it.
 /// `hash` is that of its bytes; an error where they are others by now.
-pub(super) fn compile(
-    listed: &Listed,
-    body: &Body,
-    hash: Digest,
-    allowed: Allowed,
-) -> Result<Compiled, Vec<SourceError>> {
+pub(super) fn compile(listed: &Listed, body: &Body, hash: Digest, allowed: Allowed) -> Made {
     if is_text(listed) {
         let (read, compiled) =
             compile_text(listed, body, PIECE, allowed).map_err(|error| vec![unreadable(listed, error)])?;
@@ -48,19 +46,28 @@ pub(super) fn compile(
     finish(listed, compiler, unread, hash, allowed, || whole(listed, body, hash))
 }
 
+/// Reads a long list once: it is compiled, where that can be done as it comes, unless it may be what is known, which has
+/// so many bytes.
+pub(super) fn compile_if_new(
+    listed: &Listed,
+    body: &Body,
+    known: Option<u64>,
+    allowed: Allowed,
+) -> io::Result<(Digest, Option<Made>)> {
+    if known == Some(body.size()) || !is_text(listed) {
+        return Ok((body.digest()?, None));
+    }
+    compile_text(listed, body, PIECE, allowed).map(|(hash, made)| (hash, Some(made)))
+}
+
 /// Whether a list is of the plain format.
-pub(super) fn is_text(listed: &Listed) -> bool {
+fn is_text(listed: &Listed) -> bool {
     listed.foreign().is_none() && listed.path.extension().is_none_or(|extension| extension != "toml")
 }
 
 /// As [`compile`], of a list of the plain format, with the digest of what was read of it. `piece` as in
 /// [`read_text`].
-pub(super) fn compile_text(
-    listed: &Listed,
-    body: &Body,
-    piece: usize,
-    allowed: Allowed,
-) -> io::Result<(Digest, Result<Compiled, Vec<SourceError>>)> {
+fn compile_text(listed: &Listed, body: &Body, piece: usize, allowed: Allowed) -> io::Result<(Digest, Made)> {
     let share = allowed.share;
     let Text { hash, lines } = read_text(body.reader(), body.size(), piece, share)?;
     let compiled = match (list::html(&body.head()?), lines) {
@@ -85,7 +92,7 @@ fn finish<'b>(
     hash: Digest,
     allowed: Allowed,
     bytes: impl FnOnce() -> Result<Cow<'b, [u8]>, Vec<SourceError>>,
-) -> Result<Compiled, Vec<SourceError>> {
+) -> Made {
     let table = compiler.finish(Source::File(Arc::from(listed.shown().to_string_lossy())), hash);
     if let (false, Some(RuleOrigin::File { line, .. })) = (allowed.geo, table.first_of_countries()) {
         let is_toml = !is_text(listed) && listed.foreign.is_none();

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use disk::SETTLING;
 use terms::Timestamp;
 
-use super::body::PIECE;
-use super::compile::{Compiled, compile, compile_text, is_text};
+use super::compile::{Compiled, compile, compile_if_new};
 use super::errands::{Errand, Errands};
 use super::kept::{Copy, Kept};
 use super::shown::{Content, Mark, ReadLong, Shown, hash, read_by, stamp};
@@ -97,26 +96,14 @@ impl Sources {
         let allowed = self.allowed_beside(rank);
         let Some(source) = self.sources.get_mut(rank) else { return Ok(None) };
         let listed = source.listed.clone();
-        let mut compiled = None;
-        let shown = read_settled(&listed.path, wall, &mut |body| {
-            // It is another than was kept, whatever its digest.
-            let is_new = copy.as_ref().is_none_or(|copy| copy.size != body.size());
-            if !is_new || !is_text(&listed) {
-                return body.digest();
-            }
-            let (hash, made) = compile_text(&listed, body, PIECE, allowed)?;
-            compiled = Some((hash, made));
-            Ok(hash)
-        });
+        let known = copy.as_ref().map(|copy| copy.size);
+        let shown = read_settled(&listed.path, wall, &mut |body| compile_if_new(&listed, body, known, allowed));
         source.note(&shown, wall);
         let trouble = match shown {
-            Shown::Content(content) => {
-                let compiled = compiled.filter(|(hash, _)| *hash == content.hash).map(|(_, made)| made);
-                match self.start_with(rank, content, compiled, copy.as_ref(), wall) {
-                    Ok(change) => return Ok(change),
-                    Err(trouble) => trouble,
-                }
-            }
+            Shown::Content(content) => match self.start_with(rank, content, copy.as_ref(), wall) {
+                Ok(change) => return Ok(change),
+                Err(trouble) => trouble,
+            },
             Shown::Unreadable(error) => Trouble::Refused(vec![error]),
             Shown::Absent => source.listed.gone(),
         };
@@ -164,8 +151,7 @@ impl Sources {
     fn start_with(
         &mut self,
         rank: &Rank,
-        content: Content,
-        compiled: Option<Result<Compiled, Vec<SourceError>>>,
+        mut content: Content,
         copy: Option<&Copy>,
         wall: Timestamp,
     ) -> Result<Option<Change>, Trouble> {
@@ -175,9 +161,10 @@ impl Sources {
         let before = copy.map(Copy::former);
         // Whether an empty file was emptied in place is not known; it is the safe assumption.
         let foreign = listed.foreign();
+        let made = content.made.take();
         let anew = || compile(&listed, &content.body, content.hash, allowed);
-        let made = || compiled.unwrap_or_else(anew);
-        let (compiled, former) = match judge(&listed, before.as_ref(), &content, Word::InPlace, wall, made) {
+        let compiled = || made.unwrap_or_else(anew);
+        let (compiled, former) = match judge(&listed, before.as_ref(), &content, Word::InPlace, wall, compiled) {
             Verdict::Take(compiled) => {
                 let former = content.former(foreign, compiled.table.len(), wall);
                 (compiled, former)

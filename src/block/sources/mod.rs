@@ -115,7 +115,10 @@ impl Sources {
                 continue;
             }
             source.trail = Trail::of(&source.listed.path);
-            match source.look(hints, occasion) {
+            let is_renamed = source.trail.evidence(hints) == Evidence::Renamed;
+            let allowed = is_renamed.then(|| self.allowed_beside(&rank));
+            let Some(source) = self.sources.get_mut(&rank) else { continue };
+            match source.look(hints, occasion, allowed) {
                 Seen::Nothing => self.keep_proof(&rank),
                 Seen::Unproven => self.prove(&rank, wall),
                 Seen::Unsettled(left) => look.again_in(left),
@@ -235,10 +238,11 @@ impl Sources {
         Allowed { share: self.board.live_share().plus(in_force.sum()), geo: self.board.geo() }
     }
 
-    fn take(&mut self, rank: &Rank, content: Content, word: Word, wall: Timestamp) -> Option<Change> {
+    fn take(&mut self, rank: &Rank, mut content: Content, word: Word, wall: Timestamp) -> Option<Change> {
         let allowed = self.allowed_beside(rank);
         let source = self.sources.get_mut(rank)?;
-        let compile = || compile(&source.listed, &content.body, content.hash, allowed);
+        let made = content.made.take();
+        let compile = || made.unwrap_or_else(|| compile(&source.listed, &content.body, content.hash, allowed));
         match verdict::judge(&source.listed, source.former(), &content, word, wall, compile) {
             Verdict::Same => {
                 if let Some(former) = source.accept(word) {

@@ -13,6 +13,7 @@ use terms::{Digest, Timestamp};
 
 pub(crate) use super::body::Body;
 use super::body::LONG;
+use super::compile::Made;
 use super::error::{Problem, SourceError};
 
 /// The longest list; ten million rules take about half of this.
@@ -73,6 +74,8 @@ pub(crate) struct Content {
     pub body: Body,
     /// Nobody wrote to the file while it was read.
     pub steady: bool,
+    /// What was made of it as it was read.
+    pub made: Option<Made>,
 }
 
 /// [`Shown`], as far as two looks compare it.
@@ -104,11 +107,15 @@ pub(crate) fn stamp(path: &Path) -> Option<Stamp> {
 /// Reads a file through one descriptor, so that stamp, bytes and hash are of the same file whatever
 /// happens to its name meanwhile. A folder is no list: its place as a file is empty.
 pub(super) fn read(path: &Path) -> Shown {
-    read_by(path, &mut Body::digest)
+    read_by(path, &mut digest)
 }
 
-/// Reads what is not to be held, and says its digest.
-pub(super) type ReadLong<'r> = dyn FnMut(&Body) -> io::Result<Digest> + 'r;
+/// Reads what is not to be held: says its digest, and what else was made of it.
+pub(super) type ReadLong<'r> = dyn FnMut(&Body) -> io::Result<(Digest, Option<Made>)> + 'r;
+
+pub(super) fn digest(body: &Body) -> io::Result<(Digest, Option<Made>)> {
+    Ok((body.digest()?, None))
+}
 
 /// As [`read`], where more is made of a long list than its digest.
 pub(super) fn read_by(path: &Path, read_long: &mut ReadLong<'_>) -> Shown {
@@ -134,7 +141,7 @@ pub(super) fn hash(path: &Path) -> Option<(Stamp, Digest)> {
 }
 
 pub(crate) fn try_read(path: &Path, limit: u64) -> io::Result<Shown> {
-    try_read_by(path, limit, &mut Body::digest)
+    try_read_by(path, limit, &mut digest)
 }
 
 fn try_read_by(path: &Path, limit: u64, read_long: &mut ReadLong<'_>) -> io::Result<Shown> {
@@ -158,13 +165,13 @@ fn try_read_by(path: &Path, limit: u64, read_long: &mut ReadLong<'_>) -> io::Res
     if body.size() > limit {
         return Ok(Shown::Unreadable(SourceError::new(path, Problem::TooLarge { limit })));
     }
-    let hash = match &body {
-        Body::Held(bytes) => Digest::of(bytes),
+    let (hash, made) = match &body {
+        Body::Held(bytes) => (Digest::of(bytes), None),
         Body::Long { .. } => read_long(&body)?,
     };
     let stamp = Stamp::of(&file.metadata()?);
     let steady = stamp == before && stamp.size == body.size();
-    Ok(Shown::Content(Content { stamp, hash, body, steady }))
+    Ok(Shown::Content(Content { stamp, hash, body, steady, made }))
 }
 
 /// Whether an error says that nothing stands under a path (a link into nothing included).

@@ -7,11 +7,11 @@ use disk::watch::Hint;
 use disk::{Evidence, SETTLING, Trail, seen_by};
 use terms::{Digest, Timestamp};
 
-use super::compile::Compiled;
+use super::compile::{Compiled, compile_if_new};
 use super::error::SourceError;
-use super::shown::{Content, Mark, Shown, Stamp, read, stamp};
+use super::shown::{Content, Mark, Shown, Stamp, digest, read, read_by, stamp};
 use super::verdict::Former;
-use crate::settings::Listed;
+use crate::settings::{Allowed, Listed};
 
 /// Up to this size, files are read again at every full look, whatever their stamps say.
 const SMALL: u64 = 1 << 20;
@@ -108,7 +108,8 @@ impl Source {
         Source { listed, in_force: None, trouble: None, judged: None, waiting: None, kept_stamp: None, trail }
     }
 
-    pub fn look(&mut self, hints: &[Hint], occasion: Occasion) -> Seen {
+    /// `allowed` is told of a file that came in one step: it is compiled as it is read.
+    pub fn look(&mut self, hints: &[Hint], occasion: Occasion, allowed: Option<Allowed>) -> Seen {
         let is_hinted = self.trail.evidence(hints) != Evidence::None;
         if !is_hinted && self.waiting.is_none() {
             if self.is_as_judged(occasion.is_full) {
@@ -119,7 +120,11 @@ impl Source {
                 return if stamp.is_fresh(occasion.wall) { Seen::Nothing } else { Seen::Unproven };
             }
         }
-        let shown = read(&self.listed.path);
+        let known = self.former().map(|former| former.size);
+        let shown = read_by(&self.listed.path, &mut |body| match allowed {
+            Some(allowed) => compile_if_new(&self.listed, body, known, allowed),
+            None => digest(body),
+        });
         self.weigh(shown, self.trail.evidence(hints), occasion)
     }
 
@@ -259,7 +264,7 @@ mod tests {
             [(true, late, false), (false, late, true), (true, Timestamp::from_secs(0), true)]
         {
             let body = Body::Held(b"one.example\n".into());
-            let shown = Shown::Content(Content { steady, body, ..content });
+            let shown = Shown::Content(Content { steady, body, made: None, ..content });
             source.note(&shown, wall);
             assert_eq!(source.is_unproven(), is_unproven, "{steady} {wall:?}");
         }
@@ -304,7 +309,7 @@ mod tests {
             judged.stamp = stamp(&file);
         }
         let occasion = Occasion { now: Instant::now(), wall, is_full: false };
-        assert!(matches!(source.look(&[], occasion), Seen::Nothing));
-        assert!(matches!(source.look(&[], Occasion { is_full: true, ..occasion }), Seen::Unsettled(_)));
+        assert!(matches!(source.look(&[], occasion, None), Seen::Nothing));
+        assert!(matches!(source.look(&[], Occasion { is_full: true, ..occasion }, None), Seen::Unsettled(_)));
     }
 }

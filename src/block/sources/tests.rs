@@ -2,7 +2,7 @@ use std::fs;
 use std::io::Write;
 
 use parking_lot::Mutex;
-use terms::Clock;
+use terms::{Clock, Digest};
 
 use super::*;
 use crate::list::{Foreign, Format};

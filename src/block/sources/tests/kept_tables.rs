@@ -175,3 +175,32 @@ fn of_a_large_list_that_is_written_to_before_it_is_copied_the_table_is_kept() {
     sources.errands.run();
     assert_eq!((rules(&sources), kept_table(&bench).0), (vec![20_000], 3));
 }
+
+#[test]
+fn a_large_list_is_taken_or_refused_whole_however_it_is_saved() {
+    let bench = Bench::new();
+    bench.write("list.txt", &large(20_000));
+    let mut sources = bench.load();
+    let longer = large(20_001);
+    let of_the_same_size = longer.replacen("h0.photos", "h9.photos", 1);
+    for (at, (text, is_good)) in
+        (1..).zip([(longer + "bad one\n", false), (large(20_001), true), (of_the_same_size, true)])
+    {
+        let renamed = bench.replace("list.txt", &text);
+        let changes = bench.look(&mut sources, at * 1000, &[renamed]).changes;
+        match &changes[..] {
+            [Change::Applied { rules: 20_001, hash, .. }] if is_good => assert_eq!(*hash, Digest::of(text.as_bytes())),
+            [Change::Refused { errors, .. }] if !is_good => {
+                assert!(errors[0].to_string().contains("list.txt:20002:5: "), "{}", errors[0]);
+            }
+            _ => panic!("{changes:?}"),
+        }
+        sources.errands.run();
+        assert!(bench.settle(&mut sources, at * 1000 + 100).is_empty());
+    }
+    // In place, as many editors do it: two looks have to agree.
+    bench.write("list.txt", &large(20_003));
+    let changes = bench.settle(&mut sources, 10_000);
+    assert!(matches!(changes[..], [Change::Applied { rules: 20_003, before: 20_001, .. }]), "{changes:?}");
+    assert_eq!(sources.tables()[0].hash(), Digest::of(large(20_003).as_bytes()));
+}
