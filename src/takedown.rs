@@ -160,6 +160,10 @@ impl Takedown {
             // In force all the same; what is pending is told again later.
             Err(error) => tracing::error!(id = edit.edit, "in force, but not told of: {error}"),
         }
+        // It is in force and told: what keeps the edits to come from waiting is done now.
+        if let Some(live) = self.edits.join() {
+            self.blocks.hold(live);
+        }
         Ok(receipt)
     }
 
@@ -175,9 +179,9 @@ impl Takedown {
     /// Compiles, publishes, cuts, purges, in this order: from the publication on nothing new is served,
     /// the cut stops what is under way, and purging is housekeeping that no answer waits for.
     fn put_in_force(&self, _: &Turn) -> Result<Taken, TakedownError> {
-        let edits = self.edits.table();
-        self.board.set_live_share(edits.share());
-        let index = self.blocks.publish(edits, self.board.tables())?;
+        let live = self.edits.live();
+        self.board.set_live_share(live.share());
+        let index = self.blocks.publish(live, self.board.tables())?;
         let at = self.clock.wall();
         self.since.store(at.micros(), Relaxed);
         let round = self.blocks.cut(at);

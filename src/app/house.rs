@@ -80,7 +80,7 @@ impl House {
         let (sites, quota) = open_sites(meant, &telemetry, https);
         let access = open_access_log(meant, &log)?;
         let shelf = Shelf::new(pages);
-        let blocks = Blocks::new(&meant.state, edits.table(), sources.tables(), sites.kin(), shelf);
+        let blocks = Blocks::new(&meant.state, edits.live(), sources.tables(), sites.kin(), shelf);
         let blocks = Arc::new(blocks.context("the list version is lost")?.with_places(geo.places()));
         let cache = Cache::new(meant.cache.clone());
         let shelf = blocks.shelf().clone();

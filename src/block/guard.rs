@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use terms::country::{ANYBODY, Doubt};
 use terms::{Client, Country, Digest, Proof, Residence, Ruling, Timestamp, Url};
 
-use crate::index::{Case, Index, Table};
+use crate::index::{Case, Index, LiveRules, Table};
 use crate::kin::Kin;
 use crate::known::Known;
 use crate::register::{Judging, Lane, Load, Register, Round};
@@ -99,14 +99,14 @@ impl Blocks {
     /// is where the pages of its rules are looked for.
     pub fn new(
         state: &Path,
-        edits: Arc<Table>,
+        live: impl Into<LiveRules>,
         files: Vec<Arc<Table>>,
         kin: Kin,
         shelf: Shelf,
     ) -> std::io::Result<Blocks> {
         let mut versions = Versions::open(state.join("list-version"))?;
         let kin = Arc::new(kin);
-        let first = Index::with_kin(versions.next()?, edits, files, kin.clone(), None);
+        let first = Index::with_kin(versions.next()?, live, files, kin.clone(), None);
         Ok(Blocks {
             index: ArcSwap::from_pointee(first),
             register: Register::new(),
@@ -300,13 +300,21 @@ impl Blocks {
     }
 
     /// Puts new tables in force. The old index is never dropped on a request's thread.
-    pub fn publish(&self, edits: Arc<Table>, files: Vec<Arc<Table>>) -> std::io::Result<Arc<Index>> {
+    pub fn publish(&self, live: impl Into<LiveRules>, files: Vec<Arc<Table>>) -> std::io::Result<Arc<Index>> {
         let mut versions = self.versions.lock();
         let (kin, former) = (self.kin.lock().clone(), self.index());
-        let index = Arc::new(Index::with_kin(versions.next()?, edits, files, kin, Some(&former)));
+        let index = Arc::new(Index::with_kin(versions.next()?, live, files, kin, Some(&former)));
         drop(former);
         retire(self.index.swap(index.clone()));
         Ok(index)
+    }
+
+    /// Has the live rules in force held in other tables: they are the same, so nothing is judged again, and the version
+    /// stays.
+    pub fn hold(&self, live: LiveRules) {
+        let _versions = self.versions.lock();
+        let index = self.index().with_live(live);
+        retire(self.index.swap(Arc::new(index)));
     }
 
     /// How much of what is under way `index` would have cut, were it in force. Asks what has arrived by now, and waits for
@@ -478,6 +486,23 @@ mod tests {
             assert_eq!(blocks.judge(&url, who.0.1, NOW).is_err(), *is_cut, "{who:?}");
         }
         assert_eq!(round.cut(), 2);
+    }
+
+    #[test]
+    fn what_is_held_in_other_tables_is_the_same_under_the_same_version() {
+        let state = tempfile::tempdir().unwrap();
+        let files = || vec![table("h.example/b")];
+        let blocks = Blocks::new(state.path(), table(""), files(), Kin::default(), Shelf::new(PathBuf::new())).unwrap();
+        blocks.publish(table("h.example/a"), blocks.index().tables().to_vec()).unwrap();
+        let (before, files) = (blocks.index(), blocks.index().tables()[1..].to_vec());
+        blocks.hold(table("h.example/a").into());
+        let after = blocks.index();
+        assert_eq!((after.version(), after.hash()), (before.version(), before.hash()));
+        assert!(after.is_of(&files) && !Arc::ptr_eq(&after, &before));
+        for path in ["a", "b"] {
+            let url = Url::parse(&format!("h.example/{path}")).unwrap();
+            assert!(blocks.judge(&url, Audience::Anybody, NOW).is_err(), "{path}");
+        }
     }
 
     /// Notes what it carries when it is woken.

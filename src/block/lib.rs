@@ -15,7 +15,7 @@ mod wanted;
 pub use edits::{Edits, EditsError};
 pub use guard::{Audience, Blocks, Clearance, Entered, Places};
 pub use index::{
-    Case, Cited, Explanation, Index, Kind, Line, Lines, Probed, Source, Table, Without, patterns_at_large,
+    Case, Cited, Explanation, Index, Kind, Line, Lines, LiveRules, Probed, Source, Table, Without, patterns_at_large,
 };
 pub use kin::Kin;
 pub use list::{BadLine, Foreign};

@@ -41,7 +41,8 @@ impl Lists {
         let (_, meant) = self.config.load()?;
         let lists = read_lists(&meant).map_err(|errors| Failure::config(lists_unusable(&errors)))?;
         let edits = Edits::read(&meant.state.join("blocks")).map_err(Failure::config)?;
-        let tables: Vec<Arc<Table>> = [edits].into_iter().chain(lists.into_iter().map(|list| list.table)).collect();
+        let tables: Vec<Arc<Table>> =
+            edits.tables().iter().cloned().chain(lists.into_iter().map(|list| list.table)).collect();
         let mut output = Output::stdout();
         match self.format {
             Form::Seawall => write_rules(&mut output, &tables)?,
@@ -53,8 +54,13 @@ impl Lists {
 }
 
 fn write_rules(output: &mut Output, tables: &[Arc<Table>]) -> anyhow::Result<()> {
+    let mut before = None;
     for table in tables.iter().filter(|table| !table.is_empty()) {
-        output.line(format!("# {}", printable(table.file().unwrap_or("live blocks"))))?;
+        let name = table.file().unwrap_or("live blocks");
+        // Live blocks may stand in several tables.
+        if before.replace(name) != Some(name) {
+            output.line(format!("# {}", printable(name)))?;
+        }
         for (word, attributes) in table.wording() {
             output.line(written(&word, &attributes))?;
             if output.is_reader_gone() {

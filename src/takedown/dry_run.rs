@@ -94,7 +94,7 @@ impl Takedown {
     pub fn try_lift(&self, id: &str, sites: &Sites, rows: &Rows) -> Option<DryRun> {
         let lifting = self.edits.try_lift(id)?;
         let before = self.blocks.index();
-        let after = before.with_edits(lifting.rest);
+        let after = before.with_live(lifting.rest);
         let own = before.of_rules(lifting.rules.iter().map(|one| &one.rule));
         let (at, whom) = (self.clock.wall(), whom(&lifting.rules));
         // What an exception frees is blocked without it.

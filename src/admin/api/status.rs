@@ -48,7 +48,7 @@ fn list(admin: &Admin) -> Value {
         .collect();
     json!({
         "version": lists.version,
-        "hash": lists.hash.to_string(),
+        "hash": lists.hash().to_string(),
         "rules": lists.rules,
         "live_blocks": lists.live,
         "sources": sources,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use terms::{Digest, Hasher, Timestamp};
 
+use super::kept::{KeptDraft, KeptReceipt};
 use super::who::Who;
 use crate::list::{self, BadLine};
 use crate::rule::Rule;
@@ -112,10 +113,10 @@ pub(super) fn is_id(text: &str) -> bool {
 }
 
 /// An edit as its file holds it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Stored {
-    pub draft: Draft,
+    pub draft: Arc<KeptDraft>,
     pub at: Timestamp,
     /// The numbers, from 1, of the rules that are no longer in force.
     pub lifted: BTreeSet<usize>,
@@ -124,10 +125,10 @@ pub(super) struct Stored {
     /// Makes the ids of events unique: microseconds since 1970, raised where needed.
     pub last_event: i64,
     /// What the client was told.
-    pub receipt: Option<serde_json::Value>,
+    pub receipt: Option<KeptReceipt>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct StoredEvent {
     pub id: String,
@@ -139,13 +140,13 @@ pub(super) struct StoredEvent {
     pub by: Option<Who>,
     /// What is told of it, once that is known.
     #[serde(default)]
-    pub receipt: Option<serde_json::Value>,
+    pub receipt: Option<KeptReceipt>,
 }
 
 impl Stored {
     pub fn new(draft: Draft, at: Timestamp) -> Stored {
         let (lifted, pending) = (BTreeSet::new(), Vec::new());
-        Stored { draft, at, lifted, pending, last_event: 0, receipt: None }
+        Stored { draft: Arc::new(draft.into()), at, lifted, pending, last_event: 0, receipt: None }
     }
 
     pub fn add_event(
@@ -182,6 +183,10 @@ impl Stored {
     /// The numbers of the rules in force.
     pub fn live(&self) -> impl Iterator<Item = usize> + '_ {
         self.numbers().filter(|number| !self.lifted.contains(number))
+    }
+
+    pub fn is_live(&self, number: usize) -> bool {
+        self.numbers().contains(&number) && !self.lifted.contains(&number)
     }
 }
 

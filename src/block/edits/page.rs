@@ -1,11 +1,13 @@
 //! Listing the rules in force, a page at a time.
 
-use std::ops::Bound;
 use std::sync::Arc;
 
 use terms::{Countries, Timestamp};
 
-use super::{Live, State, Who};
+use super::Who;
+use super::edit::rule_id;
+use super::live::Live;
+use super::state::State;
 use crate::wanted::Wanted;
 
 const MAX_PAGE: usize = 1000;
@@ -91,15 +93,15 @@ pub(super) fn page(state: &State, after: Option<&str>, limit: usize, wanted: &Wa
     let limit = limit.clamp(1, MAX_PAGE);
     let after = after.map(Cursor::read).transpose()?;
     let start = match &after {
-        Some(cursor) => Bound::Included((cursor.at, cursor.edit.clone())),
-        None => wanted.since.map_or(Bound::Unbounded, |since| Bound::Included((since, String::new()))),
+        Some(cursor) => Some((cursor.at, cursor.edit.as_str())),
+        None => wanted.since.map(|since| (since, "")),
     };
     let mut page = Page { blocks: Vec::new(), next: None };
     let (mut last, mut left) = (None, MOST_LOOKS);
-    for key in state.order.range((start, Bound::Unbounded)) {
-        let Some(live) = state.edits.get(&key.1) else { continue };
+    for live in state.order.from(|place| start.is_some_and(|start| place < start)) {
+        let key = live.place();
         let seen = match &after {
-            Some(cursor) if (cursor.at, &cursor.edit) == (key.0, &key.1) => cursor.number,
+            Some(cursor) if (cursor.at, cursor.edit.as_str()) == key => cursor.number,
             _ => 0,
         };
         if !wanted.takes(live) {
@@ -111,9 +113,9 @@ pub(super) fn page(state: &State, after: Option<&str>, limit: usize, wanted: &Wa
                 return Ok(page);
             }
             left -= 1;
-            last = Some(Cursor { at: key.0, edit: key.1.clone(), number });
-            let Some(rule) = live.rules.get(number - 1) else { continue };
-            let id = super::rule_id(&key.1, number);
+            last = Some(Cursor { at: key.0, edit: key.1.to_owned(), number });
+            let Some(rule) = live.rule(number) else { continue };
+            let id = rule_id(key.1, number);
             let is_one = wanted.rules.ids.as_ref().is_none_or(|ids| ids.contains(&id));
             if !is_one || !wanted.rules.takes(rule) {
                 continue;
@@ -121,7 +123,7 @@ pub(super) fn page(state: &State, after: Option<&str>, limit: usize, wanted: &Wa
             page.blocks.push(Block {
                 id,
                 rule: rule.text.clone(),
-                receipt: key.1.clone(),
+                receipt: key.1.to_owned(),
                 notice: rule.attributes.notice.clone(),
                 reason: rule.attributes.reason.clone(),
                 geo: rule.attributes.geo.clone(),

@@ -143,6 +143,38 @@ pub(super) fn line(sections: &Sections, rule: u32) -> u32 {
     held(sections, rule)[0]
 }
 
+/// What is told of some rules together, as a [`Writer`] gathers it.
+#[derive(Default)]
+pub(super) struct InCommon {
+    /// Ascending, each once.
+    pub(super) boundaries: Vec<i64>,
+    pub(super) pages: Vec<u32>,
+    pub(super) has_countries: bool,
+}
+
+pub(super) fn in_common(sections: &Sections, rules: impl Iterator<Item = u32>) -> InCommon {
+    let all = sections.bytes(Section::Bearings).as_chunks::<SIZE>().0;
+    let mut is_used = vec![false; all.len()];
+    for rule in rules {
+        if let Some(is_used) = is_used.get_mut(held(sections, rule)[1] as usize) {
+            *is_used = true;
+        }
+    }
+    let mut told = InCommon::default();
+    for (encoded, _) in all.iter().zip(is_used).filter(|(_, is_used)| *is_used) {
+        let bearing = Bearing { sections, encoded };
+        let times = [bearing.time(HAS_FROM, FROM), bearing.time(HAS_UNTIL, UNTIL)];
+        told.boundaries.extend(times.into_iter().flatten().map(Timestamp::micros));
+        if let Some(page) = bearing.page().filter(|page| !told.pages.contains(page)) {
+            told.pages.push(page);
+        }
+        told.has_countries |= bearing.countries().is_some();
+    }
+    told.boundaries.sort_unstable();
+    told.boundaries.dedup();
+    told
+}
+
 /// One bearing, where it lies.
 #[derive(Clone, Copy)]
 pub(super) struct Bearing<'s> {
@@ -187,11 +219,19 @@ impl<'s> Bearing<'s> {
         standing(self.time(HAS_FROM, FROM), self.time(HAS_UNTIL, UNTIL), now)
     }
 
-    fn text(self, at: usize) -> Option<&'s str> {
+    /// That of a text.
+    fn number(self, at: usize) -> Option<u32> {
         let mut number = [0; 4];
         number.copy_from_slice(&self.encoded[at..at + 4]);
-        let number = u32::from_le_bytes(number).checked_sub(1)?;
-        Some(self.sections.text(Section::TextEnds, Section::Texts, number as usize))
+        u32::from_le_bytes(number).checked_sub(1)
+    }
+
+    fn text(self, at: usize) -> Option<&'s str> {
+        Some(self.sections.text(Section::TextEnds, Section::Texts, self.number(at)? as usize))
+    }
+
+    fn page(self) -> Option<u32> {
+        self.number(PAGE)
     }
 
     /// As [`Countries::text`] has them.

@@ -99,10 +99,6 @@ impl Part {
         number
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.held.len()
-    }
-
     /// What its patterns take.
     pub(crate) fn share(&self) -> Share {
         self.patterns.iter().map(|(_, pattern)| pattern.share()).sum()
@@ -183,7 +179,8 @@ impl Compiler {
             }
         }
         let sections = ArcSwap::from_pointee(Sections::Memory(all));
-        Table { source, hash, slots, sections, rules, patterns: Patterns::new(&patterns), reach }
+        let (source, slots, patterns) = (Arc::new(source), Arc::new(slots), Patterns::new(&patterns).map(Arc::new));
+        Table { source, hash, slots, sections, rules, lifted: None, patterns, reach }
     }
 }
 

@@ -157,11 +157,11 @@ impl Index {
                 Kind::Prefix => "the longest prefix comes first",
                 _ => "the tree with the most labels comes first",
             },
-            () if decides.table != other.table => match decides.table {
-                0 => "live blocks come before files",
-                _ => "files come in the order of their names",
+            () => match [decides.table, other.table].map(|table| self.tables.is_live(table)) {
+                [true, false] => "live blocks come before files",
+                [false, _] if decides.table != other.table => "files come in the order of their names",
+                _ => "the first one wins",
             },
-            () => "the first one wins",
         }
     }
 }

@@ -14,6 +14,7 @@ use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 
 use memmap2::{Mmap, UncheckedAdvice};
 use serde::{Deserialize, Serialize};
@@ -135,9 +136,10 @@ impl Table {
         let lists = sections.region(&regions[1]).to_vec();
         sections.forget();
         let table = Table {
-            source,
+            source: Arc::new(source),
             hash,
-            slots: Slots::of(slots, *buckets, lists),
+            slots: Arc::new(Slots::of(slots, *buckets, lists)),
+            lifted: None,
             patterns: None,
             reach: *reach,
             rules: sections.long_words(Section::Held).len(),
@@ -150,7 +152,7 @@ impl Table {
     pub(crate) fn rest_on(&self, path: &Path) -> io::Result<()> {
         let file = File::open(path)?;
         let facts = Facts::read(&file)?;
-        self.sections.store(std::sync::Arc::new(facts.map(&file)?));
+        self.sections.store(Arc::new(facts.map(&file)?));
         Ok(())
     }
 
@@ -169,7 +171,7 @@ impl Table {
         };
         let patterns = numbers.iter().map(read).collect::<io::Result<Vec<(u32, Pattern)>>>()?;
         let patterns: Vec<(u32, &Pattern)> = patterns.iter().map(|(rule, pattern)| (*rule, pattern)).collect();
-        self.patterns = Patterns::new(&patterns);
+        self.patterns = Patterns::new(&patterns).map(Arc::new);
         Ok(self)
     }
 }
@@ -279,8 +281,6 @@ fn reader() -> Digest {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use terms::{Residence, Timestamp, Url};
 
     use super::*;

@@ -37,7 +37,8 @@ pub fn patterns_at_large(tables: &[Arc<Table>], kin: &Kin) -> Option<String> {
 }
 
 struct Kindred {
-    slots: Slots,
+    /// Of all rules that the table was compiled of, lifted ones too.
+    slots: Arc<Slots>,
     reach: Reach,
     /// The table's patterns, whatever the case of letters, where some site ignores it.
     patterns: Option<Patterns>,
@@ -59,17 +60,19 @@ impl Related {
         let former = former.filter(|(_, related)| Arc::ptr_eq(&related.kin, &kin));
         let taken_over = |table: &Arc<Table>| {
             let (tables, related) = former?;
-            let at = tables.iter().position(|before| Arc::ptr_eq(before, table))?;
-            related.kindred.get(at).cloned()
+            let at = tables.iter().position(|before| before.is_compiled_with(table))?;
+            let kindred = related.kindred.get(at)?;
+            let is_same = Arc::ptr_eq(&tables[at], table) || !kin.ignores_case();
+            Some(if is_same { kindred.clone() } else { Kindred::of_others(kindred.as_deref(), table, &kin) })
         };
-        let of = |table| taken_over(table).unwrap_or_else(|| Kindred::of(table, &kin).map(Arc::new));
+        let of = |table| taken_over(table).unwrap_or_else(|| Kindred::of(table, &kin));
         let kindred: Vec<Option<Arc<Kindred>>> = match kin.is_empty() {
             true => Vec::new(),
             false => tables.iter().map(of).collect(),
         };
         let mut reach = Reach::default();
         kindred.iter().flatten().for_each(|kindred| reach.widen(kindred.reach));
-        let hosts = || tables.iter().filter_map(|table| table.patterns.as_ref()).flat_map(Patterns::hosts);
+        let hosts = || tables.iter().filter_map(|table| table.patterns.as_deref()).flat_map(Patterns::hosts);
         let hosts_to_try = kin.families().map(|family| kin.hosts_to_try(family, hosts())).collect();
         Related { kin, kindred, reach, hosts_to_try }
     }
@@ -113,19 +116,14 @@ impl Related {
 impl Kindred {
     /// `None` where no rule is for a host that has kin. Reads every rule again, since a table keeps no
     /// more of it than its text.
-    fn of(table: &Table, kin: &Kin) -> Option<Kindred> {
+    fn of(table: &Table, kin: &Kin) -> Option<Arc<Kindred>> {
         let mut keys = Keys::default();
-        let mut patterns = Vec::new();
         let mut is_empty = true;
-        for rule in 0..table.len() as u32 {
+        for rule in 0..table.rules as u32 {
             let text = table.text(rule);
-            if text.starts_with('~') {
-                // Those are tried with the hosts themselves.
-                let in_any_case = || Some((rule, Pattern::read(&text[1..]).ok()?.in_any_case()));
-                patterns.extend(kin.ignores_case().then(in_any_case).flatten());
-                continue;
-            }
-            if plain_host(&text).is_some_and(|host| kin.family(host).is_none()) {
+            // Patterns are tried with the hosts themselves.
+            let is_pattern = text.starts_with('~');
+            if is_pattern || plain_host(&text).is_some_and(|host| kin.family(host).is_none()) {
                 continue;
             }
             let Ok(read) = list::read_rule(&text) else { continue };
@@ -134,11 +132,30 @@ impl Kindred {
                 keys.add(rule, &subject, Some(&host));
             }
         }
-        let all: Vec<(u32, &Pattern)> = patterns.iter().map(|(rule, pattern)| (*rule, pattern)).collect();
-        let patterns = Patterns::new(&all);
+        let patterns = in_any_case(table, kin);
         let (slots, reach) = keys.finish();
-        (!is_empty || patterns.is_some()).then_some(Kindred { slots, reach, patterns })
+        (!is_empty || patterns.is_some()).then(|| Arc::new(Kindred { slots: Arc::new(slots), reach, patterns }))
     }
+
+    /// The same for a table of which other rules are lifted. Of the keys all stay, since those are looked up in vain.
+    fn of_others(former: Option<&Kindred>, table: &Table, kin: &Kin) -> Option<Arc<Kindred>> {
+        let patterns = in_any_case(table, kin);
+        match former {
+            Some(Kindred { slots, reach, .. }) => {
+                Some(Arc::new(Kindred { slots: slots.clone(), reach: *reach, patterns }))
+            }
+            None if patterns.is_none() => None,
+            None => Kindred::of(table, kin),
+        }
+    }
+}
+
+/// The patterns of a table, where letters may be of either case.
+fn in_any_case(table: &Table, kin: &Kin) -> Option<Patterns> {
+    let rules = if kin.ignores_case() { table.pattern_rules() } else { Vec::new() };
+    let read = |rule: u32| Some((rule, Pattern::read(table.text(rule).strip_prefix('~')?).ok()?.in_any_case()));
+    let all: Vec<(u32, Pattern)> = rules.into_iter().filter_map(read).collect();
+    Patterns::new(&all.iter().map(|(rule, pattern)| (*rule, pattern)).collect::<Vec<_>>())
 }
 
 /// What a rule is for in families: as their sites' spelling has it, and what its host is held as. Digests have no

@@ -60,7 +60,8 @@ impl Index {
         now: Timestamp,
     ) -> Result<Lines, BadCursor> {
         let bad = || BadCursor::of(after.unwrap_or_default());
-        let files: Vec<(usize, &Table)> = self.tables.iter().map(|table| &**table).enumerate().skip(1).collect();
+        let numbered = self.tables.iter().enumerate().filter(|(number, _)| !self.tables.is_live(*number));
+        let files: Vec<(usize, &Table)> = numbered.map(|(number, table)| (number, &**table)).collect();
         let (first, mut number) = match after.map(|after| Cursor::read(after).ok_or_else(bad)).transpose()? {
             None => (0, 0),
             Some(Cursor { number, file }) => {
@@ -97,8 +98,8 @@ impl Index {
 
     /// The ids of the live rules that cover a URL by its name.
     pub fn live_about(&self, url: &Url) -> impl Iterator<Item = Arc<str>> {
-        let live = self.about(url).into_iter().filter(|(table, _)| *table == 0);
-        live.filter_map(|(_, rule)| match self.edits().origin(rule) {
+        let live = self.about(url).into_iter().filter(|(table, _)| self.tables.is_live(*table));
+        live.filter_map(|(table, rule)| match self.tables[table].origin(rule) {
             RuleOrigin::Edit { id } => Some(id),
             RuleOrigin::File { .. } => None,
         })

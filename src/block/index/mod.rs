@@ -31,10 +31,12 @@ mod probe;
 mod probed;
 mod reading;
 mod removed;
+mod run;
 mod sections;
 mod slots;
 mod supposed;
 mod table;
+mod tables;
 mod wordings;
 
 use std::cmp::Reverse;
@@ -56,7 +58,9 @@ pub use listed::{Line, Lines};
 pub use probe::Kind;
 pub use probed::Probed;
 pub use removed::Without;
+pub(crate) use run::Run;
 pub use table::{Source, Table};
+pub use tables::LiveRules;
 
 use crate::kin::Kin;
 use crate::rule::Rule;
@@ -65,15 +69,15 @@ use kindred::Related;
 use probe::{Probe, Probes, Reach, add_probes};
 use reading::{Reading, Readings};
 use slots::{ASK_PAIRS, Rules};
+use table::NAME_OF_EDITS;
+use tables::{Keyed, Tables};
 
 /// All rules of all sources, under one version.
 pub struct Index {
     version: u64,
-    hash: Digest,
-    /// In the order in which they decide: the edits, then the files.
-    tables: Vec<Arc<Table>>,
+    tables: Tables,
     /// Which of the tables hold rules with keys, and which patterns.
-    with_keys: Vec<usize>,
+    with_keys: Vec<Keyed>,
     with_patterns: Vec<usize>,
     reach: Reach,
     related: Related,
@@ -111,39 +115,32 @@ struct Match {
 
 impl Index {
     /// `files` stand in the order in which they decide.
-    pub fn new(version: u64, edits: Arc<Table>, files: Vec<Arc<Table>>) -> Index {
-        Index::with_kin(version, edits, files, Arc::default(), None)
+    pub fn new(version: u64, live: impl Into<LiveRules>, files: Vec<Arc<Table>>) -> Index {
+        Index::with_kin(version, live, files, Arc::default(), None)
     }
 
     /// As [`Index::new`], where some hosts have the same content. What was made of the same tables for
     /// the same kin in `former` is taken over.
     pub fn with_kin(
         version: u64,
-        edits: Arc<Table>,
+        live: impl Into<LiveRules>,
         files: Vec<Arc<Table>>,
         kin: Arc<Kin>,
         former: Option<&Index>,
     ) -> Index {
-        let tables: Vec<Arc<Table>> = std::iter::once(edits).chain(files).collect();
-        let mut hasher = Hasher::new();
+        let tables = Tables::new(live.into(), files);
         let mut reach = Reach::default();
-        for table in &tables {
-            hasher.update(&(table.name().len() as u64).to_be_bytes());
-            hasher.update(table.name().as_bytes());
-            hasher.update(table.hash().as_bytes());
-            reach.widen(table.reach);
-        }
-        let those = |holds: fn(&Table) -> bool| (0..tables.len()).filter(|at| holds(&tables[*at])).collect();
-        let with_keys = those(|table| !table.slots.is_empty());
-        let with_patterns = those(|table| table.patterns.is_some());
+        tables.iter().for_each(|table| reach.widen(table.reach));
+        let with_patterns =
+            tables.iter().enumerate().filter(|(_, table)| table.patterns.is_some()).map(|(number, _)| number).collect();
         let related = Related::new(&tables, kin, former.map(|former| (&former.tables[..], &former.related)));
-        Index { version, hash: hasher.finish(), tables, with_keys, with_patterns, reach, related }
+        Index { version, with_keys: Keyed::of(&tables), tables, with_patterns, reach, related }
     }
 
     /// Whether these very tables of files are the ones it judges by.
     pub fn is_of(&self, files: &[Arc<Table>]) -> bool {
-        let own = self.tables.iter().skip(1);
-        own.len() == files.len() && own.zip(files).all(|(own, file)| Arc::ptr_eq(own, file))
+        let own = self.tables.files();
+        own.len() == files.len() && own.iter().zip(files).all(|(own, file)| Arc::ptr_eq(own, file))
     }
 
     pub fn kin(&self) -> &Kin {
@@ -154,19 +151,26 @@ impl Index {
         self.version
     }
 
-    /// The digest of the tables' names and hashes: equal where the same rules stand in the same order.
+    /// The digest of the sources' names and hashes: equal where the same rules stand in the same order. As [`LiveRules::hash`].
     pub fn hash(&self) -> Digest {
-        self.hash
+        let live = (NAME_OF_EDITS, self.live().hash());
+        let files = self.tables.files().iter().map(|table| (table.name(), table.hash()));
+        let mut hasher = Hasher::new();
+        for (name, hash) in std::iter::once(live).chain(files) {
+            hasher.update(&(name.len() as u64).to_be_bytes());
+            hasher.update(name.as_bytes());
+            hasher.update(hash.as_bytes());
+        }
+        hasher.finish()
     }
 
-    /// The sources, in the order in which they decide: the edits, then the files.
+    /// In the order in which they decide: those of live edits, then the files.
     pub fn tables(&self) -> &[Arc<Table>] {
         &self.tables
     }
 
-    /// The live edits.
-    pub fn edits(&self) -> &Table {
-        &self.tables[0]
+    pub fn live(&self) -> &LiveRules {
+        self.tables.live()
     }
 
     /// How many rules there are in all.
@@ -191,12 +195,11 @@ impl Index {
 
     /// An index of these rules alone, with the same kin.
     pub fn of_rules<'r>(&self, rules: impl IntoIterator<Item = &'r Rule>) -> Index {
-        let source = || Source::Edits { ids: Vec::new() };
         let mut part = Part::default();
         rules.into_iter().for_each(|rule| part.add(rule));
         let mut compiler = Compiler::default();
         compiler.append(&part, 0);
-        let table = Arc::new(compiler.finish(source(), Digest::ZERO));
+        let table = Arc::new(compiler.finish(Source::Edits { ids: Vec::new() }, Digest::ZERO));
         Index::with_kin(self.version, table, Vec::new(), self.related.shared_kin(), None)
     }
 
@@ -261,18 +264,17 @@ impl Index {
         let spelling = family.and_then(|family| kin.spelling_of(family));
         // What a spelling tells apart must not meet here: rules for URLs are found as it has them, below.
         let reach = if spelling.is_none() { self.reach } else { self.reach.of_hosts() };
-        let find = |number: usize, key| self.tables[number].find(key);
-        let announce = |key| self.with_keys.iter().for_each(|number| self.tables[*number].slots.prefetch(key));
+        let announce = |key| self.with_keys.iter().for_each(|keyed| keyed.prefetch(key));
         let mut probes = Probes::new();
         add_probes(&mut probes, folded.host(), folded, reach, announce);
         for probe in &probes {
-            self.each_hit(probe, folded, None, find, |table, rule| {
+            self.each_hit(probe, folded, None, Keyed::find, |table, rule| {
                 visit(self.matched(probe.kind, probe.depth, table, rule, false));
             });
         }
         self.each_pattern(reading, spelling, |table, rule| visit(self.matched(Kind::Pattern, 0, table, rule, false)));
         let Some(family) = family else { return };
-        let find = |number: usize, key| self.related.find(number, key);
+        let find = |keyed: &Keyed, key| self.related.find(keyed.number, key);
         let announce = |key| self.related.prefetch(key);
         probes.clear();
         add_probes(&mut probes, kin.stand_in(family, folded.host()), folded, self.related.reach(), announce);
@@ -301,7 +303,7 @@ impl Index {
         probe: &Probe<'_>,
         reading: &Folded,
         spelling: Option<&Spelling>,
-        find: impl Fn(usize, Key) -> Rules<'a>,
+        find: impl Fn(&'a Keyed, Key) -> Rules<'a>,
         mut visit: impl FnMut(usize, u32),
     ) {
         let takes_query = |table: &Table, rule| match spelling {
@@ -310,13 +312,13 @@ impl Index {
         };
         let mut take = |key| {
             let mut ask_pairs = false;
-            for &number in &self.with_keys {
-                let table = &self.tables[number];
-                for rule in find(number, key) {
+            for keyed in &self.with_keys {
+                for rule in find(keyed, key) {
+                    let table = &self.tables[keyed.number];
                     if rule == ASK_PAIRS {
                         ask_pairs = true;
-                    } else if takes_query(table, rule) {
-                        visit(number, rule);
+                    } else if !table.is_lifted(rule) && takes_query(table, rule) {
+                        visit(keyed.number, rule);
                     }
                 }
             }

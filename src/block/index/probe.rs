@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 use terms::Folded;
 
 use super::key::{HashKey, Key, Spot, Trail, below_root, labels_from_the_last, next_segment};
+use crate::rule::Subject;
 
 /// What kind of rule decides, the strongest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,22 +59,81 @@ impl Reach {
     }
 }
 
+/// How many rules there are for each place where a look-up may find any.
+pub(super) struct Counts {
+    urls: u32,
+    prefixes: [u32; DEPTHS],
+    hosts: u32,
+    trees: [u32; DEPTHS],
+    digests: u32,
+}
+
+impl Default for Counts {
+    fn default() -> Counts {
+        Counts { urls: 0, prefixes: [0; DEPTHS], hosts: 0, trees: [0; DEPTHS], digests: 0 }
+    }
+}
+
+impl Counts {
+    pub(super) fn add(&mut self, subject: &Subject) {
+        self.each(subject, |count| *count += 1);
+    }
+
+    /// Of one that was added.
+    pub(super) fn take(&mut self, subject: &Subject) {
+        self.each(subject, |count| *count = count.saturating_sub(1));
+    }
+
+    fn each(&mut self, subject: &Subject, change: impl Fn(&mut u32)) {
+        match subject {
+            Subject::Url(_) => change(&mut self.urls),
+            Subject::Prefix(place) => {
+                let depths = place.readings().iter().map(|reading| segments(reading.path()));
+                depths.for_each(|depth| change(&mut self.prefixes[Depths::place(depth)]));
+            }
+            Subject::Host(_) => change(&mut self.hosts),
+            Subject::HostTree(host) => change(&mut self.trees[Depths::place(labels(host))]),
+            Subject::Digest(_) => change(&mut self.digests),
+            Subject::Pattern(_) => {}
+        }
+    }
+
+    /// But for countries.
+    pub(super) fn reach(&self) -> Reach {
+        let mut reach =
+            Reach { urls: self.urls > 0, hosts: self.hosts > 0, digests: self.digests > 0, ..Reach::default() };
+        for (depth, _) in (0..).zip(self.prefixes).filter(|(_, count)| *count > 0) {
+            reach.prefixes.add(depth);
+        }
+        for (depth, _) in (0..).zip(self.trees).filter(|(_, count)| *count > 0) {
+            reach.trees.add(depth);
+        }
+        reach
+    }
+}
+
+const DEPTHS: usize = 64;
+
 /// A set of depths, a bit each; the highest stands for all from 63 on.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Depths(u64);
 
 impl Depths {
     pub(super) fn add(&mut self, depth: u32) {
-        self.0 |= 1 << depth.min(63);
+        self.0 |= 1 << Depths::place(depth);
+    }
+
+    fn place(depth: u32) -> usize {
+        (depth as usize).min(DEPTHS - 1)
     }
 
     fn has(self, depth: u32) -> bool {
-        self.0 >> depth.min(63) & 1 == 1
+        self.0 >> Depths::place(depth) & 1 == 1
     }
 
     /// Whether there is any at this depth or beyond.
     fn go_on(self, depth: u32) -> bool {
-        self.0 >> depth.min(63) != 0
+        self.0 >> Depths::place(depth) != 0
     }
 }
 

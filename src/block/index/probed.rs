@@ -7,6 +7,7 @@ use terms::{Folded, Url};
 use super::key::Key;
 use super::probe::{Probes, Reach, add_probes};
 use super::slots::Rules;
+use super::tables::Keyed;
 use super::{Index, Kind, Reading};
 
 /// Look-ups that are told of one URL, and rules that are told of one look-up.
@@ -38,11 +39,10 @@ impl Index {
         let spelling = kin.spelling(host);
         let readings = self.readings(url);
         for reading in readings.iter() {
-            let find = |table: usize, key| self.tables[table].find(key);
             let reach = if spelling.is_none() { self.reach } else { self.reach.of_hosts() };
-            self.note_keyed(&mut all, reading.folded, (host, host), reach, None, find);
+            self.note_keyed(&mut all, reading.folded, (host, host), reach, None, Keyed::find);
             if let Some(family) = family {
-                let find = |table: usize, key| self.related.find(table, key);
+                let find = |keyed: &Keyed, key| self.related.find(keyed.number, key);
                 let shown = if kin.mark(family).is_some() { ANY_HOST } else { host };
                 let hosts = (kin.stand_in(family, host), shown);
                 self.note_keyed(&mut all, reading.folded, hosts, self.related.reach(), spelling, find);
@@ -67,7 +67,7 @@ impl Index {
         (host, shown): (&str, &str),
         reach: Reach,
         spelling: Option<&Spelling>,
-        find: impl Fn(usize, Key) -> Rules<'a>,
+        find: impl Fn(&'a Keyed, Key) -> Rules<'a>,
     ) {
         let by_kin = shown == ANY_HOST;
         // Deep URLs make many; those beyond the bound are not told.

@@ -52,7 +52,7 @@ impl Index {
         let ignores_case = spelling.is_some_and(|spelling| spelling.ignore_case);
         for &number in &self.with_patterns {
             let table = &self.tables[number];
-            let as_written = table.patterns.as_ref();
+            let as_written = table.patterns.as_deref();
             let patterns = if ignores_case { self.related.patterns_in_any_case(number) } else { as_written };
             if let Some(patterns) = patterns {
                 for text in std::iter::once(reading.folded).chain(reading.whole) {

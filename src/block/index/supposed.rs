@@ -6,7 +6,7 @@ use std::sync::Arc;
 use terms::{Digest, Timestamp, Url};
 
 use super::key::digest_key;
-use super::{Case, Cited, Index, Kind, Match, Matches, Reading, Source, Table};
+use super::{Case, Cited, Index, Kind, LiveRules, Match, Matches, Reading, Source, Table};
 use crate::list;
 use crate::rule::{Attributes, Place, Rule, Standing, Subject};
 
@@ -14,17 +14,13 @@ impl Index {
     /// This one with more live edits, which decide behind those that there are.
     pub fn with_more(&self, rules: Vec<Rule>, ids: Vec<Arc<str>>) -> Index {
         let more = Arc::new(Table::compile(Source::Edits { ids }, rules, Digest::ZERO));
-        self.supposed(self.tables[0].clone(), std::iter::once(more))
+        self.with_live(self.live().and(more))
     }
 
-    /// This one with other live edits.
-    pub fn with_edits(&self, edits: Arc<Table>) -> Index {
-        self.supposed(edits, std::iter::empty())
-    }
-
-    fn supposed(&self, edits: Arc<Table>, more: impl Iterator<Item = Arc<Table>>) -> Index {
-        let files = more.chain(self.tables.iter().skip(1).cloned()).collect();
-        Index::with_kin(self.version, edits, files, self.related.shared_kin(), Some(self))
+    /// This one with other live rules, or the same in other tables.
+    pub fn with_live(&self, live: impl Into<LiveRules>) -> Index {
+        let files = self.tables.files().to_vec();
+        Index::with_kin(self.version, live, files, self.related.shared_kin(), Some(self))
     }
 
     /// The rule that decides on `url` by its name, an exception too.
@@ -90,7 +86,8 @@ impl Index {
         if self.reach.digests {
             let key = digest_key(digest);
             for (number, table) in self.tables.iter().enumerate() {
-                all.extend(table.find(key).map(|rule| self.matched(Kind::Digest, 0, number, rule, false)));
+                let left = table.slots.find(key).filter(|rule| !table.is_lifted(*rule));
+                all.extend(left.map(|rule| self.matched(Kind::Digest, 0, number, rule, false)));
             }
         }
         all

@@ -12,14 +12,17 @@ use terms::{Digest, Folded, Timestamp};
 use super::Case;
 use super::bearings::{Bearing, line};
 use super::compile::{Compiler, Part, instant};
-use super::key::Key;
 use super::patterns::Patterns;
 use super::probe::Reach;
+use super::run::Lifted;
 use super::sections::{Section, Sections};
-use super::slots::{Rules, Slots};
+use super::slots::Slots;
 use super::wordings;
 use crate::pattern::Share;
 use crate::rule::{Attributes, Rule, Standing, query_agrees, query_agrees_without};
+
+/// What the live edits are called among sources.
+pub(super) const NAME_OF_EDITS: &str = "edits";
 
 /// Where the rules of a table come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,20 +38,23 @@ impl Source {
     pub fn name(&self) -> &str {
         match self {
             Source::File(name) => name,
-            Source::Edits { .. } => "edits",
+            Source::Edits { .. } => NAME_OF_EDITS,
         }
     }
 }
 
 /// The rules of one source, immutable. Rules are numbered from 0 in the order of their lines.
 pub struct Table {
-    pub(super) source: Source,
+    pub(super) source: Arc<Source>,
     pub(super) hash: Digest,
-    pub(super) slots: Slots,
+    pub(super) slots: Arc<Slots>,
     /// In memory, until there is an image that they can rest on.
     pub(super) sections: ArcSwap<Sections>,
+    /// Lifted ones too.
     pub(super) rules: usize,
-    pub(super) patterns: Option<Patterns>,
+    /// Of live edits alone.
+    pub(super) lifted: Option<Lifted>,
+    pub(super) patterns: Option<Arc<Patterns>>,
     pub(super) reach: Reach,
 }
 
@@ -71,7 +77,7 @@ impl Table {
 
     /// How many rules it holds.
     pub fn len(&self) -> usize {
-        self.rules
+        self.rules - self.lifted.as_ref().map_or(0, |lifted| lifted.count)
     }
 
     pub fn is_empty(&self) -> bool {
@@ -88,7 +94,7 @@ impl Table {
 
     /// The list file that its rules are of; `None` for the live edits.
     pub fn file(&self) -> Option<&str> {
-        match &self.source {
+        match &*self.source {
             Source::File(name) => Some(name),
             Source::Edits { .. } => None,
         }
@@ -96,45 +102,62 @@ impl Table {
 
     /// The rules that are patterns.
     pub(super) fn pattern_rules(&self) -> Vec<u32> {
-        self.sections.load().words(Section::Patterns).iter().map(|rule| u32::from_le_bytes(*rule)).collect()
+        let sections = self.sections.load();
+        let all = sections.words(Section::Patterns).iter().map(|rule| u32::from_le_bytes(*rule));
+        all.filter(|rule| !self.is_lifted(*rule)).collect()
     }
 
     /// The pages that its rules name.
     pub fn pages(&self) -> impl Iterator<Item = String> {
         let sections = self.sections.load_full();
-        let count = sections.words(Section::Pages).len();
-        (0..count).map(move |at| {
-            let number = sections.words(Section::Pages).get(at).map_or(0, |number| u32::from_le_bytes(*number));
-            sections.text(Section::TextEnds, Section::Texts, number as usize).to_owned()
-        })
+        let numbers = match &self.lifted {
+            Some(lifted) => lifted.pages.clone(),
+            None => sections.words(Section::Pages).iter().map(|number| u32::from_le_bytes(*number)).collect(),
+        };
+        let text = move |number| sections.text(Section::TextEnds, Section::Texts, number as usize).to_owned();
+        numbers.into_iter().map(text)
     }
 
     /// Each rule as its list words it, and what stands behind it, in their order.
     pub fn wording(&self) -> impl Iterator<Item = (String, Attributes)> {
-        (0..self.rules as u32).map(|rule| (self.text(rule), self.attributes(rule)))
+        self.numbers().map(|rule| (self.text(rule), self.attributes(rule)))
     }
 
     /// What its patterns take of what all may take.
     pub fn share(&self) -> Share {
-        self.patterns.as_ref().map(Patterns::share).unwrap_or_default()
+        self.patterns.as_ref().map(|patterns| patterns.share()).unwrap_or_default()
     }
 
     /// Its patterns that may match under hosts they don't name whole.
     pub(super) fn patterns_at_large(&self) -> &[u32] {
-        self.patterns.as_ref().map_or(&[], Patterns::at_large)
+        self.patterns.as_ref().map_or(&[], |patterns| patterns.at_large())
     }
 
     /// The next instant at which a rule begins or ceases to hold.
     pub(super) fn next_boundary(&self, now: Timestamp) -> Option<Timestamp> {
+        if let Some(Lifted { boundaries, .. }) = &self.lifted {
+            let next = boundaries.get(boundaries.partition_point(|boundary| *boundary <= now.micros()));
+            return next.copied().map(Timestamp::from_micros);
+        }
         let sections = self.sections.load();
         let boundaries = sections.long_words(Section::Boundaries);
         boundaries.get(boundaries.partition_point(|boundary| instant(boundary) <= now)).map(instant)
     }
 
-    /// Rules under a key, and [`super::slots::ASK_PAIRS`] perhaps as the last of them.
+    /// Whether both are of the same rules, of which in one or the other some are lifted.
+    pub(crate) fn is_compiled_with(&self, other: &Table) -> bool {
+        Arc::ptr_eq(&self.slots, &other.slots)
+    }
+
+    /// Its rules.
+    fn numbers(&self) -> impl Iterator<Item = u32> {
+        (0..self.rules as u32).filter(|rule| !self.is_lifted(*rule))
+    }
+
+    /// What a look-up finds of it that is none of its rules any more.
     #[inline]
-    pub(super) fn find(&self, key: Key) -> Rules<'_> {
-        self.slots.find(key)
+    pub(super) fn is_lifted(&self, rule: u32) -> bool {
+        self.lifted.as_ref().is_some_and(|lifted| lifted.has(rule))
     }
 
     pub(super) fn text(&self, rule: u32) -> String {
@@ -167,7 +190,7 @@ impl Table {
     /// The first of its rules that holds in some countries alone.
     pub fn first_of_countries(&self) -> Option<RuleOrigin> {
         let is_one = |rule: &u32| Bearing::of(&self.sections.load(), *rule).countries().is_some();
-        let first = self.reach.countries.then(|| (0..self.rules as u32).find(is_one)).flatten();
+        let first = self.reach.countries.then(|| self.numbers().find(is_one)).flatten();
         first.map(|rule| self.origin(rule))
     }
 
@@ -192,7 +215,7 @@ impl Table {
     }
 
     pub(super) fn origin(&self, rule: u32) -> RuleOrigin {
-        match &self.source {
+        match &*self.source {
             Source::File(name) => RuleOrigin::File { file: name.clone(), line: line(&self.sections.load(), rule) },
             Source::Edits { ids } => RuleOrigin::Edit { id: ids.get(rule as usize).cloned().unwrap_or_default() },
         }

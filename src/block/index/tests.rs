@@ -110,7 +110,7 @@ fn rules_that_share_a_pair_stand_under_the_ones_they_do_not() {
     let table = file("a.txt", &lines.join("\n"));
     let asked = url("h.example/watch?list=all&v=7");
     let trail = Trail::of_path(asked.host(), asked.folded());
-    let found = |pair| table.find(trail.pair_key(Kind::Url, pair)).collect::<Vec<u32>>();
+    let found = |pair| table.slots.find(trail.pair_key(Kind::Url, pair)).collect::<Vec<u32>>();
     // How common a pair is is counted roughly: of some rules both may seem to be as rare.
     assert!(found("list=all").len() < 10, "{:?}", found("list=all"));
     assert_eq!([found("list=all"), found("v=7")].concat().iter().filter(|rule| **rule == 7).count(), 1);
@@ -438,9 +438,9 @@ fn a_rule_for_one_host_holds_for_its_kin() {
     assert_eq!(later.map(|ruling| ruling.rule.to_string()).as_deref(), Some("z.fotos.example"));
 
     // Taken over where nothing changed, and gone with the kin.
-    let next = Index::with_kin(2, edits(&[]), index.tables()[1..].to_vec(), kin, Some(&index));
+    let next = Index::with_kin(2, edits(&[]), index.tables.files().to_vec(), kin, Some(&index));
     assert!(blocks(&next, "z.fotos.example/a").is_some());
-    let alone = Index::with_kin(3, edits(&[]), index.tables()[1..].to_vec(), Arc::default(), Some(&next));
+    let alone = Index::with_kin(3, edits(&[]), index.tables.files().to_vec(), Arc::default(), Some(&next));
     assert_eq!(blocks(&alone, "z.fotos.example/a"), None);
 }
 
