@@ -7,8 +7,9 @@ use std::os::unix::fs::FileExt;
 
 use terms::{Digest, Hasher};
 
-/// Bytes from which on a list is not held in memory, beside what is made of it.
-pub(super) const LONG: u64 = 1 << 20;
+/// Bytes from which on a list of the plain format is not held in memory, beside what is made of it. Less in tests, which
+/// would take long to write as much.
+pub(super) const LONG: u64 = if cfg!(test) { 1 << 20 } else { 64 << 20 };
 
 /// Bytes that are read at once.
 pub(super) const PIECE: usize = 1 << 20;
@@ -73,24 +74,31 @@ impl Body {
         }
     }
 
-    pub fn digest(&self) -> io::Result<Digest> {
-        self.write_to(&mut io::sink())
+    pub fn digest(&self) -> io::Result<Digested> {
+        self.each_piece(|_| Ok(())).map_err(|error| match error {
+            Failed::Read(error) | Failed::Taken(error) => error,
+        })
     }
 
-    /// Says the digest of what was written.
-    pub fn write_to(&self, out: &mut impl Write) -> io::Result<Digest> {
-        let (mut source, mut hasher) = (self.reader(), Hasher::new());
+    /// Says what was written.
+    pub fn write_to(&self, out: &mut impl Write) -> Result<Digested, Failed> {
+        self.each_piece(|piece| out.write_all(piece))
+    }
+
+    fn each_piece(&self, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> Result<Digested, Failed> {
+        let (mut source, mut hasher, mut size) = (self.reader(), Hasher::new(), 0);
         let mut buffer = vec![0; PIECE];
         loop {
             match source.read(&mut buffer) {
-                Ok(0) => return Ok(hasher.finish()),
+                Ok(0) => return Ok(Digested { hash: hasher.finish(), size }),
                 Ok(count) => {
                     let piece = buffer.get(..count).unwrap_or_default();
                     hasher.update(piece);
-                    out.write_all(piece)?;
+                    size += count as u64;
+                    take(piece).map_err(Failed::Taken)?;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+                Err(error) => return Err(Failed::Read(error)),
             }
         }
     }
@@ -104,6 +112,21 @@ impl Body {
             Body::Long { file, .. } => file.read_at(buffer, at),
         }
     }
+}
+
+/// What was read to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Digested {
+    pub hash: Digest,
+    /// Bytes.
+    pub size: u64,
+}
+
+/// Which end of a copy failed.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    Read(io::Error),
+    Taken(io::Error),
 }
 
 struct Reader<'b> {

@@ -52,7 +52,7 @@ fn listed_of(lists: &[Listed], file: PathBuf) -> Listed {
 }
 
 fn compile_file(listed: &Listed, allowed: Allowed) -> Result<Compiled, Vec<SourceError>> {
-    match read(&listed.path) {
+    match read(listed) {
         Shown::Content(content) => compile(listed, &content.body, content.hash, allowed),
         Shown::Absent => Err(vec![listed.missing()]),
         Shown::Unreadable(error) => Err(vec![error]),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use terms::Digest;
 use terms::ruling::RuleOrigin;
 
-use super::body::{Body, PIECE};
+use super::body::{Body, Digested, PIECE};
 use super::error::{Problem, SourceError};
 use super::pieces::{BadLines, Text, read_text};
 use crate::index::{Compiler, Part, Source, Table};
@@ -32,7 +32,7 @@ pub(super) fn compile(listed: &Listed, body: &Body, hash: Digest, allowed: Allow
     if is_text(listed) {
         let (read, compiled) =
             compile_text(listed, body, PIECE, allowed).map_err(|error| vec![unreadable(listed, error)])?;
-        return if read == hash { compiled } else { Err(vec![written_to(listed)]) };
+        return if read.hash == hash { compiled } else { Err(vec![written_to(listed)]) };
     }
     let bytes = whole(listed, body, hash)?;
     if let Some(bad) = list::html(&bytes) {
@@ -43,7 +43,7 @@ pub(super) fn compile(listed: &Listed, body: &Body, hash: Digest, allowed: Allow
         None => read_tables(&bytes, allowed.share).map(|compiler| (compiler, Unread::default())),
     };
     let (compiler, unread) = read.map_err(|bad| bad_lines(listed, bad))?;
-    finish(listed, compiler, unread, hash, allowed, || whole(listed, body, hash))
+    finish(listed, compiler, unread, hash, allowed, || Ok(Cow::Borrowed(&*bytes)))
 }
 
 /// Reads a long list once: it is compiled, where that can be done as it comes, unless it may be what is known, which has
@@ -53,23 +53,24 @@ pub(super) fn compile_if_new(
     body: &Body,
     known: Option<u64>,
     allowed: Allowed,
-) -> io::Result<(Digest, Option<Made>)> {
+) -> io::Result<(Digested, Option<Made>)> {
     if known == Some(body.size()) || !is_text(listed) {
         return Ok((body.digest()?, None));
     }
-    compile_text(listed, body, PIECE, allowed).map(|(hash, made)| (hash, Some(made)))
+    compile_text(listed, body, PIECE, allowed).map(|(digested, made)| (digested, Some(made)))
 }
 
 /// Whether a list is of the plain format.
-fn is_text(listed: &Listed) -> bool {
+pub(super) fn is_text(listed: &Listed) -> bool {
     listed.foreign().is_none() && listed.path.extension().is_none_or(|extension| extension != "toml")
 }
 
 /// As [`compile`], of a list of the plain format, with the digest of what was read of it. `piece` as in
 /// [`read_text`].
-fn compile_text(listed: &Listed, body: &Body, piece: usize, allowed: Allowed) -> io::Result<(Digest, Made)> {
+fn compile_text(listed: &Listed, body: &Body, piece: usize, allowed: Allowed) -> io::Result<(Digested, Made)> {
     let share = allowed.share;
-    let Text { hash, lines } = read_text(body.reader(), body.size(), piece, share)?;
+    let Text { digested, lines } = read_text(body.reader(), body.size(), piece, share)?;
+    let hash = digested.hash;
     let compiled = match (list::html(&body.head()?), lines) {
         (Some(bad), _) => Err(bad_lines(listed, vec![bad])),
         (None, Ok(compiler)) => {
@@ -81,7 +82,7 @@ fn compile_text(listed: &Listed, body: &Body, piece: usize, allowed: Allowed) ->
             Err(bad_lines(listed, in_order.unwrap_or(bad)))
         }),
     };
-    Ok((hash, compiled))
+    Ok((digested, compiled))
 }
 
 /// `bytes` gets all of the list, to show a line of it.
@@ -200,8 +201,8 @@ mod tests {
             file.write_all(text.as_bytes())?;
             let long = Body::Long { file, size: text.len() as u64 };
             let table = |body: &Body, piece| {
-                let (hash, compiled) = compile_text(&listed, body, piece, allowed).unwrap();
-                assert_eq!(hash, Digest::of(text.as_bytes()));
+                let (digested, compiled) = compile_text(&listed, body, piece, allowed).unwrap();
+                assert_eq!(digested, Digested { hash: Digest::of(text.as_bytes()), size: text.len() as u64 });
                 let edits = Table::compile(Source::Edits { ids: Vec::new() }, Vec::new(), Digest::ZERO);
                 let index = compiled.map(|compiled| Index::new(1, Arc::new(edits), vec![compiled.table]));
                 index.map_err(|errors| errors.iter().map(SourceError::to_string).collect::<Vec<_>>())
@@ -227,10 +228,10 @@ mod tests {
     #[test]
     fn what_holds_more_bad_lines_than_are_told_is_read_to_its_end() {
         let text = "bad one\n".repeat(10_000);
-        let (hash, compiled) =
+        let (digested, compiled) =
             compile_text(&PathBuf::from("list.txt").into(), &Body::Held(text.clone().into()), 100, Allowed::default())
                 .unwrap();
-        assert_eq!((hash, compiled.unwrap_err().len()), (Digest::of(text.as_bytes()), list::MAX_REPORTED));
+        assert_eq!((digested.hash, compiled.unwrap_err().len()), (Digest::of(text.as_bytes()), list::MAX_REPORTED));
     }
 
     #[test]

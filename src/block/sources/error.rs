@@ -64,7 +64,7 @@ impl fmt::Display for SourceError {
             Problem::Missing => f.write_str(": there is no such file or folder: create it, or take it out of `lists`"),
             Problem::Unfetched => f.write_str(": nothing of this feed is in the state folder yet"),
             Problem::Unreadable(error) => write!(f, ": can't be read: {error}"),
-            Problem::WrittenTo => f.write_str(": was written to while it was read; it is read again"),
+            Problem::WrittenTo => f.write_str(": was written to while it was read"),
             Problem::Odd => f.write_str(": is neither a file nor a folder"),
             Problem::Folder => f.write_str(": is a folder: `format` is for a file, so name each file with its own"),
             Problem::TooLarge { limit } => {

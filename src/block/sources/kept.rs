@@ -6,8 +6,8 @@
 //! state/lists/KEY-HASH.index    its table, where it is large
 //! ```
 //! The bytes are written before the facts that name them, so a crash leaves the older pair whole; the table
-//! last, which is compiled from the bytes where it is missing. Of a list that was written to before it was copied,
-//! the table stands alone.
+//! last, which is compiled from the bytes where it is missing. Of a long list that was written to before it was
+//! copied, the table stands alone, and the copy before behind it.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -20,14 +20,16 @@ use disk::durable::{self, Draft};
 use serde::{Deserialize, Serialize};
 use terms::{Digest, Timestamp};
 
+use super::body::{Body, Failed, LONG};
 use super::error::{Problem, SourceError};
-use super::shown::{Body, MAX_BYTES, Shown, Stamp, try_read};
+use super::shown::{MAX_BYTES, Shown, Stamp, try_read};
 use super::verdict::{Former, Most};
 use crate::index::{self, Source, Table};
 use crate::settings::Listed;
 
-/// Bytes of a list from which on its table is kept: less is compiled in no time.
+/// Bytes of a list from which on its table is kept: less is compiled in no time. What is not held has one.
 const WORTH_AN_IMAGE: u64 = 1 << 20;
+const _: () = assert!(WORTH_AN_IMAGE <= LONG);
 
 pub(super) struct Kept {
     folder: PathBuf,
@@ -57,6 +59,9 @@ pub(super) struct Copy {
     /// same stamp in the next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     boot: Option<String>,
+    /// Where its table stands alone, which another version of this program can't use: the copy before, with its bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    behind: Option<Box<Copy>>,
 }
 
 impl Copy {
@@ -73,6 +78,7 @@ impl Copy {
             most: Some(most).filter(|most| most.rules > rules),
             stamp,
             boot: stamp.and_then(|_| boot()),
+            behind: None,
         }
     }
 
@@ -144,17 +150,31 @@ impl Kept {
         body.map_err(|error| SourceError::new(path, Problem::Copy(Arc::new(error))))
     }
 
+    /// The same, or of the copy before where its table stood alone.
+    pub fn last_with_bytes(&self, copy: Copy) -> Result<(Copy, Body), SourceError> {
+        match (self.body(&copy), &copy.behind) {
+            (Ok(body), _) => Ok((copy, body)),
+            (Err(error), Some(behind)) => match self.body(behind) {
+                Ok(body) => Ok((Copy::clone(behind), body)),
+                Err(_) => Err(error),
+            },
+            (Err(error), None) => Err(error),
+        }
+    }
+
     pub fn has_bytes(&self, copy: &Copy) -> bool {
         fs::metadata(self.bytes_path(copy)).is_ok_and(|facts| facts.len() == copy.size)
     }
 
-    /// Whether the list still showed what it is a copy of.
+    /// Whether the list could still be read, and showed what it is a copy of.
     pub fn put(&self, copy: &Copy, body: &Body) -> io::Result<bool> {
         durable::private_folder(&self.folder)?;
         let path = self.bytes_path(copy);
         let mut draft = Draft::in_folder(&self.folder)?;
-        if body.write_to(draft.file())? != copy.hash {
-            return Ok(false);
+        match body.write_to(draft.file()) {
+            Ok(written) if written.hash == copy.hash => {}
+            Err(Failed::Taken(error)) => return Err(error),
+            Ok(_) | Err(Failed::Read(_)) => return Ok(false),
         }
         draft.put(&path)?;
         durable::write(&self.facts_path(&copy.file), &serde_json::to_vec(copy)?)?;
@@ -201,14 +221,24 @@ impl Kept {
 
     /// Keeps the table of a list that shows something else by now, and what is told of it. A start can be made with it.
     pub fn put_image_alone(&self, copy: &Copy, table: &Table) -> io::Result<()> {
-        if !copy.is_worth_an_image() {
-            return Ok(());
-        }
         let path = self.image_path(copy);
         durable::write_by(&path, |file| table.write(file))?;
         table.rest_on(&path)?;
-        durable::write(&self.facts_path(&copy.file), &serde_json::to_vec(copy)?)?;
-        self.remove_but(&copy.file, &[&path])
+        let before = fs::read(self.facts_path(&copy.file)).ok();
+        let before = before.and_then(|facts| serde_json::from_slice::<Copy>(&facts).ok());
+        let behind = before.and_then(|before| match self.has_bytes(&before) {
+            true => Some(Box::new(Copy { behind: None, ..before })),
+            false => before.behind,
+        });
+        let bytes = behind.as_deref().map(|behind| self.bytes_path(behind));
+        durable::write(&self.facts_path(&copy.file), &serde_json::to_vec(&Copy { behind, ..copy.clone() })?)?;
+        tracing::warn!(
+            file = %copy.file.display(),
+            "a list was written to before it was copied: until it is saved anew, its compiled table alone is kept, \
+             which another version of this program can't use"
+        );
+        let kept: Vec<&Path> = [Some(path.as_path()), bytes.as_deref()].into_iter().flatten().collect();
+        self.remove_but(&copy.file, &kept)
     }
 
     /// Whether a table of the copy is to be kept, and none is.

@@ -1,7 +1,7 @@
 //! The start: every list as it is, or as it last was good.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use disk::SETTLING;
@@ -10,7 +10,7 @@ use terms::Timestamp;
 use super::compile::{Compiled, compile, compile_if_new};
 use super::errands::{Errand, Errands};
 use super::kept::{Copy, Kept};
-use super::shown::{Content, Mark, ReadLong, Shown, hash, read_by, stamp};
+use super::shown::{Content, Mark, ReadLong, Shown, hash, read, read_by, stamp};
 use super::source::Trouble;
 use super::survey::{Survey, survey_listed};
 use super::verdict::{Verdict, Word, judge};
@@ -97,12 +97,15 @@ impl Sources {
         let Some(source) = self.sources.get_mut(rank) else { return Ok(None) };
         let listed = source.listed.clone();
         let known = copy.as_ref().map(|copy| copy.size);
-        let shown = read_settled(&listed.path, wall, &mut |body| compile_if_new(&listed, body, known, allowed));
+        let shown = read_settled(&listed, wall, &mut |body| compile_if_new(&listed, body, known, allowed));
         source.note(&shown, wall);
         let trouble = match shown {
             Shown::Content(content) => match self.start_with(rank, content, copy.as_ref(), wall) {
                 Ok(change) => return Ok(change),
-                Err(trouble) => trouble,
+                Err(trouble) => {
+                    self.sources.entry(rank.clone()).and_modify(|source| source.forget_if_passing(&trouble));
+                    trouble
+                }
             },
             Shown::Unreadable(error) => Trouble::Refused(vec![error]),
             Shown::Absent => source.listed.gone(),
@@ -212,8 +215,8 @@ impl Sources {
             source.put_in_force(of_image(table), copy.former());
             return Ok(source.hold(trouble));
         }
-        let body = match self.errands.kept.body(&copy) {
-            Ok(body) => body,
+        let (copy, body) = match self.errands.kept.last_with_bytes(copy) {
+            Ok(last) => last,
             Err(error) => {
                 errors.push(error);
                 return Err(errors);
@@ -242,8 +245,8 @@ enum Started {
 }
 
 /// Reads a list at the start. One that may just be under a writer's hands, since it was touched a
-/// moment ago and ends in the middle of a line, is read until two looks agree.
-fn read_settled(file: &Path, wall: Timestamp, read_long: &mut ReadLong<'_>) -> Shown {
+/// moment ago and ends in the middle of a line, is read until two looks agree, and then as it is.
+fn read_settled(listed: &Listed, wall: Timestamp, read_long: &mut ReadLong<'_>) -> Shown {
     let may_be_half = |shown: &Shown| match shown {
         Shown::Content(content) if content.steady => {
             let is_new = content.stamp.is_within(SETTLING, wall);
@@ -252,16 +255,18 @@ fn read_settled(file: &Path, wall: Timestamp, read_long: &mut ReadLong<'_>) -> S
         Shown::Content(_) => true,
         Shown::Absent | Shown::Unreadable(_) => false,
     };
-    let mut shown = read_by(file, read_long);
-    if !may_be_half(&shown) {
-        return shown;
+    let first = read_by(listed, read_long);
+    if !may_be_half(&first) {
+        return first;
     }
+    drop(first);
+    let mut shown = read(listed);
     for _ in 0..PATIENCE {
         std::thread::sleep(SETTLING);
-        let before = std::mem::replace(&mut shown, read_by(file, read_long));
+        let before = std::mem::replace(&mut shown, read(listed));
         if shown.is_steady() && shown.mark() == before.mark() {
             break;
         }
     }
-    shown
+    read_by(listed, read_long)
 }

@@ -125,7 +125,7 @@ impl Sources {
                 Seen::Settled(shown, evidence) => look.changes.extend(self.settle(&rank, shown, evidence, wall)),
             }
         }
-        if self.sources.values().any(Source::is_unproven) {
+        if self.sources.values().any(|source| source.is_unproven() || source.judged.is_none()) {
             look.again_in(SECOND_LOOK);
         }
         self.publish();
@@ -249,9 +249,21 @@ impl Sources {
                     let copy = Copy::new(&source.listed, &former, source.kept_stamp);
                     self.errands.add_facts(source.listed.path.clone(), copy);
                 }
+                if let Some(InForce { compiled, former }) = &source.in_force {
+                    let copy = Copy::new(&source.listed, former, source.kept_stamp);
+                    if !self.errands.kept.has_bytes(&copy) {
+                        let keep = Errand::Keep(copy, content.body, compiled.table.clone());
+                        self.errands.add_if_none_waits(source.listed.path.clone(), keep);
+                    }
+                }
                 source.trouble.take().map(|_| Change::Restored { file: source.listed.shown() })
             }
-            Verdict::Hold(trouble) => Some(source.hold(trouble)),
+            Verdict::Hold(trouble) => {
+                let is_told = trouble.may_pass() && source.trouble.as_ref().is_some_and(Trouble::may_pass);
+                source.forget_if_passing(&trouble);
+                let change = source.hold(trouble);
+                (!is_told).then_some(change)
+            }
             Verdict::Take(compiled) => {
                 let before = source.former().map_or(0, |former| former.rules);
                 let Compiled { table, unread } = compiled.clone();

@@ -10,8 +10,9 @@ use std::thread::{self, Builder, available_parallelism, scope};
 
 use memchr::memrchr;
 use parking_lot::Mutex;
-use terms::{Digest, Hasher};
+use terms::Hasher;
 
+use super::body::Digested;
 use crate::index::{Compiler, Part};
 use crate::list::{self, BadLine, MAX_REPORTED};
 use crate::pattern::Share;
@@ -21,7 +22,7 @@ const MAX_THREADS: usize = 4;
 
 /// The lines of a list, and what they were read from.
 pub(super) struct Text {
-    pub hash: Digest,
+    pub digested: Digested,
     pub lines: Result<Compiler, BadLines>,
 }
 
@@ -42,13 +43,16 @@ pub(super) fn read_text(source: impl Read + Send, size: u64, piece: usize, share
         0 | 1 => join_alone(&mut pieces, &mut joined)?,
         threads => read_beside(&mut pieces, threads, &mut joined)?,
     }
-    Ok(Text { hash: pieces.hasher.finish(), lines: joined.finish() })
+    let digested = Digested { hash: pieces.hasher.finish(), size: pieces.size };
+    Ok(Text { digested, lines: joined.finish() })
 }
 
 /// Cuts what is read at ends of lines.
 struct Pieces<R> {
     source: R,
     hasher: Hasher,
+    /// Bytes that were read.
+    size: u64,
     piece: usize,
     /// What was read of the line that goes on in the next piece.
     begun: Vec<u8>,
@@ -63,7 +67,7 @@ struct Piece {
 
 impl<R: Read> Pieces<R> {
     fn new(source: R, piece: usize) -> Pieces<R> {
-        Pieces { source, hasher: Hasher::new(), piece, begun: Vec::new(), is_over: false, number: 0 }
+        Pieces { source, hasher: Hasher::new(), size: 0, piece, begun: Vec::new(), is_over: false, number: 0 }
     }
 
     /// The next piece, in the memory of one that was read. A line is in one piece, however long it is.
@@ -78,6 +82,7 @@ impl<R: Read> Pieces<R> {
             (&mut self.source).take(self.piece as u64).read_to_end(&mut bytes)?;
             let read = &bytes[known..];
             self.hasher.update(read);
+            self.size += read.len() as u64;
             if read.len() < self.piece {
                 self.is_over = true;
                 break;

@@ -12,9 +12,10 @@ use serde::{Deserialize, Serialize};
 use terms::{Digest, Timestamp};
 
 pub(crate) use super::body::Body;
-use super::body::LONG;
-use super::compile::Made;
+use super::body::{Digested, LONG};
+use super::compile::{Made, is_text};
 use super::error::{Problem, SourceError};
+use crate::settings::Listed;
 
 /// The longest list; ten million rules take about half of this.
 pub(super) const MAX_BYTES: u64 = 2 << 30;
@@ -106,20 +107,23 @@ pub(crate) fn stamp(path: &Path) -> Option<Stamp> {
 
 /// Reads a file through one descriptor, so that stamp, bytes and hash are of the same file whatever
 /// happens to its name meanwhile. A folder is no list: its place as a file is empty.
-pub(super) fn read(path: &Path) -> Shown {
-    read_by(path, &mut digest)
+pub(super) fn read(listed: &Listed) -> Shown {
+    read_by(listed, &mut digest)
 }
 
 /// Reads what is not to be held: says its digest, and what else was made of it.
-pub(super) type ReadLong<'r> = dyn FnMut(&Body) -> io::Result<(Digest, Option<Made>)> + 'r;
+pub(super) type ReadLong<'r> = dyn FnMut(&Body) -> io::Result<(Digested, Option<Made>)> + 'r;
 
-pub(super) fn digest(body: &Body) -> io::Result<(Digest, Option<Made>)> {
+pub(super) fn digest(body: &Body) -> io::Result<(Digested, Option<Made>)> {
     Ok((body.digest()?, None))
 }
 
 /// As [`read`], where more is made of a long list than its digest.
-pub(super) fn read_by(path: &Path, read_long: &mut ReadLong<'_>) -> Shown {
-    match try_read_by(path, MAX_BYTES, read_long) {
+pub(super) fn read_by(listed: &Listed, read_long: &mut ReadLong<'_>) -> Shown {
+    let path = &*listed.path;
+    // What is compiled as a whole is held from the start, and no table stands for it should its bytes go.
+    let long = if is_text(listed) { LONG } else { u64::MAX };
+    match try_read_by(path, MAX_BYTES, long, read_long) {
         Ok(shown) => shown,
         Err(error) if is_absent(&error) => Shown::Absent,
         Err(error) => Shown::Unreadable(SourceError::new(path, Problem::Unreadable(Arc::new(error)))),
@@ -134,17 +138,17 @@ fn open(path: &Path) -> io::Result<File> {
 
 /// What a list file is known by. `None` where it is no file that can be read, or is being written.
 pub(super) fn hash(path: &Path) -> Option<(Stamp, Digest)> {
-    match read(path) {
+    match try_read(path, MAX_BYTES).ok()? {
         Shown::Content(content) if content.steady => Some((content.stamp, content.hash)),
         _ => None,
     }
 }
 
 pub(crate) fn try_read(path: &Path, limit: u64) -> io::Result<Shown> {
-    try_read_by(path, limit, &mut digest)
+    try_read_by(path, limit, LONG, &mut digest)
 }
 
-fn try_read_by(path: &Path, limit: u64, read_long: &mut ReadLong<'_>) -> io::Result<Shown> {
+fn try_read_by(path: &Path, limit: u64, long: u64, read_long: &mut ReadLong<'_>) -> io::Result<Shown> {
     let file = open(path)?;
     let facts = file.metadata()?;
     if facts.is_dir() {
@@ -154,8 +158,10 @@ fn try_read_by(path: &Path, limit: u64, read_long: &mut ReadLong<'_>) -> io::Res
         return Ok(Shown::Unreadable(SourceError::new(path, Problem::Odd)));
     }
     let before = Stamp::of(&facts);
+    let too_large = Ok(Shown::Unreadable(SourceError::new(path, Problem::TooLarge { limit })));
     let body = match before.size {
-        ..LONG => {
+        size if size > limit => return too_large,
+        size if size < long => {
             let mut bytes = Vec::new();
             (&file).take(limit + 1).read_to_end(&mut bytes)?;
             Body::Held(bytes)
@@ -163,14 +169,14 @@ fn try_read_by(path: &Path, limit: u64, read_long: &mut ReadLong<'_>) -> io::Res
         size => Body::Long { file: file.try_clone()?, size },
     };
     if body.size() > limit {
-        return Ok(Shown::Unreadable(SourceError::new(path, Problem::TooLarge { limit })));
+        return too_large;
     }
-    let (hash, made) = match &body {
-        Body::Held(bytes) => (Digest::of(bytes), None),
+    let (Digested { hash, size }, made) = match &body {
+        Body::Held(bytes) => (Digested { hash: Digest::of(bytes), size: body.size() }, None),
         Body::Long { .. } => read_long(&body)?,
     };
     let stamp = Stamp::of(&file.metadata()?);
-    let steady = stamp == before && stamp.size == body.size();
+    let steady = stamp == before && stamp.size == size;
     Ok(Shown::Content(Content { stamp, hash, body, steady, made }))
 }
 
@@ -188,7 +194,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink("nowhere", folder.path().join("link")).unwrap();
         for name in ["no", "link", "no/further", "."] {
-            assert_eq!(read(&folder.path().join(name)).mark(), Mark::Absent, "{name}");
+            assert_eq!(read(&folder.path().join(name).into()).mark(), Mark::Absent, "{name}");
         }
     }
 
@@ -197,7 +203,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("fifo.txt");
         rustix::fs::mkfifoat(rustix::fs::CWD, &path, rustix::fs::Mode::RWXU).unwrap();
-        assert!(matches!(read(&path), Shown::Unreadable(SourceError { problem: Problem::Odd, .. })));
+        assert!(matches!(read(&path.into()), Shown::Unreadable(SourceError { problem: Problem::Odd, .. })));
     }
 
     #[test]

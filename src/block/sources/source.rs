@@ -8,7 +8,7 @@ use disk::{Evidence, SETTLING, Trail, seen_by};
 use terms::{Digest, Timestamp};
 
 use super::compile::{Compiled, compile_if_new};
-use super::error::SourceError;
+use super::error::{Problem, SourceError};
 use super::shown::{Content, Mark, Shown, Stamp, digest, read, read_by, stamp};
 use super::verdict::Former;
 use crate::settings::{Allowed, Listed};
@@ -47,6 +47,14 @@ impl Listed {
     /// Why what was in force of a file stays so once that is gone.
     pub(super) fn gone(&self) -> Trouble {
         if self.name.is_some() { Trouble::Refused(vec![self.missing()]) } else { Trouble::Vanished }
+    }
+}
+
+impl Trouble {
+    /// Whether it says something of how the file was read, and nothing of what it holds.
+    pub(super) fn may_pass(&self) -> bool {
+        let of_reading = |error: &SourceError| matches!(error.problem, Problem::WrittenTo | Problem::Unreadable(_));
+        matches!(self, Trouble::Refused(errors) if errors.iter().any(of_reading))
     }
 }
 
@@ -121,7 +129,7 @@ impl Source {
             }
         }
         let known = self.former().map(|former| former.size);
-        let shown = read_by(&self.listed.path, &mut |body| match allowed {
+        let shown = read_by(&self.listed, &mut |body| match allowed {
             Some(allowed) => compile_if_new(&self.listed, body, known, allowed),
             None => digest(body),
         });
@@ -193,7 +201,7 @@ impl Source {
     /// As [`Source::look`], but what is already judged is shown again, for the operator's word to be
     /// heard on it, and what the clock says was left alone for long enough counts as settled.
     pub fn look_for_operator(&mut self, occasion: Occasion) -> Seen {
-        let shown = read(&self.listed.path);
+        let shown = read(&self.listed);
         let is_judged = self.judged.is_some_and(|judged| judged.mark == shown.mark());
         let is_old = |content: &Content| content.steady && !content.stamp.is_within(SETTLING, occasion.wall);
         if is_judged || matches!(&shown, Shown::Content(content) if is_old(content)) {
@@ -218,6 +226,13 @@ impl Source {
         let is_unproven = stamp.is_some_and(|stamp| stamp.is_fresh(wall));
         self.judged = Some(Judged { mark, stamp, is_unproven });
         self.waiting = None;
+    }
+
+    /// What could not be read as it was seen was not judged: the next look begins anew.
+    pub fn forget_if_passing(&mut self, trouble: &Trouble) {
+        if trouble.may_pass() {
+            self.judged = None;
+        }
     }
 
     /// Keeps in mind what the run before decided on under this stamp. The next look reads the file.
@@ -256,7 +271,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("list.txt");
         std::fs::write(&file, "one.example\n").unwrap();
-        let Shown::Content(content) = read(&file) else { panic!() };
+        let Shown::Content(content) = read(&file.clone().into()) else { panic!() };
         let late = Timestamp::from_secs(4_000_000_000);
         let mut source = Source::new(file.into());
         // Touched since, by the clock of a look that began before.
@@ -303,7 +318,7 @@ mod tests {
         let wall = Timestamp::from_secs(4_000_000_000);
         std::fs::write(&file, "one.example\n").unwrap();
         let mut source = Source::new(file.clone().into());
-        source.note(&read(&file), wall);
+        source.note(&read(&file.clone().into()), wall);
         std::fs::write(&file, "two.example\n").unwrap();
         if let Some(judged) = &mut source.judged {
             judged.stamp = stamp(&file);

@@ -166,7 +166,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("list.txt");
         std::fs::write(&path, bytes).unwrap();
-        let super::super::shown::Shown::Content(content) = super::super::shown::read(&path) else { panic!() };
+        let super::super::shown::Shown::Content(content) = super::super::shown::read(&path.into()) else { panic!() };
         content
     }
 

@@ -204,3 +204,80 @@ fn a_large_list_is_taken_or_refused_whole_however_it_is_saved() {
     assert!(matches!(changes[..], [Change::Applied { rules: 20_003, before: 20_001, .. }]), "{changes:?}");
     assert_eq!(sources.tables()[0].hash(), Digest::of(large(20_003).as_bytes()));
 }
+
+/// As a look has it that found `text`, of a file in which something else stands by the time it is compiled.
+fn written_to_since(bench: &Bench, text: &str) -> Shown {
+    bench.write("list.txt", text);
+    let Shown::Content(content) = shown::read(&bench.path("list.txt").into()) else { panic!() };
+    bench.write("list.txt", "half\n");
+    Shown::Content(content)
+}
+
+#[test]
+fn what_was_written_to_while_it_was_compiled_is_taken_once_it_stands_there_again() {
+    let bench = Bench::new();
+    bench.write("list.txt", &large(20_000));
+    let mut sources = bench.load();
+    let rank = Rank::of(&bench.path("list.txt"));
+    let late = Clock::system().wall().plus(Duration::from_secs(60));
+    let shown = written_to_since(&bench, &large(25_000));
+    let change = sources.settle(&rank, shown, Evidence::Closed, late);
+    assert!(matches!(change, Some(Change::Refused { .. })));
+    assert!(troubles(&sources).is_empty(), "it is told by the next look");
+    let shown = written_to_since(&bench, &large(25_000));
+    assert!(sources.settle(&rank, shown, Evidence::Closed, late).is_none(), "it is told once");
+    bench.write("list.txt", &large(25_000));
+    let look = bench.look(&mut sources, 0, &[]);
+    assert!(look.changes.is_empty() && look.again_in.is_some());
+    let changes = bench.look(&mut sources, 300, &[]).changes;
+    assert!(matches!(changes[..], [Change::Applied { rules: 25_000, .. }]), "{changes:?}");
+}
+
+#[test]
+fn behind_a_table_that_stands_alone_the_copy_before_is_kept_for_other_versions() {
+    let bench = Bench::new();
+    bench.write("list.txt", &large(20_000));
+    let mut sources = bench.load();
+    sources.errands.run();
+    let renamed = bench.replace("list.txt", &large(25_000));
+    assert_eq!(bench.look(&mut sources, 0, &[renamed]).changes.len(), 1);
+    bench.write("list.txt", "bad one");
+    let (sources, _) = bench.restart(sources);
+    assert_eq!(rules(&sources), [25_000]);
+    drop(sources);
+    let table = kept_table(&bench).1.unwrap();
+    let bytes = fs::read(&table).unwrap();
+    fs::remove_file(&table).unwrap();
+    fs::write(&table, [b"of another version", &bytes[18..]].concat()).unwrap();
+    let (sources, changes) = Sources::load(&bench.settings, Clock::system().wall()).unwrap();
+    assert!(matches!(changes[..], [Change::Refused { .. }]), "{changes:?}");
+    assert_eq!(rules(&sources), [20_000]);
+}
+
+#[test]
+fn a_list_that_shows_again_what_is_in_force_is_copied() {
+    let bench = Bench::new();
+    bench.write("list.txt", &large(20_000));
+    let mut sources = bench.load();
+    bench.write("list.txt", "bad one");
+    assert!(matches!(bench.settle(&mut sources, 0)[..], [Change::Refused { .. }]));
+    sources.errands.run();
+    assert_eq!(kept_table(&bench).0, 2);
+    bench.write("list.txt", &large(20_000));
+    assert!(matches!(bench.settle(&mut sources, 1000)[..], [Change::Restored { .. }]));
+    sources.errands.run();
+    assert_eq!(kept_table(&bench).0, 3);
+}
+
+#[test]
+fn a_large_list_in_a_format_of_others_is_copied_as_it_was_read() {
+    let mut bench = Bench::new();
+    let foreign = Some(Arc::new(Foreign::new(Format::Hosts)));
+    bench.settings.lists = vec![Listed { foreign, ..bench.path("list.txt").into() }];
+    bench.write("list.txt", &(0..40_000).map(|n| format!("0.0.0.0 a-host-{n}.example\n")).collect::<String>());
+    let sources = bench.load();
+    bench.write("list.txt", "<html>oops\n");
+    let (sources, changes) = bench.restart(sources);
+    assert!(matches!(changes[..], [Change::Refused { .. }]), "{changes:?}");
+    assert_eq!(rules(&sources), [40_000]);
+}
