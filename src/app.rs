@@ -1,5 +1,6 @@
 //! The roof: from a config to running parts, the one reload, the one drain.
 
+mod descriptors;
 mod feeds;
 mod house;
 mod https;
@@ -92,6 +93,7 @@ const RELOADS: usize = 4;
 /// Starts everything that `meant` asks for. Clients and operators are served when it returns. `written` is
 /// the file that it is from, which is followed from now on.
 pub async fn start(meant: Meant, written: Option<Written>) -> anyhow::Result<Running> {
+    descriptors::raise();
     let mut signals = Signals::listen().context("can't listen for signals")?;
     let state = State::open(&meant.state)?;
     let shown = Arc::new(Certificates::new(&meant.state, Clock::system()));
@@ -293,7 +295,7 @@ fn limits_of(meant: &Meant) -> Limits {
     Limits {
         head: terms::wire::head::Limits { head: edge.max_head, target: edge.max_target, fields: edge.max_fields },
         max_body: edge.max_body,
-        max_connections: edge.max_connections,
+        max_connections: descriptors::for_clients(edge.max_connections),
         head_timeout: edge.head_timeout,
         idle_timeout: edge.idle_timeout,
         min_rate: edge.min_rate,

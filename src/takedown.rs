@@ -17,7 +17,7 @@ mod view;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering::Relaxed};
 
-use audit::Log;
+use audit::{Log, Served};
 use block::edits::{AddError, Added, Draft, Event, Who};
 use block::sources::Board;
 use block::{Blocks, Case, Change, Edits, Index, Naming, Sources};
@@ -170,7 +170,8 @@ impl Takedown {
     fn enforce(&self, edit: &Event, turn: &Turn) -> Result<Value, TakedownError> {
         let taken = self.put_in_force(turn)?;
         let own = self.blocks.index().of_rules(edit.rules.iter().map(|one| &one.rule));
-        let last_served = self.log.last_served(|url| own.is_about(url));
+        let by_digest = |served: &Served| served.digest.is_some_and(|digest| own.is_about_digest(&digest));
+        let last_served = self.log.last_served(|served| own.is_about(&served.url) || by_digest(served));
         let receipt = json!(Receipt::of(edit, taken, last_served));
         self.edits.word(edit, &receipt)?;
         Ok(receipt)

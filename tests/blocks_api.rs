@@ -66,6 +66,16 @@ fn the_receipt_says_what_was_done() {
 }
 
 #[test]
+fn a_receipt_tells_what_was_last_served_of_content_too() {
+    let origin = page();
+    let edge = Edge::plain(&origin);
+    let answer = edge.get("/a");
+    edge.record_of(&answer);
+    let receipt = edge.block(&sha256_hex(&answer.body), "N-1");
+    assert_eq!(receipt["last_served"]["url"], "https://photos.example/a", "{receipt}");
+}
+
+#[test]
 fn what_was_never_served_has_no_last_served() {
     let origin = page();
     let edge = Edge::plain(&origin);

@@ -36,14 +36,17 @@ pub enum Item {
         /// Told the `seq` once the line is on the disk.
         waiter: Option<Waiter>,
     },
+    /// Told once everything before it is written.
+    Mark(SyncSender<()>),
 }
 
 impl Item {
     /// When what it tells of was over.
-    fn at(&self) -> Timestamp {
+    fn at(&self) -> Option<Timestamp> {
         match self {
-            Item::Record(record) => record.ended,
-            Item::Event { at, .. } => *at,
+            Item::Record(record) => Some(record.ended),
+            Item::Event { at, .. } => Some(*at),
+            Item::Mark(_) => None,
         }
     }
 }
@@ -134,7 +137,7 @@ impl Inlet {
     }
 
     fn lose(&self, item: &Item) {
-        let at = item.at();
+        let Some(at) = item.at() else { return };
         self.numbers.shed.fetch_add(1, Ordering::Relaxed);
         let mut lost = self.lost.lock();
         let all = lost.get_or_insert(Lost { records: 0, from: at, to: at });

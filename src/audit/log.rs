@@ -21,6 +21,9 @@ use crate::settings::Settings;
 use crate::window::{LastServed, Served};
 use crate::writer::Writer;
 
+/// How long a receipt waits for what was served last: where the disk is slow, it tells what is known.
+const CATCHING_UP: Duration = Duration::from_millis(50);
+
 /// How long [`Log::append`] waits for the disk. The line is written all the same when it comes late.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -140,9 +143,10 @@ impl Log {
         self.0.inlet.window.lock().all()
     }
 
-    /// The newest served answer in the recent window whose URL is covered. Answers appear in the
-    /// window when their lines are written; after [`Log::append`] all that ended before it are there.
-    pub fn last_served(&self, covers: impl Fn(&Url) -> bool) -> Option<LastServed> {
+    /// The newest served answer in the recent window that is covered. Answers appear in the window when their lines are
+    /// written; those that ended before are waited for, some 50 ms at most: blocks the thread.
+    pub fn last_served(&self, covers: impl Fn(&Served) -> bool) -> Option<LastServed> {
+        self.catch_up();
         let served = self.0.inlet.window.lock().last(covers)?.clone();
         Some(LastServed {
             time: served.time,
@@ -155,6 +159,13 @@ impl Log {
             complete: served.complete,
             digest: served.digest,
         })
+    }
+
+    fn catch_up(&self) {
+        let (mark, passed) = std::sync::mpsc::sync_channel(1);
+        self.0.inlet.push(Item::Mark(mark));
+        self.0.inlet.wake();
+        let _ = passed.recv_timeout(CATCHING_UP);
     }
 
     /// A URL as this log writes it.

@@ -68,8 +68,8 @@ impl Window {
     }
 
     /// The newest of those that `covers` takes.
-    pub fn last(&self, covers: impl Fn(&Url) -> bool) -> Option<&Served> {
-        self.ring.iter().rev().find(|served| covers(&served.url))
+    pub fn last(&self, covers: impl Fn(&Served) -> bool) -> Option<&Served> {
+        self.ring.iter().rev().find(|served| covers(served))
     }
 }
 
@@ -96,7 +96,7 @@ mod tests {
         for (seq, path) in [(1, "a"), (2, "b"), (3, "a"), (4, "b")] {
             window.push(served(seq, &format!("https://x.example/{path}")));
         }
-        let last = |path: &str| window.last(|url| url.folded().path() == path).map(|served| served.seq);
+        let last = |path: &str| window.last(|served| served.url.folded().path() == path).map(|served| served.seq);
         assert_eq!((last("/a"), last("/b"), last("/c")), (Some(3), Some(4), None));
     }
 

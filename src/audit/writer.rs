@@ -7,6 +7,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 use terms::{Clock, Moment, Timestamp, Verdict};
@@ -73,6 +74,7 @@ pub struct Writer {
     last_sync: Instant,
     last_look: Moment,
     waiters: Vec<(u64, Waiter)>,
+    marks: Vec<SyncSender<()>>,
     /// Served answers whose lines are not written yet.
     served: Vec<Served>,
     added: u64,
@@ -99,6 +101,7 @@ impl Writer {
             last_sync: now.steady,
             last_look: now,
             waiters: Vec::new(),
+            marks: Vec::new(),
             served: Vec::new(),
             added: 0,
             stopped: false,
@@ -163,6 +166,8 @@ impl Writer {
         self.taken_until = if more { self.time } else { now.wall };
         let wrote = self.added > 0;
         self.write()?;
+        // Nobody waits any more where the other end is gone.
+        self.marks.drain(..).for_each(|passed| passed.send(()).unwrap_or(()));
         if self.is_sync_due(now) {
             self.sync(now)?;
         }
@@ -193,6 +198,7 @@ impl Writer {
                     let seq = self.add(at, |encoder, out, seq, time| encoder.event(out, seq, time, &event));
                     self.waiters.extend(waiter.map(|waiter| (seq, waiter)));
                 }
+                Some(Item::Mark(passed)) => self.marks.push(passed),
             }
             if self.is_segment_full() {
                 return Ok(true);

@@ -139,7 +139,12 @@ impl Sources {
                 None
             }
             Shown::Unreadable(error) => Some(source.hold(Trouble::Refused(vec![error]))),
-            Shown::Content(content) => self.take(rank, content, word, wall),
+            Shown::Content(content) => {
+                // Of one that was emptied in place, the status asks for this word and no other.
+                let was_emptied = matches!(source.trouble, Some(Trouble::Emptied)) && content.body.size() == 0;
+                let word = if was_emptied { Word::Operator { accept_shrink: true } } else { word };
+                self.take(rank, content, word, wall)
+            }
         }
     }
 
