@@ -1,5 +1,6 @@
 //! Listing the rules in force, a page at a time.
 
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use terms::{Countries, Timestamp};
@@ -7,7 +8,9 @@ use terms::{Countries, Timestamp};
 use super::Who;
 use super::edit::rule_id;
 use super::live::Live;
+use super::order::Place;
 use super::state::State;
+use crate::rule::Rule;
 use crate::wanted::Wanted;
 
 const MAX_PAGE: usize = 1000;
@@ -27,6 +30,21 @@ pub struct Block {
     /// When its edit was asked for, and who did.
     pub at: Timestamp,
     pub by: Option<Who>,
+}
+
+impl Block {
+    fn of(live: &Live, number: usize, rule: &Rule) -> Block {
+        Block {
+            id: rule_id(live.id(), number),
+            rule: rule.text.clone(),
+            receipt: live.id().to_owned(),
+            notice: rule.attributes.notice.clone(),
+            reason: rule.attributes.reason.clone(),
+            geo: rule.attributes.geo.clone(),
+            at: live.stored.at,
+            by: live.stored.draft.by.clone(),
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +107,18 @@ impl WantedEdits {
     }
 }
 
+/// An edit, and rules of it that are in force.
+type Candidates<'s> = (&'s Live, Box<dyn Iterator<Item = usize> + 's>);
+
+/// The rules of these ids, by their edits in the order of these.
+fn named<'s>(state: &'s State, ids: &HashSet<Arc<str>>) -> Vec<Candidates<'s>> {
+    let mut edits: BTreeMap<Place<'_>, (&Live, BTreeSet<usize>)> = BTreeMap::new();
+    for (live, numbers) in ids.iter().filter_map(|id| state.meant(id)) {
+        edits.entry(live.place()).or_insert((live, BTreeSet::new())).1.extend(numbers);
+    }
+    edits.into_values().map(|(live, numbers)| (live, Box::new(numbers.into_iter()) as Box<_>)).collect()
+}
+
 pub(super) fn page(state: &State, after: Option<&str>, limit: usize, wanted: &WantedEdits) -> Result<Page, BadCursor> {
     let limit = limit.clamp(1, MAX_PAGE);
     let after = after.map(Cursor::read).transpose()?;
@@ -96,9 +126,14 @@ pub(super) fn page(state: &State, after: Option<&str>, limit: usize, wanted: &Wa
         Some(cursor) => Some((cursor.at, cursor.edit.as_str())),
         None => wanted.since.map(|since| (since, "")),
     };
+    let is_before = |place: Place<'_>| start.is_some_and(|start| place < start);
+    let edits: Box<dyn Iterator<Item = Candidates<'_>>> = match &wanted.rules.ids {
+        Some(ids) => Box::new(named(state, ids).into_iter().skip_while(move |(live, _)| is_before(live.place()))),
+        None => Box::new(state.order.from(is_before).map(|live| (&**live, Box::new(live.stored.live()) as Box<_>))),
+    };
     let mut page = Page { blocks: Vec::new(), next: None };
     let (mut last, mut left) = (None, MOST_LOOKS);
-    for live in state.order.from(|place| start.is_some_and(|start| place < start)) {
+    for (live, numbers) in edits {
         let key = live.place();
         let seen = match &after {
             Some(cursor) if (cursor.at, cursor.edit.as_str()) == key => cursor.number,
@@ -107,7 +142,7 @@ pub(super) fn page(state: &State, after: Option<&str>, limit: usize, wanted: &Wa
         if !wanted.takes(live) {
             continue;
         }
-        for number in live.stored.live().filter(|number| *number > seen) {
+        for number in numbers.filter(|number| *number > seen) {
             if page.blocks.len() == limit || left == 0 {
                 page.next = last.as_ref().map(Cursor::write);
                 return Ok(page);
@@ -115,21 +150,10 @@ pub(super) fn page(state: &State, after: Option<&str>, limit: usize, wanted: &Wa
             left -= 1;
             last = Some(Cursor { at: key.0, edit: key.1.to_owned(), number });
             let Some(rule) = live.rule(number) else { continue };
-            let id = rule_id(key.1, number);
-            let is_one = wanted.rules.ids.as_ref().is_none_or(|ids| ids.contains(&id));
-            if !is_one || !wanted.rules.takes(rule) {
+            if !wanted.rules.takes(rule) {
                 continue;
             }
-            page.blocks.push(Block {
-                id,
-                rule: rule.text.clone(),
-                receipt: key.1.to_owned(),
-                notice: rule.attributes.notice.clone(),
-                reason: rule.attributes.reason.clone(),
-                geo: rule.attributes.geo.clone(),
-                at: key.0,
-                by: live.stored.draft.by.clone(),
-            });
+            page.blocks.push(Block::of(live, number, rule));
         }
     }
     Ok(page)

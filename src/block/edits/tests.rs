@@ -324,4 +324,11 @@ fn live_rules_are_searched() {
         }
     }
     assert_eq!((ids, pages), (vec!["many:50000".to_owned()], 3), "each looks at some only");
+    let ids = ["many:50000".into(), "c:1".into(), "many:7".into(), "many:50001".into(), "gone:1".into()];
+    let these = WantedEdits { rules: Wanted { ids: Some(ids.into()), ..Wanted::default() }, ..WantedEdits::default() };
+    let page = |after: Option<&str>, limit| edits.list(after, limit, &these).unwrap();
+    let told = |page: &Page| page.blocks.iter().map(|block| block.id.to_string()).collect::<Vec<String>>().join(" ");
+    assert_eq!(told(&page(None, 10)), "c:1 many:7 many:50000", "and at those alone that are meant");
+    let first = page(None, 2);
+    assert_eq!((told(&first), told(&page(first.next.as_deref(), 2))), ("c:1 many:7".into(), "many:50000".into()));
 }
