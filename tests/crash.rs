@@ -11,7 +11,7 @@ use crate::harness::{Client, Edge, HOST, Origin, Page, SOON, eventually, noise, 
 #[test]
 fn kill_9_under_load_three_times() {
     let origin = Origin::with("*", Page::stored(noise(20_000, 1)));
-    let mut edge = Edge::before(&origin).audit("segment_age = \"1s\"\n").start();
+    let mut edge = Edge::before(&origin).audit("segment_age = \"1s\"\nsegment_size = \"8KiB\"\n").start();
     let acknowledged = Mutex::new(Vec::new());
     let mut left_open = 0;
     for round in 0..3 {

@@ -18,7 +18,7 @@ use crate::files::{Folder, Found, SegmentId};
 use segment::Checked;
 
 /// A fault beside a running server may be a file caught between two writes: only one that is still
-/// there after these looks is a fault.
+/// there after these looks is a fault, or the end that a crash left.
 const LOOKS: usize = 4;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(60);
 
@@ -52,6 +52,25 @@ pub struct Verified {
     pub runs: Vec<RunVerified>,
     /// What recoveries cut off after a crash, as the log itself tells it.
     pub recovered: Vec<Recovery>,
+    /// The last segment, where its end is such as a crash leaves.
+    pub open_end: Option<Unfinished>,
+}
+
+/// A segment that a crash left while it was begun or sealed; the next start finishes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unfinished {
+    pub segment: String,
+    pub end: OpenEnd,
+}
+
+/// What a crash leaves at the end of the log, besides lines that are not synced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OpenEnd {
+    /// The files are made, and hold nothing.
+    Begun,
+    /// The last line seals the segment, and the `.sum` does not say that it was synced.
+    Seal,
 }
 
 /// One `recovered` event: a segment that a crash left open, and what of its end could not be kept.
@@ -99,6 +118,13 @@ impl fmt::Display for Verified {
                 "segment {segment}: recovered after a crash up to seq {last}; cut: {cut_bytes} bytes, {cut_lines} lines"
             )?;
         }
+        if let Some(Unfinished { segment, end }) = &self.open_end {
+            let end = match end {
+                OpenEnd::Begun => "it was begun, and holds no line",
+                OpenEnd::Seal => "its `sealed` line is written but not synced",
+            };
+            writeln!(f, "segment {segment}: its end is as a crash leaves it: {end}")?;
+        }
         Ok(())
     }
 }
@@ -124,8 +150,11 @@ pub fn verify_with(dir: &Path, looks: usize) -> Result<Verified, VerifyError> {
     let folder = Folder::of(dir);
     let mut verified = Verified::default();
     let mut before: Option<Before> = None;
-    for found in list(dir, &folder)? {
-        let Some(checked) = check_again_if_wrong(&folder, found, before, looks)? else { continue };
+    let all = list(dir, &folder)?;
+    let last = all.last().map(|found| found.id);
+    for found in all {
+        let is_last = last == Some(found.id);
+        let Some(checked) = check_again_if_wrong(&folder, found, before, is_last, looks)? else { continue };
         verified.count(found.id, &checked);
         before = Some(Before {
             id: found.id,
@@ -147,6 +176,7 @@ impl Verified {
         self.segments += 1;
         self.recovered.extend(checked.recovered.iter().cloned());
         self.lines += checked.lines;
+        self.open_end = checked.open_end.map(|end| Unfinished { segment: id.to_string(), end });
         run.segments += 1;
         run.last = checked.last;
         run.synced = checked.synced;
@@ -170,18 +200,22 @@ fn check_again_if_wrong(
     folder: &Folder,
     found: Found,
     before: Option<Before>,
+    is_last: bool,
     looks: usize,
 ) -> Result<Option<Checked>, VerifyError> {
     for _ in 1..looks {
-        if let Ok(checked) = check(folder, found, before) {
-            return Ok(checked);
+        match check(folder, found, before, is_last) {
+            // A running server finishes it within a moment.
+            Ok(Some(checked)) if checked.open_end.is_some() => {}
+            Ok(checked) => return Ok(checked),
+            Err(_) => {}
         }
         std::thread::sleep(BETWEEN_LOOKS);
     }
-    check(folder, found, before)
+    check(folder, found, before, is_last)
 }
 
-fn check(folder: &Folder, found: Found, before: Option<Before>) -> Result<Option<Checked>, VerifyError> {
+fn check(folder: &Folder, found: Found, before: Option<Before>, is_last: bool) -> Result<Option<Checked>, VerifyError> {
     let id = found.id;
     let start = Before { id, hash: Chain::GENESIS, seq: 1, time: Timestamp::from_micros(i64::MIN), sealed: true };
     let start = match before {
@@ -209,5 +243,5 @@ fn check(folder: &Folder, found: Found, before: Option<Before>) -> Result<Option
             what: format!("this segment is missing; the next one that is there is {id}"),
         });
     }
-    segment::check(folder, id, start)
+    segment::check(folder, id, start, is_last)
 }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use terms::{Digest, Timestamp};
 
-use super::{Before, Recovery, VerifyError};
+use super::{Before, OpenEnd, Recovery, VerifyError};
 use crate::chain::{self, Chain};
 use crate::files::{Folder, SegmentId};
 use crate::line::{Head, Seal};
@@ -27,11 +27,14 @@ pub struct Checked {
     pub synced: u64,
     pub hash: Digest,
     pub time: Timestamp,
+    /// The seal stands, and so does the hash that was noted when it was on the disk.
     pub sealed: bool,
+    pub open_end: Option<OpenEnd>,
 }
 
-/// `None` for one without lines that is only being made.
-pub fn check(folder: &Folder, id: SegmentId, before: Before) -> Result<Option<Checked>, VerifyError> {
+/// `None` for one without lines that is only being made. Only the last segment of all may have an end such
+/// as a crash leaves: the next one is made when the end of the one before is on the disk.
+pub fn check(folder: &Folder, id: SegmentId, before: Before, is_last: bool) -> Result<Option<Checked>, VerifyError> {
     // The `.sum` is written after the lines, and so read before them.
     let sum = Sum::read(&folder.sum(id)).map_err(|source| VerifyError::Io { path: folder.sum(id), source })?;
     let lines = found(Lines::open(folder, id));
@@ -52,6 +55,7 @@ pub fn check(folder: &Folder, id: SegmentId, before: Before) -> Result<Option<Ch
         sum_file: folder.sum(id),
         id,
         before,
+        may_be_open: is_last && kind == Kind::Plain,
         sum: sum.clone().unwrap_or_default(),
         chain: Chain::from(before.hash),
         lines: 0,
@@ -62,10 +66,15 @@ pub fn check(folder: &Folder, id: SegmentId, before: Before) -> Result<Option<Ch
         last_line: Vec::new(),
         hash_before_last: before.hash,
         sealed: false,
+        open_end: None,
         recovered: Vec::new(),
     };
     match (lines, sum) {
         (None, Some(sum)) if sum.marks.is_empty() => return Ok(None),
+        (Some(_), sum) if check.is_only_begun(sum.as_ref())? => {
+            check.open_end = Some(OpenEnd::Begun);
+            return Ok(Some(check.checked()));
+        }
         (None, _) => return Err(check.line_wrong(1, "this segment is missing; its .sum is there")),
         (Some(_), None) => return Err(check.sum_wrong(1, "this file is missing")),
         (Some(lines), Some(_)) => check.read(lines)?,
@@ -74,15 +83,7 @@ pub fn check(folder: &Folder, id: SegmentId, before: Before) -> Result<Option<Ch
     if kind == Kind::Packed {
         check.judge_packed(folder)?;
     }
-    Ok(Some(Checked {
-        lines: check.lines,
-        last: check.seq_of(check.lines),
-        synced: check.seq_of(check.sum.synced()),
-        hash: check.chain.hash(),
-        time: check.time,
-        sealed: check.sealed,
-        recovered: check.recovered,
-    }))
+    Ok(Some(check.checked()))
 }
 
 /// What a `recovered` line tells.
@@ -96,6 +97,8 @@ struct Check {
     sum_file: PathBuf,
     id: SegmentId,
     before: Before,
+    /// Its end may be one that a crash leaves.
+    may_be_open: bool,
     sum: Sum,
     chain: Chain,
     lines: u64,
@@ -109,16 +112,44 @@ struct Check {
     last_line: Vec<u8>,
     hash_before_last: Digest,
     sealed: bool,
+    open_end: Option<OpenEnd>,
     recovered: Vec<Recovery>,
 }
 
 impl Check {
+    fn checked(self) -> Checked {
+        Checked {
+            lines: self.lines,
+            last: self.seq_of(self.lines),
+            synced: self.seq_of(self.sum.synced()),
+            hash: self.chain.hash(),
+            time: self.time,
+            sealed: self.sealed && self.open_end.is_none(),
+            open_end: self.open_end,
+            recovered: self.recovered,
+        }
+    }
+
+    /// Both files are made, and the first frame is on the disk, before the first byte of a line is written.
+    fn is_only_begun(&self, sum: Option<&Sum>) -> Result<bool, VerifyError> {
+        if !self.may_be_open || sum.is_some_and(|sum| sum.start.is_some() || sum.end == End::Unreadable) {
+            return Ok(false);
+        }
+        match std::fs::metadata(&self.file) {
+            Ok(file) => Ok(file.len() == 0),
+            Err(source) => Err(VerifyError::Io { path: self.file.clone(), source }),
+        }
+    }
+
     fn read(&mut self, mut lines: Lines) -> Result<(), VerifyError> {
         let sum = std::mem::take(&mut self.sum);
         let mut syncs = sum.syncs.iter().peekable();
         loop {
             match lines.next() {
                 Ok(Next::Line(line)) => self.take(line, &sum)?,
+                Ok(Next::Torn) if self.sealed => {
+                    return Err(self.line_wrong(self.lines + 1, "bytes stand after the line that seals the segment"));
+                }
                 // Beside a running server this is a write in progress; after a crash recovery cuts it.
                 Ok(Next::End | Next::Torn) => break,
                 Err(source) if is_damage(&source) => {
@@ -215,7 +246,7 @@ impl Check {
         }
     }
 
-    fn judge_marks(&self) -> Result<(), VerifyError> {
+    fn judge_marks(&mut self) -> Result<(), VerifyError> {
         if let Some(at) = self.differs {
             return Err(match at <= self.proven {
                 true => {
@@ -230,6 +261,12 @@ impl Check {
             return Err(self.line_wrong(self.lines + 1, "this line is missing; the .sum knows of it"));
         }
         // An open segment's `.sum` is written after the lines, and may end in the middle of a frame.
+        let is_synced = marks == self.lines && self.sum.synced() == self.lines;
+        if self.sealed && self.may_be_open && self.sum.end != End::Unreadable && self.sum.packed.is_none() {
+            // What is torn after the last sync is the frame `Z`: then only the packing is unfinished.
+            self.open_end = (!is_synced).then_some(OpenEnd::Seal);
+            return Ok(());
+        }
         let must_be_whole = self.sealed || self.sum.end == End::Unreadable;
         if must_be_whole && (marks < self.lines || self.sum.end != End::Whole) {
             let at = self.lines.min(marks + 1);
@@ -238,7 +275,7 @@ impl Check {
         if !self.sealed && self.sum.packed.is_some() {
             return Err(self.sum_wrong(self.lines, "this file ends as that of a sealed segment, which this one is not"));
         }
-        if self.sealed && self.sum.synced() != self.lines {
+        if self.sealed && !is_synced {
             return Err(self.sum_wrong(self.lines, "the hash at the end of the sealed segment is missing"));
         }
         Ok(())

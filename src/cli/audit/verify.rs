@@ -50,7 +50,11 @@ fn print(output: &mut Output, outcome: &Result<Verified, VerifyError>) -> anyhow
 fn told(outcome: &Result<Verified, VerifyError>) -> serde_json::Value {
     match outcome {
         Ok(verified) => {
-            json!({"verified": true, "segments": verified.segments, "lines": verified.lines, "runs": verified.runs})
+            let mut told = json!({"verified": true, "segments": verified.segments, "lines": verified.lines, "runs": verified.runs});
+            if let (Some(told), Some(end)) = (told.as_object_mut(), &verified.open_end) {
+                told.insert("open_end".to_owned(), json!(end));
+            }
+            told
         }
         Err(VerifyError::Tampered { file, line, seq, what }) => {
             json!({"verified": false, "file": file, "line": line, "seq": seq, "what": what})
