@@ -35,12 +35,13 @@ impl<'t, 'b> Judge<'t, 'b> {
     }
 
     pub(super) fn file(&mut self, file: typed::File) -> Meant {
+        let of_edge = file.edge.listen.as_ref().map(|listen| listen.at.clone());
         let edge = self.edge(file.edge);
         let sites = self.sites(file.sites, &edge);
         let audit = self.audit(file.audit);
-        let state = file.state.and_then(|dir| self.path(&dir)).unwrap_or_else(|| meant::state_beside(self.base));
+        let state = file.state.and_then(|dir| self.folder(&dir)).unwrap_or_else(|| meant::state_beside(self.base));
         Meant {
-            admin: self.admin(file.admin, &edge),
+            admin: self.admin(file.admin, &edge, of_edge),
             limits: self.quota(file.limits),
             cache: self.cache(file.cache),
             takedown: self.takedown(file.takedown, &state),
@@ -142,6 +143,17 @@ impl<'t, 'b> Judge<'t, 'b> {
         Some(self.beside(&text.value))
     }
 
+    /// The path of a folder that is there, or can be made.
+    fn folder(&mut self, text: &At<String>) -> Option<PathBuf> {
+        let path = self.path(text)?;
+        if let Some(file) = path.ancestors().find(|part| part.exists()).filter(|part| !part.is_dir()) {
+            let what = format!("{} is a file, not a folder", quoted(&file.to_string_lossy()));
+            self.faults.add(&text.at, Wrong::new(what, "name a folder; a start makes it if it is not there"));
+            return None;
+        }
+        Some(path)
+    }
+
     pub(super) fn beside(&self, path: &str) -> PathBuf {
         // Taken component by component, so that `./lists` and `lists/` are one.
         self.base.join(path).components().collect()
@@ -203,11 +215,14 @@ pub(super) fn out_of_bounds<T: PartialOrd + Copy, S: Display>(
     Wrong::new(format!("{} is {which}", show(value)), format!("write {least} to {most}"))
 }
 
-/// A URI (RFC 3986) that stands between `<` and `>` in a field.
+/// A URL (RFC 3986) that stands between `<` and `>` in a field, for a person to open.
 fn operator_url(text: &str) -> Result<String, Wrong> {
-    if terms::url::is_reference(text) {
+    let is_web = text.split_once("://").is_some_and(|(scheme, rest)| {
+        ["https", "http"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) && !rest.starts_with('/')
+    });
+    if is_web && terms::url::is_reference(text) {
         return Ok(text.to_owned());
     }
-    let what = format!("{} is not a URL", quoted(&hidden::url(text)));
+    let what = format!("{} is not an http or https URL", quoted(&hidden::url(text)));
     Err(Wrong::new(what, "write an absolute URL in ASCII, such as \"https://operator.example/notices\""))
 }

@@ -56,7 +56,7 @@ impl Judge<'_, '_> {
             }
             let tls = tls.and_then(|tls| self.tls(tls));
             let Some(address) = self.address(&addr) else { continue };
-            if address.port() != 0 && listeners.iter().any(|other| other.address == address) {
+            if listeners.iter().any(|other| clash(other.address, address)) {
                 self.faults
                     .add(&addr.at, Wrong::new(format!("{address} is listened on twice"), "remove one of the two"));
             }
@@ -65,7 +65,8 @@ impl Judge<'_, '_> {
         listeners
     }
 
-    pub(super) fn admin(&mut self, admin: typed::Admin, edge: &Edge) -> Admin {
+    /// `of_edge`: where the edge's own addresses are written, if they are.
+    pub(super) fn admin(&mut self, admin: typed::Admin, edge: &Edge, of_edge: Option<Span>) -> Admin {
         let at = admin.listen.as_ref().map(|listen| listen.at.clone());
         let is_secured = admin.tls.is_some();
         let address = admin.listen.and_then(|listen| self.address(&listen));
@@ -74,13 +75,17 @@ impl Judge<'_, '_> {
             tls: admin.tls.and_then(|tls| self.tls(tls)),
             insecure: admin.insecure.is_some_and(|insecure| insecure.value),
         };
-        let Some(at) = at else { return meant };
-        if meant.is_exposed() && !meant.insecure && !is_secured {
-            self.faults.add(&at, exposed(meant.address, EXPOSED_HELP));
+        if let Some(at) = at.as_ref().filter(|_| meant.is_exposed() && !meant.insecure && !is_secured) {
+            self.faults.add(at, exposed(meant.address, EXPOSED_HELP));
         }
-        if meant.address.port() != 0 && edge.listeners.iter().any(|listener| listener.address == meant.address) {
-            let what = format!("{} is a listener of the edge already", meant.address);
-            self.faults.add(&at, Wrong::new(what, "give the admin listener a port of its own"));
+        if edge.listeners.iter().any(|listener| clash(listener.address, meant.address)) {
+            let (whose, help) = match at {
+                Some(_) => ("a listener of the edge already", "give the admin listener a port of its own"),
+                None => ("the admin listener's, unless admin.listen is set", "set admin.listen, or write another port"),
+            };
+            if let Some(at) = at.or(of_edge) {
+                self.faults.add(&at, Wrong::new(format!("{} is {whose}", meant.address), help));
+            }
         }
         meant
     }
@@ -146,6 +151,14 @@ impl Judge<'_, '_> {
             })
         })
     }
+}
+
+/// Whether only one of two can be listened on: every address of a family holds each of them. Port 0 is another one each
+/// time. Whether `[::]` holds those of IPv4 is the system's to say.
+fn clash(one: SocketAddr, other: SocketAddr) -> bool {
+    let is_every = one.ip().is_unspecified() || other.ip().is_unspecified();
+    let share = one.ip() == other.ip() || (is_every && one.is_ipv4() == other.is_ipv4());
+    share && one.port() == other.port() && one.port() != 0
 }
 
 pub(super) fn exposed(address: SocketAddr, help: &str) -> Wrong {

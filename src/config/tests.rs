@@ -1,3 +1,4 @@
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -150,6 +151,10 @@ fn folder_of_every_key() -> tempfile::TempDir {
     ] {
         std::fs::write(folder.path().join(name), text).unwrap();
     }
+    let program = folder.path().join("bin/told");
+    std::fs::create_dir(folder.path().join("bin")).unwrap();
+    std::fs::write(&program, "#!/bin/sh\n").unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
     folder
 }
 
@@ -512,6 +517,11 @@ fn names_the_place_of_each_fault() {
         ),
         ("[edge]\nhttps_port = 65536", 2, 14, "is not a port"),
         ("[admin]\nlisten = \"127.0.0.1:8080\"", 2, 10, "a listener of the edge already"),
+        ("[edge]\nlisten = [\"127.0.0.1:80\", \"127.0.0.1:9090\"]", 2, 10, "is the admin listener's, unless"),
+        ("[edge]\nlisten = \"0.0.0.0:9090\"", 2, 10, "127.0.0.1:9090 is the admin listener's, unless"),
+        ("[edge]\nlisten = [\"127.0.0.1:80\", \"0.0.0.0:80\"]", 2, 27, "twice"),
+        ("[state]\ndir = \"/dev/null\"", 2, 7, "`/dev/null` is a file, not a folder"),
+        ("[state]\ndir = \"/dev/null/state\"", 2, 7, "`/dev/null` is a file, not a folder"),
         ("[admin]\nlisten = \"0.0.0.0:9090\"", 2, 10, "admin.insecure = true"),
         ("[cache]\nmemory = \"4KiB\"", 2, 10, "\"4KiB\" is too little"),
         ("[cache]\nmemory = \"1MiB\"\nmax_object = \"2MiB\"", 3, 14, "\"2MiB\" is too much"),
@@ -561,8 +571,11 @@ fn names_the_place_of_each_fault() {
         ),
         ("[takedown]\nlists = [{ path = \"a\", format = \"ipfs-deny\" }]", 2, 33, "the hosts here that serve IPFS"),
         ("[takedown]\nlists = [{ path = \"a\", format = \"ipfs-deny\", hosts = [\"*.h\"] }]", 2, 55, "is no host"),
-        ("[takedown]\noperator_url = \"operator.example\"", 2, 16, "is not a URL"),
-        ("[takedown]\noperator_url = \"https://a/>; rel=x\"", 2, 16, "is not a URL"),
+        ("[takedown]\noperator_url = \"operator.example\"", 2, 16, "is not an http or https URL"),
+        ("[takedown]\noperator_url = \"javascript:alert(1)\"", 2, 16, "is not an http or https URL"),
+        ("[takedown]\noperator_url = \"javascript://a/%0aalert(1)\"", 2, 16, "is not an http or https URL"),
+        ("[takedown]\noperator_url = \"https:///notices\"", 2, 16, "is not an http or https URL"),
+        ("[takedown]\noperator_url = \"https://a/>; rel=x\"", 2, 16, "is not an http or https URL"),
         ("[takedown]\ndisclose = \"ful\"", 2, 12, "did you mean \"full\"?"),
         ("[geo]\ndatabase = \"nowhere.mmdb\"", 2, 12, "is no file"),
         ("[geo]\nheader = \"X-Country\"", 2, 10, "name the networks of the proxies"),
@@ -574,6 +587,11 @@ fn names_the_place_of_each_fault() {
         ("[[hook]]\non = [\"notice-filed\"]\nexec = [\"a\"]", 2, 7, "comes with a later version"),
         ("[[hook]]\non = [\"filled\"]\nexec = [\"a\"]", 2, 7, "from the log"),
         ("[[hook]]\non = [\"purged\"]\nexec = []", 3, 8, "no program"),
+        ("[[hook]]\non = [\"purged\"]\nexec = [\"/nope/x\"]", 3, 8, "hook.exec: `/nope/x` is not there"),
+        ("[[hook]]\non = [\"purged\"]\nexec = \"/dev/null/x\"", 3, 8, "hook.exec: `/dev/null/x` is not there"),
+        ("[[hook]]\non = [\"purged\"]\nexec = [\"/\"]", 3, 8, "hook.exec: `/` is no program"),
+        ("[[hook]]\non = [\"purged\"]\nexec = [\"/proc/version\"]", 3, 8, "may not be executed"),
+        ("[[hook]]\non = [\"purged\"]\nexec = \"a\"\nsecret = \"x\"", 4, 1, "did you mean `secret_file`?"),
         ("[[hook]]\non = [\"purged\"]", 1, 1, "neither `exec` nor `url`"),
         ("[[hook]]\non = [\"purged\"]\nexec = [\"a\"]\nca_file = \"a\"", 4, 11, "beside `url` alone"),
         ("[[hook]]\non = [\"purged\"]\nurl = \"https://a/\"", 3, 7, "no `secret_file`"),

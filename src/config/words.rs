@@ -262,7 +262,10 @@ pub(super) const WORDS: &[(&str, &str)] = &[
     ("takedown.lists.status", "What is answered by every rule of the list: 451, 410, 404 or 403."),
     ("takedown.lists.timeout", "How long asking a feed may take, from the look-up of its name to the last byte."),
     ("takedown.lists.url", "Where a feed is, instead of `path`: https://, or http:// to this machine."),
-    ("takedown.operator_url", "Who answers for the blocks: the target of `Link` with rel=\"blocked-by\"."),
+    (
+        "takedown.operator_url",
+        "Who answers for the blocks, as an http or https URL: the target of `Link` with rel=\"blocked-by\".",
+    ),
 ];
 
 /// Empty where there are none, which the tests don't let happen.
