@@ -116,13 +116,15 @@ fn forwarded_fields_are_ours_not_the_clients() {
         ("X-Original-URL", "/admin"),
         ("X-Rewrite-URL", "/admin"),
         ("X-HTTP-Method-Override", "DELETE"),
+        ("Proxy", "http://203.0.113.9"),
     ];
     assert_eq!(edge.ask("GET", "/a", &forged).status, 200);
     let asked = origin.asked_once("/a");
     assert_eq!(asked.all("X-Forwarded-For"), ["127.0.0.1"]);
     assert_eq!(asked.all("X-Forwarded-Proto"), ["http"]);
     assert_eq!(asked.all("X-Forwarded-Host"), [HOST]);
-    for name in ["Forwarded", "X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override", "X-Forwarded-Port"] {
+    for name in ["Forwarded", "X-Original-URL", "X-Rewrite-URL", "X-HTTP-Method-Override", "X-Forwarded-Port", "Proxy"]
+    {
         assert_eq!(asked.field(name), None, "{name} in {}", asked.head);
     }
 }

@@ -49,6 +49,10 @@ static SCHEMES: [&str; 1] = ["x-forwarded-proto"];
 static SOURCES: [&str; 6] =
     ["front-end-https", "true-client-ip", "x-client-ip", "x-cluster-client-ip", "x-real-ip", "x-request-id"];
 
+/// Those that a program which is run by CGI takes for its own environment: `HTTP_PROXY`, through which its requests go
+/// (CVE-2016-5385).
+static ENVIRONMENT: [&str; 1] = ["proxy"];
+
 /// Values of such fields in one request. Who has a reason to send them sends one or two.
 const MOST: usize = 8;
 
@@ -61,7 +65,8 @@ fn is_among(name: &HeaderName, names: &[&str]) -> bool {
 }
 
 pub(super) fn steers(name: &HeaderName) -> bool {
-    is_forwarded(name) || [&METHODS[..], &TARGETS, &HOSTS, &SOURCES].iter().any(|names| is_among(name, names))
+    let lists = [&METHODS[..], &TARGETS, &HOSTS, &SOURCES, &ENVIRONMENT];
+    is_forwarded(name) || lists.iter().any(|names| is_among(name, names))
 }
 
 fn is_forwarded(name: &HeaderName) -> bool {
@@ -280,5 +285,6 @@ mod tests {
         assert_eq!((past.hosts, past.schemes), (vec![names[3].clone()], vec![names[5].clone()]));
         assert!(names.iter().all(steers) && !steers(&HeaderName::from_static("x-other")));
         assert!(steers(&HeaderName::from_static("x_forwarded_proto")));
+        assert!(steers(&HeaderName::from_static("proxy")) && !steers(&HeaderName::from_static("proxy-x")));
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri, header};
 use terms::wire::framing::BadBody;
 use terms::wire::head::BadHead;
-use terms::{Body, Peer, Refusal};
+use terms::{Body, Clock, Peer, Refusal};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::timeout;
 
@@ -62,17 +62,15 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(super) async fn answer(stream: &mut impl Transport, reason: Reason, request: &[u8], edge: &Edge, peer: Peer) {
     edge.numbers.refused(reason.word());
     let response = edge.gateway.refuse(readable(request), peer, reason.refusal());
-    let (parts, witnessed) = response.into_parts();
+    let (mut parts, witnessed) = response.into_parts();
     let page = match witnessed.body {
         Body::Whole(page) => page,
         _ => Bytes::new(),
     };
-    let mut bytes = head(parts.status, &parts.headers);
-    if !parts.headers.contains_key(header::CONTENT_LENGTH) {
-        bytes.extend_from_slice(format!("content-length: {}\r\n", page.len()).as_bytes());
-    }
-    bytes.extend_from_slice(b"connection: close\r\n\r\n");
-    bytes.extend_from_slice(&page);
+    parts.headers.entry(header::CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(page.len()));
+    parts.headers.entry(header::DATE).or_insert_with(|| cache::policy::date::write(Clock::system().wall()));
+    parts.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    let bytes = [&head(parts.status, &parts.headers), &b"\r\n"[..], &page].concat();
     let written = timeout(PATIENCE, stream.write_all(&bytes)).await.is_ok_and(|result| result.is_ok());
     if let Some(draft) = witnessed.draft {
         let bytes = if written { page.len() as u64 } else { 0 };
