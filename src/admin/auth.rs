@@ -1,9 +1,9 @@
 //! Who may ask: the bearer of the token, from a page that is ours.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{self, Write};
 use std::net::IpAddr;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 use http::header::{self, HeaderMap};
@@ -15,8 +15,15 @@ use super::problem::Problem;
 pub struct Token(String);
 
 impl Token {
-    /// Reads the token in `path`, or writes a new one there that only the owner can read.
+    /// Reads the token in `path`, or writes a new one there. Only the owner can read it from then on.
     pub fn open(path: &Path) -> io::Result<Token> {
+        match path.metadata() {
+            Ok(found) if found.permissions().mode() & 0o077 != 0 => {
+                tracing::warn!(file = %path.display(), "others could read the admin token: it is 0600 from now on");
+                fs::set_permissions(path, Permissions::from_mode(0o600))?;
+            }
+            _ => {}
+        }
         match fs::read_to_string(path) {
             Ok(text) if !text.trim().is_empty() => Ok(Token(text.trim().to_owned())),
             Ok(_) => Token::create(path),
@@ -67,7 +74,6 @@ pub(super) fn check_host(fields: &HeaderMap) -> Result<(), Problem> {
 mod tests {
     use super::*;
     use http::HeaderValue;
-    use std::os::unix::fs::PermissionsExt;
 
     fn with(name: header::HeaderName, value: &str) -> HeaderMap {
         HeaderMap::from_iter([(name, HeaderValue::from_str(value).unwrap())])
@@ -83,6 +89,19 @@ mod tests {
         assert!(first.check(&with(header::AUTHORIZATION, &format!("Bearer {}", first.0))).is_ok());
         for wrong in ["", "Bearer", "Bearer x", &format!("Basic {}", first.0), &first.0] {
             assert!(first.check(&with(header::AUTHORIZATION, wrong)).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_others_can_read_is_made_private() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("admin.token");
+        for (text, mode, after) in [("s3cret\n", 0o644, 0o600), ("", 0o666, 0o600), ("s3cret\n", 0o400, 0o400)] {
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            let token = Token::open(&path).unwrap();
+            assert!(text.is_empty() || token.0 == "s3cret");
+            assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, after, "{mode:o}");
         }
     }
 

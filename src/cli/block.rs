@@ -151,10 +151,21 @@ impl Block {
             return Ok(Exit::Done);
         }
         let reply = admin.ask("POST", "/api/v1/blocks", Some(&body))?;
-        let done = if reply.status == 200 { Done::BlockedBefore } else { Done::Blocked };
+        let done = if reply.status == 200 { Done::BlockedBefore } else { self.done(&reply.json) };
         print_receipt(&mut output, done, &reply, self.format.format)?;
         output.flush()?;
         Ok(Exit::Done)
+    }
+
+    /// What came of a new edit, by the edge's clock.
+    fn done(&self, receipt: &Value) -> Done<'_> {
+        let at = receipt.get("in_force_at").and_then(Value::as_str).and_then(Timestamp::parse);
+        let time = |text: &str| Timestamp::parse(text);
+        match (at, &self.from, &self.until) {
+            (Some(at), _, Some(until)) if time(until).is_some_and(|until| until <= at) => Done::Past(until),
+            (Some(at), Some(from), _) if time(from).is_some_and(|from| from > at) => Done::Ahead(from),
+            _ => Done::Blocked,
+        }
     }
 
     /// Rules for the bytes that the URLs stand for, each once.
@@ -237,22 +248,29 @@ impl Unblock {
 
 /// What a receipt is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Done {
+enum Done<'t> {
     Blocked,
+    /// Its rules hold from this time on.
+    Ahead(&'t str),
+    /// They held until this time, before they were made.
+    Past(&'t str),
     /// The very same edit was made earlier; its receipt is the one of then.
     BlockedBefore,
     Lifted,
 }
 
-fn print_receipt(output: &mut Output, done: Done, reply: &Reply, format: Format) -> anyhow::Result<()> {
+fn print_receipt(output: &mut Output, done: Done<'_>, reply: &Reply, format: Format) -> anyhow::Result<()> {
     match format {
         Format::Text => {
             let said = match done {
                 Done::Blocked => "blocked",
+                Done::Ahead(_) => "recorded, and not in force yet",
+                Done::Past(_) => "recorded, and never in force",
                 Done::BlockedBefore => "blocked before",
                 Done::Lifted => "lifted",
             };
-            let said = output.paint(Paint::Good, said);
+            let paint = if matches!(done, Done::Past(_)) { Paint::Bad } else { Paint::Good };
+            let said = output.paint(paint, said);
             output.line(said)?;
             output.pairs(&receipt(&reply.json, done))
         }
@@ -262,7 +280,7 @@ fn print_receipt(output: &mut Output, done: Done, reply: &Reply, format: Format)
 }
 
 /// A receipt as people read it; what it doesn't hold is left out.
-fn receipt(receipt: &Value, done: Done) -> Vec<(&'static str, String)> {
+fn receipt(receipt: &Value, done: Done<'_>) -> Vec<(&'static str, String)> {
     let found = |name: &str| receipt.get(name).filter(|value| !value.is_null());
     let mut pairs = Vec::new();
     let mut add = |name, value: Option<String>| pairs.extend(value.map(|value| (name, value)));
@@ -276,11 +294,21 @@ fn receipt(receipt: &Value, done: Done) -> Vec<(&'static str, String)> {
     }
     let list = found("list").map(|list| format!(", list version {list}")).unwrap_or_default();
     let at = found("in_force_at").map(|at| format!("{}{list}", text(at)));
-    if done == Done::Lifted {
-        add("  lifted at", at);
-        return pairs;
+    match done {
+        Done::Lifted => {
+            add("  lifted at", at);
+            return pairs;
+        }
+        Done::Blocked | Done::BlockedBefore => add("  in force", at),
+        Done::Ahead(from) => {
+            add("  recorded", at);
+            add("  in force", Some(format!("from {from} on")));
+        }
+        Done::Past(until) => {
+            add("  recorded", at);
+            add("  in force", Some(format!("never: {until} is past")));
+        }
     }
-    add("  in force", at);
     if let Some(purged) = found("purged") {
         let number = |name| purged.get(name).and_then(Value::as_u64).unwrap_or(0);
         add("  purged", Some(format!("{}, {}", count(number("objects"), "cached object"), bytes(number("bytes")))));
@@ -328,6 +356,32 @@ mod tests {
         assert_eq!(body("https://a/b").unwrap(), json!({"rules": ["https://a/b"]}));
         for wrong in ["--notice N-1", "a --status 200", "a --until soon", "a --query loose"] {
             assert!(body(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn rules_that_hold_at_another_time_are_not_said_to_be_in_force() {
+        let received = json!({"id": "r1", "list": 12, "in_force_at": "2026-11-24T10:00:00.000000Z"});
+        for (flags, wanted) in [
+            ("", ["in force = 2026-11-24T10:00:00.000000Z, list version 12"].as_slice()),
+            (" --from 2026-11-24 --until 2026-11-25", &["in force = 2026-11-24T10:00:00.000000Z, list version 12"]),
+            (
+                " --until 2026-11-24T10:00:00Z",
+                &[
+                    "recorded = 2026-11-24T10:00:00.000000Z, list version 12",
+                    "in force = never: 2026-11-24T10:00:00Z is past",
+                ],
+            ),
+            (
+                " --from 2026-11-25",
+                &["recorded = 2026-11-24T10:00:00.000000Z, list version 12", "in force = from 2026-11-25 on"],
+            ),
+        ] {
+            let line = format!("seawall https://a/b{flags}");
+            let block = Line::try_parse_from(line.split(' ')).unwrap().block;
+            let pairs = receipt(&received, block.done(&received)).into_iter().skip(1);
+            let shown: Vec<String> = pairs.map(|(name, value)| format!("{} = {value}", name.trim())).collect();
+            assert_eq!(&shown[..wanted.len()], wanted, "{flags}");
         }
     }
 

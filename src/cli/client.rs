@@ -1,6 +1,7 @@
 //! A small blocking client of the admin API: HTTP/1.1, one request a connection.
 //!
-//! Nothing here waits for ever or reads without end: see [`CONNECT`], [`PATIENCE`] and [`MAX_ANSWER`].
+//! Nothing here waits for ever or reads without end: see [`CONNECT`], [`PATIENCE`], [`PATIENCE_TO_LOOK`] and
+//! [`MAX_ANSWER`].
 
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -20,6 +21,9 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// For a whole exchange. A block is durable, compiled and cut before it is acknowledged; a reload
 /// reads every list.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The same for what is read from memory: a listener that is silent for so long is not well.
+const PATIENCE_TO_LOOK: Duration = Duration::from_secs(15);
 
 /// Bytes of an answer. A page of blocks is far below.
 const MAX_ANSWER: u64 = 64 << 20;
@@ -51,6 +55,21 @@ impl Admin {
     /// `target` is the path and the query, percent-encoded. Whatever is not 2xx is a failure, in the
     /// words of the problem that came with it (RFC 9457).
     pub fn ask(&self, method: &str, target: &str, body: Option<&Value>) -> Result<Reply, Failure> {
+        self.ask_within(PATIENCE, method, target, body)
+    }
+
+    /// Asks for what the running one has at hand.
+    pub fn look(&self, target: &str) -> Result<Reply, Failure> {
+        self.ask_within(PATIENCE_TO_LOOK, "GET", target, None)
+    }
+
+    fn ask_within(
+        &self,
+        patience: Duration,
+        method: &str,
+        target: &str,
+        body: Option<&Value>,
+    ) -> Result<Reply, Failure> {
         let token = self.token()?;
         let stream = self.connect()?;
         // The listener takes addresses as `Host`, not names: a page of a stranger's comes with a name.
@@ -66,7 +85,7 @@ impl Admin {
         }
         let (host, _) = self.authority.rsplit_once(':').unwrap_or((&self.authority, ""));
         let mut connection = Connection::over(stream, host, self.believed.as_ref())?;
-        let answer = exchange(&mut connection, request.as_bytes()).map_err(|error| self.unanswered(error))?;
+        let answer = exchange(&mut connection, request.as_bytes(), patience).map_err(|error| self.unanswered(error))?;
         if self.believed.is_none() && answer.first() == Some(&TLS_ALERT) {
             return Err(anyhow!("what listens at {0} speaks TLS: name it as https://{0}", self.authority).into());
         }
@@ -141,11 +160,11 @@ fn problem(status: u16, json: Option<&Value>) -> String {
     said.unwrap_or_else(|| format!("the admin listener answered {status}"))
 }
 
-fn exchange(connection: &mut Connection, request: &[u8]) -> io::Result<Vec<u8>> {
-    let deadline = Instant::now() + PATIENCE;
-    connection.tcp().set_write_timeout(Some(PATIENCE))?;
+fn exchange(connection: &mut Connection, request: &[u8], patience: Duration) -> io::Result<Vec<u8>> {
+    let deadline = Instant::now() + patience;
+    connection.tcp().set_write_timeout(Some(patience))?;
     // The handshake reads, too.
-    connection.tcp().set_read_timeout(Some(PATIENCE))?;
+    connection.tcp().set_read_timeout(Some(patience))?;
     // A server may refuse a request before it has read all of it: its answer counts, not our write.
     let sent = connection.write_all(request).and_then(|()| connection.flush());
     let mut answer = Vec::new();
@@ -328,6 +347,19 @@ mod tests {
         let failure = Admin { authority, token_file, believed: None }.ask("GET", "/", None).unwrap_err();
         assert_eq!(failure.code(), 69);
         assert!(failure.to_string().contains("is Seawall running?"), "{failure}");
+    }
+
+    #[test]
+    fn a_listener_that_is_silent_is_not_reachable() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let authority = listener.local_addr().unwrap().to_string();
+        let folder = tempfile::tempdir().unwrap();
+        let token_file = folder.path().join("admin.token");
+        std::fs::write(&token_file, "s3cret\n").unwrap();
+        let admin = Admin { authority, token_file, believed: None };
+        let failure = admin.ask_within(Duration::from_millis(20), "GET", "/", None).unwrap_err();
+        assert_eq!(failure.code(), 69);
+        assert!(failure.to_string().contains("it took too long"), "{failure}");
     }
 
     #[test]

@@ -29,7 +29,7 @@ const FIRST_IN_ROWS: [&str; 7] = ["source", "name", "file", "path", "site", "ori
 
 impl Status {
     pub fn run(self) -> Result<Exit, Failure> {
-        let reply = self.reach.admin()?.ask("GET", "/api/v1/status", None)?;
+        let reply = self.reach.admin()?.look("/api/v1/status")?;
         let mut output = Output::stdout();
         match self.format.format {
             Format::Text => print(&mut output, &reply.json)?,

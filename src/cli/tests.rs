@@ -13,6 +13,20 @@ fn the_command_line_holds_together() {
     Cli::command().debug_assert();
 }
 
+/// clap takes `{n}` in a help text for the end of a line.
+#[test]
+fn no_help_is_broken_where_it_speaks_of_braces() {
+    let mut left = vec![Cli::command()];
+    while let Some(command) = left.pop() {
+        let of_args = command.get_arguments().flat_map(|arg| [arg.get_help(), arg.get_long_help()]);
+        let own = [command.get_about(), command.get_long_about()];
+        for text in of_args.chain(own).flatten() {
+            assert!(!text.to_string().contains("{n}"), "{}: {text}", command.get_name());
+        }
+        left.extend(command.get_subcommands().cloned());
+    }
+}
+
 #[test]
 fn every_command_of_the_contract_is_known() {
     for line in [

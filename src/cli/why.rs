@@ -66,7 +66,7 @@ impl Why {
             Whom::In(country) => format!("&country={country}"),
         };
         let path = format!("/api/v1/why?url={}{country}", encoded(&self.url));
-        let reply = self.reach.admin()?.ask("GET", &path, None)?;
+        let reply = self.reach.admin()?.look(&path)?;
         let found = serde_json::from_value(reply.json)
             .context("the running one explains in a way that this one doesn't know")?;
         Ok(found)

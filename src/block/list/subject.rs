@@ -141,7 +141,8 @@ fn prefix_of(text: &str, host_end: usize) -> Result<Option<String>, Fault> {
     Ok(Some(format!("{}{query}", &text[..star])))
 }
 
-/// A host alone, or `*.` and a host.
+/// A host alone, or `*.` and a host. Labels with a hyphen at an end (RFC 952) are found below names that answer for
+/// whatever stands before them, but in no top-level domain: there it is a dash that strayed into the list.
 fn read_host(text: &str) -> Result<Subject, Fault> {
     let (name, is_tree) = match text.strip_prefix("*.") {
         Some(name) => (name, true),
@@ -159,6 +160,11 @@ fn read_host(text: &str) -> Result<Subject, Fault> {
         let what = format!("{} is neither a host nor a URL: {error}; write photos.example, *.photos.example or https://photos.example/path", quoted(text));
         Fault::new(name_start, what)
     })?;
+    if let Some(odd) = host.rsplit('.').next().filter(|label| label.starts_with('-') || label.ends_with('-')) {
+        let what =
+            format!("no host's name ends in the label {}; write photos.example or *.photos.example", quoted(odd));
+        return Err(Fault::new(name_start, what));
+    }
     match is_tree {
         false => Ok(Subject::Host(Arc::from(host))),
         true if is_address(&host) => Err(Fault::new(0, "no host stands under an address; leave `*.` out")),
@@ -228,6 +234,20 @@ mod tests {
                 prop_assert_eq!((subject, false), read);
             }
         }
+    }
+
+    #[test]
+    fn a_dash_that_strayed_into_a_list_is_no_host() {
+        for word in ["-", "foo-", "-foo", "a.-", "*.b-", "-.", "-:80"] {
+            assert!(read_any(word, 0).unwrap_err().what.contains("ends in the label"), "{word}");
+        }
+        for word in ["-a.example", "a-.example", "*.-a.example", "_dmarc", "a-b", "[::1]", "192.0.2.1"] {
+            assert!(read_any(word, 0).is_ok(), "{word}");
+        }
+        assert!(
+            matches!(read_any("https://foo-/*", 0), Ok((Subject::Prefix(_), false))),
+            "what is asked for all the same"
+        );
     }
 
     #[test]

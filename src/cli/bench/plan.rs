@@ -30,13 +30,14 @@ const USUAL_DURATION: Duration = Duration::from_secs(10);
 
 #[derive(Debug, clap::Args)]
 pub struct PlanArgs {
-    /// What to ask for; may be given more than once. With --count, a template: {n} is a number from 0
+    /// What to ask for; may be given more than once. With --count, a template: a number from 0 stands in place of an n
+    /// in braces
     #[arg(long, value_name = "URL", required_unless_present_any = ["urls", "digests"])]
     url: Vec<String>,
     /// A file of URLs, one a line
     #[arg(long, value_name = "FILE")]
     urls: Option<PathBuf>,
-    /// How many numbers the template's {n} stands for
+    /// How many numbers the template stands for
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     count: Option<u64>,
     /// Pick URLs at random by Zipf's law, the first most often; 0 makes all alike [default: each in turn]
