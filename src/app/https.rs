@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn a_self_signed_certificate_is_for_all_names_that_are_known() {
-        let names = self_signed_names(&meant("listen = [\"0.0.0.0:1\", \"192.0.2.1:1\"]"));
+        let names = self_signed_names(&meant("listen = [\"0.0.0.0:1\", \"192.0.2.1:2\"]"));
         assert_eq!(names, ["localhost", "127.0.0.1", "::1", "192.0.2.1", "a.example", "*.a.example", "::2"]);
     }
 }
