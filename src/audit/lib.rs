@@ -10,11 +10,12 @@
 //! out. And it shows what the software recorded, not what a replaced binary did.
 //!
 //! In reading order: `line` makes the bytes, `segment` keeps them, `writer` is the thread that
-//! does both, fed through `inlet`; `recover` ends what a crash left, `pack` compresses;
+//! does both, fed through `inlet`; `recover` ends what a crash left, as far as `damage` finds it to be that; `pack` compresses;
 //! `verify`, `query` and `tail` read.
 
 mod again;
 pub mod chain;
+mod damage;
 pub mod files;
 mod inlet;
 mod line;

@@ -2,8 +2,8 @@
 //!
 //! A crash may leave, of an open segment: a line cut short, frames missing in its `.sum` or ahead of
 //! the lines, and, after a power loss, whole lines that never reached the disk. Lines after the last
-//! sync that can't be read are cut off. Nothing else is: a line that reads well but differs from
-//! its mark, or a synced line that is gone, is no accident, and is left for `verify` to name.
+//! sync that never did are cut off. Nothing else is mended: a segment in which `verify` finds what no crash
+//! leaves stays as it is, byte for byte, and each start says so.
 
 use std::fs::File;
 use std::io;
@@ -12,6 +12,7 @@ use disk::durable;
 use terms::{Digest, Timestamp};
 
 use crate::chain::{self, Chain};
+use crate::damage::{self, Marks};
 use crate::files::{Folder, Found, SegmentId};
 use crate::line::{Encoder, Event, Forms, Head, Seal};
 use crate::pack::pack;
@@ -19,9 +20,10 @@ use crate::read::{Lines, Next, is_damage};
 use crate::segment::{Link, Resumed, Segment};
 use crate::settings::Settings;
 use crate::sum::{Sum, Synced};
+use crate::verify::Before;
 
 /// What became of a segment that was open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recovered {
     pub id: SegmentId,
     /// Lines kept, with the one that seals; 0 if none stood, and the segment is gone.
@@ -29,6 +31,9 @@ pub struct Recovered {
     /// `seq` of the last of them, or 0.
     pub last: u64,
     pub cut: Cut,
+    pub marks: Marks,
+    /// The first thing found that no crash leaves: nothing was mended.
+    pub wrong: Option<String>,
 }
 
 /// What was cut off at the end of a segment.
@@ -41,13 +46,20 @@ pub struct Cut {
 
 impl Recovered {
     pub fn event(&self) -> Event {
-        Event::new("recovered")
+        let event = Event::new("recovered")
             .with("run", self.id.run)
             .with("segment", self.id.to_string())
             .with("lines", self.lines)
             .with("last", self.last)
             .with("cut_bytes", self.cut.bytes)
             .with("cut_lines", self.cut.lines)
+            .with("unmarked", self.marks.missing)
+            .with("contradicted", self.marks.contradicted)
+            .with("lost", self.marks.without_line);
+        match &self.wrong {
+            None => event,
+            Some(wrong) => event.with("wrong", wrong.as_str()),
+        }
     }
 }
 
@@ -63,22 +75,29 @@ pub struct Recovery {
 pub fn recover(folder: &Folder, settings: &Settings, now: Timestamp) -> io::Result<Recovery> {
     let mut segments = Vec::new();
     let mut before = None;
-    for found in folder.list()? {
+    let all = folder.list()?;
+    let last = all.last().map(|found| found.id);
+    for found in all {
         match found {
             Found { id, packed: true, plain: true, .. } => finish_packing(folder, id)?,
             Found { packed: true, .. } => {}
             Found { id, plain: true, .. } => {
-                let start = end_of(folder, before)?;
-                match mend(folder, id, start, settings, now)? {
-                    Mended::Removed(cut) => {
+                let start = before_of(folder, id, before)?;
+                let damage = damage::look(folder, id, start, last == Some(id))?;
+                let mended = match &damage.wrong {
+                    None => mend(folder, id, start.hash, damage, settings, now)?,
+                    Some(_) => Mended::Left(left(id, start, damage)),
+                };
+                match mended {
+                    Mended::Removed(recovered) => {
                         // An empty file needs no word; one that held something does.
-                        if cut.bytes > 0 {
-                            segments.push(Recovered { id, lines: 0, last: 0, cut });
+                        if recovered.cut.bytes > 0 || recovered.marks != Marks::default() {
+                            segments.push(recovered);
                         }
                         continue;
                     }
                     Mended::WasSealed => {}
-                    Mended::Sealed(recovered) => segments.push(recovered),
+                    Mended::Sealed(recovered) | Mended::Left(recovered) => segments.push(recovered),
                 }
             }
             Found { id, .. } => {
@@ -88,7 +107,20 @@ pub fn recover(folder: &Folder, settings: &Settings, now: Timestamp) -> io::Resu
         }
         before = Some(found.id);
     }
-    Ok(Recovery { link: Link { hash: end_of(folder, before)?, seq: 1 }, segments })
+    Ok(Recovery { link: Link { hash: end_of(folder, before)?.0, seq: 1 }, segments })
+}
+
+/// What contradicts its marks or the chain is not touched, so that `verify` goes on naming it.
+fn left(id: SegmentId, start: Before, damage: damage::Found) -> Recovered {
+    let damage::Found { marks, wrong, standing, .. } = damage;
+    let found = wrong.as_deref().unwrap_or_default();
+    tracing::error!(
+        segment = %id, found, lines_without_marks = marks.missing, lines_contradicted = marks.contradicted,
+        marks_without_lines = marks.without_line,
+        "the evidence of an earlier run is not as a crash leaves it, and stays as it is; run `seawall audit verify`"
+    );
+    let last = (start.seq + standing).saturating_sub(1);
+    Recovered { id, lines: standing, last, cut: Cut::default(), marks, wrong }
 }
 
 /// The frame was in its place and the lines were not removed yet. If they differ, both are kept.
@@ -125,9 +157,27 @@ fn remove_lone_sum(folder: &Folder, id: SegmentId) -> io::Result<()> {
     }
 }
 
-/// The final hash of a segment: told by its last line, or by its `.sum` where that can't be read.
-fn end_of(folder: &Folder, id: Option<SegmentId>) -> io::Result<Digest> {
-    let Some(id) = id else { return Ok(Chain::GENESIS) };
+/// What a segment has to follow. Where the one before can't be read, its first line says by itself which it is.
+fn before_of(folder: &Folder, id: SegmentId, before: Option<SegmentId>) -> io::Result<Before> {
+    let (hash, end) = end_of(folder, before)?;
+    let start = Before { hash, ..Before::nothing(id) };
+    if before.is_none_or(|before| before.run != id.run) {
+        return Ok(start);
+    }
+    if let Some(end) = end {
+        return Ok(Before { seq: end.seq + 1, time: end.time, ..start });
+    }
+    let first = match Lines::open(folder, id)?.next() {
+        Ok(Next::Line(line)) => Head::read(line),
+        _ => None,
+    };
+    Ok(Before { seq: first.map_or(1, |head| head.seq), ..start })
+}
+
+/// The final hash of a segment: told by its last line, which is returned, too, or by its `.sum` where that
+/// can't be read.
+fn end_of(folder: &Folder, id: Option<SegmentId>) -> io::Result<(Digest, Option<Head>)> {
+    let Some(id) = id else { return Ok((Chain::GENESIS, None)) };
     let mut last = Vec::new();
     let told = Lines::open(folder, id).and_then(|mut lines| {
         while let Next::Line(line) = lines.next()? {
@@ -141,35 +191,47 @@ fn end_of(folder: &Folder, id: Option<SegmentId>) -> io::Result<Digest> {
         Ok(()) if let Some(seal) = Seal::read(&last) => {
             let mut chain = Chain::from(seal.hash);
             chain.push(&last);
-            return Ok(chain.hash());
+            return Ok((chain.hash(), Head::read(&last)));
         }
         _ => {}
     }
     tracing::error!(segment = %id, "the evidence of an earlier run is damaged; run `seawall audit verify`");
     let sum = Sum::read(&folder.sum(id))?.unwrap_or_default();
-    Ok(sum.syncs.last().map(|synced| synced.hash).or(sum.start).unwrap_or(Chain::GENESIS))
+    Ok((sum.syncs.last().map(|synced| synced.hash).or(sum.start).unwrap_or(Chain::GENESIS), None))
 }
 
 enum Mended {
     /// No line of it stood; its files are gone.
-    Removed(Cut),
+    Removed(Recovered),
     /// Its last line was the seal: it only had to be packed.
     WasSealed,
     Sealed(Recovered),
+    /// No crash leaves it so: it is as it was.
+    Left(Recovered),
 }
 
-fn mend(folder: &Folder, id: SegmentId, start: Digest, settings: &Settings, now: Timestamp) -> io::Result<Mended> {
-    let mut sum = Sum::read(&folder.sum(id))?.unwrap_or_default();
-    sum.forget_half_written();
+fn remove(folder: &Folder, id: SegmentId, cut: Cut, marks: Marks) -> io::Result<Mended> {
+    durable::remove(&folder.plain(id))?;
+    durable::remove(&folder.sum(id))?;
+    Ok(Mended::Removed(Recovered { id, lines: 0, last: 0, cut, marks, wrong: None }))
+}
+
+fn mend(
+    folder: &Folder,
+    id: SegmentId,
+    start: Digest,
+    damage: damage::Found,
+    settings: &Settings,
+    now: Timestamp,
+) -> io::Result<Mended> {
+    let damage::Found { mut sum, marks, .. } = damage;
     if sum.marks.is_empty() && sum.syncs.is_empty() {
         sum.start = Some(start);
     }
     let found = scan(folder, id, start, &sum)?;
     cut(folder, id, &found)?;
     if found.lines == 0 && sum.synced() == 0 {
-        durable::remove(&folder.plain(id))?;
-        durable::remove(&folder.sum(id))?;
-        return Ok(Mended::Removed(found.cut));
+        return remove(folder, id, found.cut, marks);
     }
     let last_sync = sum.syncs.last().copied();
     let frames = align(folder, id, sum, &found)?;
@@ -185,18 +247,28 @@ fn mend(folder: &Folder, id: SegmentId, start: Digest, settings: &Settings, now:
         sealed: was_sealed,
     };
     let mut segment = Segment::resume(folder, id, resumed)?;
-    let mut encoder = Encoder::new(&settings.node, id.run, Forms::of(settings));
-    segment.seal(&mut encoder, found.time.max(now));
+    segment.seal(&mut Encoder::new(&settings.node, id.run, Forms::of(settings)), found.time.max(now));
     segment.sync()?;
     let end = segment.end();
     drop(segment);
     if let Err(error) = pack(folder, id) {
         tracing::error!(segment = %id, %error, "a sealed segment can't be compressed; its lines stay as they are");
     }
+    warn_of(id, marks);
     if was_sealed {
         return Ok(Mended::WasSealed);
     }
-    Ok(Mended::Sealed(Recovered { id, lines: end.seq - found.first, last: end.seq - 1, cut: found.cut }))
+    let (lines, last) = (end.seq - found.first, end.seq - 1);
+    Ok(Mended::Sealed(Recovered { id, lines, last, cut: found.cut, marks, wrong: None }))
+}
+
+fn warn_of(id: SegmentId, marks: Marks) {
+    if marks != Marks::default() {
+        tracing::warn!(
+            segment = %id, lines_without_marks = marks.missing, marks_without_lines = marks.without_line,
+            "a crash left lines without marks, or marks without lines, after the last sync of the evidence"
+        );
+    }
 }
 
 /// The lines of an open segment that stand.

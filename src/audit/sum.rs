@@ -48,8 +48,8 @@ pub struct Synced {
 pub enum End {
     #[default]
     Whole,
-    /// In the middle of a frame.
-    Torn,
+    /// In the middle of a frame with this tag; 0 where it is zeros, as what never reached the disk reads.
+    Torn(u8),
     /// In something that is no frame.
     Unreadable,
 }
@@ -75,13 +75,17 @@ impl Sum {
                 LINE if sum.start.is_some() && sum.packed.is_none() => 4,
                 SYNCED if sum.packed.is_none() => 32,
                 PACKED if sum.start.is_some() && sum.packed.is_none() => 32,
+                0 if rest.iter().all(|byte| *byte == 0) => {
+                    sum.end = End::Torn(0);
+                    return sum;
+                }
                 _ => {
                     sum.end = End::Unreadable;
                     return sum;
                 }
             };
             let Some((value, after)) = value.split_at_checked(size) else {
-                sum.end = End::Torn;
+                sum.end = End::Torn(tag);
                 return sum;
             };
             sum.take(tag, value);
@@ -122,15 +126,20 @@ impl Sum {
         out
     }
 
-    /// Forgets a last frame that may have reached the disk in part. After a power loss what is missing
-    /// reads as zeros; a whole frame that happens to end in one can be made again from the lines.
-    pub fn forget_half_written(&mut self) {
+    /// Forgets a last frame that reached the disk in part: after a power loss what is missing reads as
+    /// zeros. `mark` and `hash` are those of its line.
+    pub fn forget_half_written(&mut self, mark: [u8; 4], hash: Digest) {
         let ends_in_sync = self.syncs.last().is_some_and(|synced| synced.lines == self.marks.len() as u64);
         if ends_in_sync {
-            self.syncs.pop_if(|synced| synced.hash.as_bytes().ends_with(&[0]));
+            self.syncs.pop_if(|synced| is_half_of(synced.hash.as_bytes(), hash.as_bytes()));
         } else {
-            self.marks.pop_if(|mark| mark.ends_with(&[0]));
+            self.marks.pop_if(|found| is_half_of(found, &mark));
         }
+    }
+
+    /// Whether it is whole, or would be but for `Z`, which is written when all else stands.
+    pub fn is_whole_before_packing(&self) -> bool {
+        matches!(self.end, End::Whole | End::Torn(PACKED | 0))
     }
 
     /// Lines that were on the disk at the last sync.
@@ -146,6 +155,11 @@ impl Sum {
             Err(error) => Err(error),
         }
     }
+}
+
+fn is_half_of(found: &[u8], whole: &[u8]) -> bool {
+    let written = found.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
+    found != whole && whole.starts_with(&found[..written])
 }
 
 /// The SHA-256 of a file's bytes.

@@ -1,6 +1,7 @@
 //! Whole logs: written, read, checked, altered and torn.
 
 mod crash;
+mod damage;
 mod ends;
 mod life;
 mod lines;

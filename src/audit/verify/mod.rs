@@ -16,6 +16,7 @@ use terms::{Digest, Timestamp};
 use crate::chain::Chain;
 use crate::files::{Folder, Found, SegmentId};
 use segment::Checked;
+pub use segment::{check as check_segment, check_kept};
 
 /// A fault beside a running server may be a file caught between two writes: only one that is still
 /// there after these looks is a fault, or the end that a crash left.
@@ -81,6 +82,12 @@ pub struct Recovery {
     pub last: u64,
     pub cut_bytes: u64,
     pub cut_lines: u64,
+    /// Lines that were kept though the `.sum` had no mark of them.
+    #[serde(default)]
+    pub unmarked: u64,
+    /// Marks without a line: lines that were not synced, and are gone.
+    #[serde(default)]
+    pub lost: u64,
 }
 
 /// One run of a log that stands. All fields but `run` and `segments` are a `seq`, 0 for none:
@@ -112,11 +119,8 @@ impl fmt::Display for Verified {
             }
             writeln!(f)?;
         }
-        for Recovery { segment, last, cut_bytes, cut_lines } in &self.recovered {
-            writeln!(
-                f,
-                "segment {segment}: recovered after a crash up to seq {last}; cut: {cut_bytes} bytes, {cut_lines} lines"
-            )?;
+        for recovery in &self.recovered {
+            writeln!(f, "{recovery}")?;
         }
         if let Some(Unfinished { segment, end }) = &self.open_end {
             let end = match end {
@@ -129,15 +133,39 @@ impl fmt::Display for Verified {
     }
 }
 
+impl fmt::Display for Recovery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Recovery { segment, last, cut_bytes, cut_lines, unmarked, lost } = self;
+        write!(
+            f,
+            "segment {segment}: recovered after a crash up to seq {last}; cut: {cut_bytes} bytes, {cut_lines} lines"
+        )?;
+        if *unmarked > 0 {
+            write!(f, "; lines without marks: {unmarked}")?;
+        }
+        if *lost > 0 {
+            write!(f, "; marks without lines: {lost}")?;
+        }
+        Ok(())
+    }
+}
+
 /// What a segment has to follow.
 #[derive(Clone, Copy, Debug)]
-struct Before {
-    id: SegmentId,
-    hash: Digest,
+pub struct Before {
+    pub id: SegmentId,
+    pub hash: Digest,
     /// The `seq` of the next line, if it is of the same run.
-    seq: u64,
-    time: Timestamp,
-    sealed: bool,
+    pub seq: u64,
+    pub time: Timestamp,
+    pub sealed: bool,
+}
+
+impl Before {
+    /// What the very first segment follows.
+    pub fn nothing(id: SegmentId) -> Before {
+        Before { id, hash: Chain::GENESIS, seq: 1, time: Timestamp::from_micros(i64::MIN), sealed: true }
+    }
 }
 
 /// Checks the log in the audit folder `dir`.
@@ -217,7 +245,7 @@ fn check_again_if_wrong(
 
 fn check(folder: &Folder, found: Found, before: Option<Before>, is_last: bool) -> Result<Option<Checked>, VerifyError> {
     let id = found.id;
-    let start = Before { id, hash: Chain::GENESIS, seq: 1, time: Timestamp::from_micros(i64::MIN), sealed: true };
+    let start = Before::nothing(id);
     let start = match before {
         None => start,
         Some(before) if before.id.run == id.run => before,

@@ -37,6 +37,22 @@ pub struct Checked {
 pub fn check(folder: &Folder, id: SegmentId, before: Before, is_last: bool) -> Result<Option<Checked>, VerifyError> {
     // The `.sum` is written after the lines, and so read before them.
     let sum = Sum::read(&folder.sum(id)).map_err(|source| VerifyError::Io { path: folder.sum(id), source })?;
+    check_with(folder, id, before, is_last, sum, u64::MAX)
+}
+
+/// The last segment of all, if its `.sum` held this and no more than so many lines stood.
+pub fn check_kept(folder: &Folder, id: SegmentId, before: Before, sum: Sum, lines: u64) -> Result<(), VerifyError> {
+    check_with(folder, id, before, true, Some(sum), lines).map(|_| ())
+}
+
+fn check_with(
+    folder: &Folder,
+    id: SegmentId,
+    before: Before,
+    is_last: bool,
+    sum: Option<Sum>,
+    until: u64,
+) -> Result<Option<Checked>, VerifyError> {
     let lines = found(Lines::open(folder, id));
     let (lines, kind) = match lines {
         Ok(Some(lines)) => {
@@ -46,29 +62,10 @@ pub fn check(folder: &Folder, id: SegmentId, before: Before, is_last: bool) -> R
         Ok(None) => (None, Kind::Plain),
         Err(source) => return Err(VerifyError::Io { path: folder.plain(id), source }),
     };
-    let file = match kind {
-        Kind::Plain => folder.plain(id),
-        Kind::Packed => folder.packed(id),
-    };
-    let mut check = Check {
-        file,
-        sum_file: folder.sum(id),
-        id,
-        before,
-        may_be_open: is_last && kind == Kind::Plain,
-        sum: sum.clone().unwrap_or_default(),
-        chain: Chain::from(before.hash),
-        lines: 0,
-        time: before.time,
-        differs: None,
-        proven: 0,
-        disproven: None,
-        last_line: Vec::new(),
-        hash_before_last: before.hash,
-        sealed: false,
-        open_end: None,
-        recovered: Vec::new(),
-    };
+    let mut check = Check::new(folder, id, before, kind);
+    check.may_be_open = is_last && kind == Kind::Plain;
+    check.until = until;
+    check.sum = sum.clone().unwrap_or_default();
     match (lines, sum) {
         (None, Some(sum)) if sum.marks.is_empty() => return Ok(None),
         (Some(_), sum) if check.is_only_begun(sum.as_ref())? => {
@@ -97,8 +94,11 @@ struct Check {
     sum_file: PathBuf,
     id: SegmentId,
     before: Before,
+    kind: Kind,
     /// Its end may be one that a crash leaves.
     may_be_open: bool,
+    /// Lines after this one don't count.
+    until: u64,
     sum: Sum,
     chain: Chain,
     lines: u64,
@@ -117,6 +117,34 @@ struct Check {
 }
 
 impl Check {
+    fn new(folder: &Folder, id: SegmentId, before: Before, kind: Kind) -> Check {
+        let file = match kind {
+            Kind::Plain => folder.plain(id),
+            Kind::Packed => folder.packed(id),
+        };
+        Check {
+            file,
+            sum_file: folder.sum(id),
+            id,
+            before,
+            kind,
+            may_be_open: false,
+            until: u64::MAX,
+            sum: Sum::default(),
+            chain: Chain::from(before.hash),
+            lines: 0,
+            time: before.time,
+            differs: None,
+            proven: 0,
+            disproven: None,
+            last_line: Vec::new(),
+            hash_before_last: before.hash,
+            sealed: false,
+            open_end: None,
+            recovered: Vec::new(),
+        }
+    }
+
     fn checked(self) -> Checked {
         Checked {
             lines: self.lines,
@@ -146,6 +174,7 @@ impl Check {
         let mut syncs = sum.syncs.iter().peekable();
         loop {
             match lines.next() {
+                Ok(Next::Line(_)) if self.lines == self.until => break,
                 Ok(Next::Line(line)) => self.take(line, &sum)?,
                 Ok(Next::Torn) if self.sealed => {
                     return Err(self.line_wrong(self.lines + 1, "bytes stand after the line that seals the segment"));
@@ -261,19 +290,23 @@ impl Check {
             return Err(self.line_wrong(self.lines + 1, "this line is missing; the .sum knows of it"));
         }
         // An open segment's `.sum` is written after the lines, and may end in the middle of a frame.
+        let is_readable = self.sum.end != End::Unreadable;
         let is_synced = marks == self.lines && self.sum.synced() == self.lines;
-        if self.sealed && self.may_be_open && self.sum.end != End::Unreadable && self.sum.packed.is_none() {
-            // What is torn after the last sync is the frame `Z`: then only the packing is unfinished.
-            self.open_end = (!is_synced).then_some(OpenEnd::Seal);
-            return Ok(());
-        }
-        let must_be_whole = self.sealed || self.sum.end == End::Unreadable;
-        if must_be_whole && (marks < self.lines || self.sum.end != End::Whole) {
-            let at = self.lines.min(marks + 1);
-            return Err(self.sum_wrong(at, "this file can't be read from the mark of this line on"));
-        }
         if !self.sealed && self.sum.packed.is_some() {
             return Err(self.sum_wrong(self.lines, "this file ends as that of a sealed segment, which this one is not"));
+        }
+        if self.sealed && !is_synced && self.may_be_open && self.sum.packed.is_none() && is_readable {
+            self.open_end = Some(OpenEnd::Seal);
+            return Ok(());
+        }
+        let is_whole = match self.kind {
+            _ if !self.sealed => is_readable,
+            Kind::Plain => marks == self.lines && self.sum.is_whole_before_packing(),
+            Kind::Packed => marks == self.lines && self.sum.end == End::Whole,
+        };
+        if !is_whole {
+            let at = self.lines.min(marks + 1);
+            return Err(self.sum_wrong(at, "this file can't be read from the mark of this line on"));
         }
         if self.sealed && !is_synced {
             return Err(self.sum_wrong(self.lines, "the hash at the end of the sealed segment is missing"));
