@@ -3,6 +3,7 @@
 //! Each room keeps its own numbers; here they get names. Labels are bounded: sites and
 //! their origins, as the config names them, and words from closed sets; never what a client sends.
 
+mod diagnostics;
 mod names;
 mod numbers;
 mod process;
@@ -18,22 +19,10 @@ use terms::{CacheUse, Verdict};
 use crate::sites::Site;
 use numbers::Answers;
 
+pub use diagnostics::Diagnostics;
 pub use names::{Exposition, Metrics, Named, Names};
 pub use numbers::{EdgeNumbers, Open, Protocol, SiteNumbers};
 pub use process::Process;
-
-/// h2 warns of what clients do, as often as they do it.
-const DIAGNOSTICS: &str = "info,h2=error";
-
-/// Sends diagnostics to stderr: `SEAWALL_LOG` says how much (`warn`, `info`, `debug`, or a directive).
-pub fn init_tracing() {
-    use std::io::IsTerminal;
-    let filter = tracing_subscriber::EnvFilter::try_from_env("SEAWALL_LOG")
-        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(DIAGNOSTICS));
-    let ansi = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    // A second subscriber in one process (tests) is no reason to stop.
-    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).try_init();
-}
 
 /// The pages' own numbers. Those of a site outlive a reload: they are kept by its name.
 #[derive(Default)]
@@ -82,7 +71,12 @@ impl Named for Telemetry {
         names.counter("seawall_abandoned", "Clients that left before an answer", self.abandoned.load(Relaxed))?;
         names.counter("seawall_cut", "Answers cut by a rule that came into force", self.cut.load(Relaxed))?;
         let failed = self.reload_failed.lock().is_some();
-        names.gauge("seawall_reload_failed", "1 if the last reload was refused", u64::from(failed))
+        names.gauge("seawall_reload_failed", "1 if the last reload was refused", u64::from(failed))?;
+        names.counter(
+            "seawall_diagnostics_dropped",
+            "Lines of diagnostics that stderr did not take",
+            diagnostics::dropped(),
+        )
     }
 }
 

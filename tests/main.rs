@@ -21,6 +21,7 @@ mod config;
 mod content;
 mod crash;
 mod cut;
+mod diagnostics;
 mod dry_run;
 mod faults;
 mod feeds;

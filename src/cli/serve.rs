@@ -7,7 +7,7 @@ use anyhow::Context;
 use tempfile::TempDir;
 
 use crate::app::Running;
-use crate::telemetry;
+use crate::telemetry::Diagnostics;
 
 use super::exit::{Exit, Failure};
 use super::output::Output;
@@ -18,7 +18,7 @@ const LEFT_OVER: Duration = Duration::from_secs(2);
 
 /// Runs `work` on a runtime of its own, with the program's own messages on stderr.
 pub fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> Result<Exit, Failure> {
-    telemetry::init_tracing();
+    let _diagnostics = Diagnostics::begin().context("nothing can be logged: does the system still give threads?")?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

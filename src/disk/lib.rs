@@ -1,7 +1,8 @@
-//! Files that must survive: durable writes, locks, and watching for changes.
+//! Files that must survive: durable writes, locks, and watching for changes; and lines that may be lost.
 
 pub mod durable;
 mod face;
+mod lines;
 mod lock;
 mod lookout;
 mod settling;
@@ -10,6 +11,7 @@ mod trail;
 pub mod watch;
 
 pub use face::Face;
+pub use lines::Lines;
 pub use lock::{Lock, LockError};
 pub use lookout::{Bell, FULL_LOOK, Lookout, Next, look_on};
 pub use settling::{SETTLING, Settled, Settling, seen_by};

@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
@@ -194,7 +195,12 @@ impl Edge {
     }
 
     pub fn in_folder(folder: tempfile::TempDir, served: Vec<Served>) -> Edge {
-        let (running, address, admin) = launch(folder.path());
+        Edge::saying_to(Stdio::piped(), folder, served)
+    }
+
+    /// With a stderr of the test's own.
+    pub fn saying_to(stderr: Stdio, folder: tempfile::TempDir, served: Vec<Served>) -> Edge {
+        let (running, address, admin) = launch(folder.path(), stderr);
         Edge {
             address,
             admin,
@@ -441,7 +447,7 @@ impl Edge {
     pub fn start_again(&mut self) {
         assert!(self.stopped);
         self.stderr_before = self.stderr();
-        (self.running, self.address, self.admin) = launch(self.folder.path());
+        (self.running, self.address, self.admin) = launch(self.folder.path(), Stdio::piped());
         self.stopped = false;
     }
 
@@ -472,9 +478,9 @@ pub fn until_none_is_cut(mut block: impl FnMut(usize) -> Value) {
     });
 }
 
-fn launch(folder: &Path) -> (Running, SocketAddr, SocketAddr) {
+fn launch(folder: &Path, stderr: Stdio) -> (Running, SocketAddr, SocketAddr) {
     let config = folder.join("seawall.toml").display().to_string();
-    let mut running = Running::start(&["run", "-c", &config], folder);
+    let mut running = Running::start_saying_to(stderr, &["run", "-c", &config], folder);
     let address = running.printed("edge http://").parse().unwrap();
     let admin = running.printed("admin ");
     let (_, admin) = admin.split_once("://").unwrap();

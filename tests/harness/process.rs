@@ -21,9 +21,15 @@ pub struct Running {
 
 impl Running {
     pub fn start(arguments: &[&str], folder: &Path) -> Running {
-        let mut child = bare(arguments, folder).stdin(Stdio::null()).spawn().expect("the binary can be started");
+        Running::start_saying_to(Stdio::piped(), arguments, folder)
+    }
+
+    /// With a stderr of which nothing is read here, unless it is [`Stdio::piped`].
+    pub fn start_saying_to(stderr: Stdio, arguments: &[&str], folder: &Path) -> Running {
+        let mut command = bare(arguments, folder);
+        let mut child = command.stdin(Stdio::null()).stderr(stderr).spawn().expect("the binary can be started");
         let lines = collect_lines(child.stdout.take().unwrap());
-        let stderr = collect_text(child.stderr.take().unwrap());
+        let stderr = child.stderr.take().map(collect_text).unwrap_or_default();
         Running { child, lines, stderr }
     }
 
