@@ -154,8 +154,12 @@ pub(super) struct Runner {
 
 impl Runner {
     /// `told` waits until everything that is in force is told of: a copy that stood before that would, after a crash
-    /// in between, keep the next start from telling of it.
-    pub(super) fn start(errands: Arc<Errands>, told: impl Fn() + Send + 'static) -> std::io::Result<Runner> {
+    /// in between, keep the next start from telling of it. `written` is called when some were run.
+    pub(super) fn start(
+        errands: Arc<Errands>,
+        told: impl Fn() + Send + 'static,
+        written: impl Fn() + Send + 'static,
+    ) -> std::io::Result<Runner> {
         let running = errands.clone();
         let run = move || {
             running.kept.sweep();
@@ -163,6 +167,7 @@ impl Runner {
             while running.wait(has_failed) {
                 told();
                 has_failed = running.run();
+                written();
             }
             told();
             running.run();
@@ -254,9 +259,14 @@ mod tests {
     fn what_waits_when_the_thread_is_stopped_is_written() {
         let folder = tempfile::tempdir().unwrap();
         let errands = Arc::new(Errands::new(Kept::new(folder.path().join("lists"))));
-        let runner = Runner::start(errands.clone(), || ()).unwrap();
+        let (written, told) = std::sync::mpsc::channel();
+        let runner = Runner::start(errands.clone(), || (), move || written.send(()).unwrap_or_default()).unwrap();
         errands.add("/lists/a.txt".into(), keep(b"one"));
+        errands.ring();
+        told.recv_timeout(FULL_LOOK).unwrap();
+        assert_eq!(kept(&errands), [b"one"], "it is told once it is written");
+        errands.add("/lists/a.txt".into(), keep(b"two"));
         drop(runner);
-        assert_eq!(kept(&errands), [b"one"]);
+        assert_eq!(kept(&errands), [b"two"]);
     }
 }

@@ -20,19 +20,22 @@ pub struct Watching {
 /// came to something. Who publishes tables there and elsewhere takes them from the [`super::Board`]
 /// under the same lock that it publishes under, so that no older ones overtake newer ones. `told` waits
 /// until log and hooks are told of what came to something. `at_rest` is
-/// called on it when changes have been worked off and no other look is due soon.
+/// called on it when changes have been worked off and no other look is due soon, and on the thread that keeps copies once
+/// they are written: what either has done may have freed much.
 pub fn watch(
     sources: Arc<Mutex<Sources>>,
     clock: Clock,
     on_change: impl Fn(Vec<Change>) + Send + 'static,
     told: impl Fn() + Send + 'static,
-    at_rest: impl Fn() + Send + 'static,
+    at_rest: impl Fn() + Send + Sync + 'static,
 ) -> std::io::Result<Watching> {
     let (bell, folders, errands) = {
         let sources = sources.lock();
         (sources.bell.clone(), sources.folders(), sources.errands.clone())
     };
-    let _runner = Runner::start(errands.clone(), told)?;
+    let at_rest = Arc::new(at_rest);
+    let written = at_rest.clone();
+    let _runner = Runner::start(errands.clone(), told, move || written())?;
     let mut is_at_work = true; // the lists were loaded
     let _lookout = disk::look_on("lists", bell, folders, move |hints| {
         let now = clock.now();
