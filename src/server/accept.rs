@@ -2,11 +2,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use net::{Backoff, Draining};
+use rustix::io::Errno;
+use rustix::net::{SocketFlags, acceptfrom_with};
 use terms::url::Scheme;
 use terms::wire::head;
 use terms::{Networks, Peer};
@@ -189,7 +190,7 @@ pub async fn serve(listener: Listener, edge: Arc<Edge>, stop: Stop) {
             }
         }
     }
-    while let Some(waiting) = accept_waiting(&listener, &edge).await {
+    while let Some(waiting) = accept_waiting(&listener, &edge) {
         welcome(waiting, &listener, &edge, &stop);
     }
 }
@@ -204,14 +205,20 @@ async fn accept(listener: &Listener, edge: &Edge) -> std::io::Result<Accepted> {
     Ok((stream, address, permit))
 }
 
-/// A connection that waits in the kernel's queue now, if there is one and there is room for it.
-async fn accept_waiting(listener: &Listener, edge: &Edge) -> Option<Accepted> {
+/// A connection that waits in the kernel's queue now, if there is one and there is room for it. The kernel is asked
+/// itself: the runtime may not have heard of it yet.
+fn accept_waiting(listener: &Listener, edge: &Edge) -> Option<Accepted> {
     let permit = edge.permits.clone().try_acquire_owned().ok()?;
-    let accepted = std::future::poll_fn(|cx| match listener.socket.poll_accept(cx) {
-        Poll::Ready(accepted) => Poll::Ready(accepted.ok()),
-        Poll::Pending => Poll::Ready(None),
-    });
-    let (stream, address) = accepted.await?;
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let (waiting, address) = loop {
+        match acceptfrom_with(&listener.socket, flags) {
+            // One that was interrupted, or that left before it was welcome, says nothing of those behind it.
+            Err(Errno::INTR | Errno::CONNABORTED) => {}
+            Err(_) => return None,
+            Ok((waiting, address)) => break (waiting, SocketAddr::try_from(address?).ok()?),
+        }
+    };
+    let stream = TcpStream::from_std(waiting.into()).ok()?;
     let _ = stream.set_nodelay(true);
     Some((stream, address, permit))
 }
