@@ -34,6 +34,8 @@ struct Open {
 
 /// How the connections of one listener are told to come to an end: kindly, and then at once.
 struct End {
+    /// Left by the task that accepts, once it has accepted all.
+    accepting: Drain,
     draining: Drain,
     ending: Drain,
 }
@@ -180,7 +182,7 @@ impl Listeners {
     pub(super) async fn finished(&self, within: Duration) -> usize {
         let deadline = Instant::now() + within;
         for end in self.ends() {
-            end.draining.finished(deadline.saturating_duration_since(Instant::now())).await;
+            end.finished(deadline.saturating_duration_since(Instant::now())).await;
         }
         self.live()
     }
@@ -200,10 +202,14 @@ impl Prepared {
 
 impl Open {
     fn begin(meant: config::Listener, listener: Listener, edge: &Arc<Edge>) -> Open {
-        let end = Arc::new(End { draining: Drain::new(), ending: Drain::new() });
+        let end = Arc::new(End { accepting: Drain::new(), draining: Drain::new(), ending: Drain::new() });
         let stop = Stop { draining: end.draining.watch(), ending: end.ending.watch() };
         let open = Open { meant, address: listener.address(), greeting: listener.greeting(), end };
-        tokio::spawn(server::serve(listener, edge.clone(), stop));
+        let (accepting, edge) = (open.end.accepting.watch().enter(), edge.clone());
+        tokio::spawn(async move {
+            server::serve(listener, edge, stop).await;
+            drop(accepting);
+        });
         open
     }
 
@@ -217,9 +223,16 @@ impl Open {
 }
 
 impl End {
+    /// Connections that waited when the end came are welcomed before they are counted.
+    async fn finished(&self, within: Duration) -> usize {
+        let deadline = Instant::now() + within;
+        self.accepting.finished(within).await;
+        self.draining.finished(deadline.saturating_duration_since(Instant::now())).await
+    }
+
     async fn come(&self, patience: Duration) {
         self.draining.trigger();
-        let left = self.draining.finished(patience).await;
+        let left = self.finished(patience).await;
         if left > 0 {
             tracing::warn!(connections = left, "a closed listener's deadline has passed: ending what is left");
         }
