@@ -210,8 +210,7 @@ const MOST_MEMORY: u64 = 48 * 1024;
 
 #[test]
 fn thousands_of_slow_connections_are_held_for_little() {
-    // The edge leaves a quarter of them for everything else.
-    let slow = SLOW.min((raise_descriptors() / 4 * 3).saturating_sub(SPARE));
+    let slow = SLOW.min(raise_descriptors().saturating_sub(SPARE));
     let origin = stored();
     let edge = Edge::before(&origin).start();
     let hits = |count: usize| {

@@ -162,7 +162,7 @@ fn try_read_by(path: &Path, limit: u64, long: u64, read_long: &mut ReadLong<'_>)
     let body = match before.size {
         size if size > limit => return too_large,
         size if size < long => {
-            let mut bytes = Vec::new();
+            let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(0));
             (&file).take(limit + 1).read_to_end(&mut bytes)?;
             Body::Held(bytes)
         }
