@@ -117,7 +117,7 @@ fn a_crash_amid_the_telling_makes_no_second_receipt() {
 #[test]
 fn a_program_that_hangs_or_is_missing_delays_no_receipt() {
     let folder = tempfile::tempdir().unwrap();
-    let missing = "[[hook]]\nname = \"gone\"\non = [\"block-added\"]\nexec = [\"no-program-of-this-name\"]\n";
+    let missing = "[[hook]]\nname = \"gone\"\non = [\"block-added\"]\nexec = [\"/nowhere/program\"]\n";
     let origin = Origin::with("*", Page::stored("x"));
     let tables = hook(folder.path(), "\"block-added\"", "exec sleep 60") + missing;
     let edge = Edge::before(&origin).tables(&tables).start();

@@ -2,8 +2,6 @@
 
 use std::collections::HashSet;
 use std::fmt::Display;
-use std::io::ErrorKind;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use hooks::{Call, Secrets, Webhook};
@@ -155,24 +153,9 @@ fn program(exec: At<Vec<At<String>>>, judge: &mut Judge<'_, '_>) -> Vec<String> 
     }
     let mut words: Vec<String> = exec.value.into_iter().map(|word| word.value).collect();
     if let Some(program) = words.first_mut().filter(|program| program.contains('/')) {
-        let path = judge.beside(program);
-        if let Some(why) = why_not_run(&path) {
-            let what = format!("hook.exec: {} {why}", quoted(&path.to_string_lossy()));
-            judge.faults.add(&exec.at, Wrong::new(what, "name a program that can be run, or one in PATH by its name"));
-        }
-        *program = path.to_string_lossy().into_owned();
+        *program = judge.beside(program).to_string_lossy().into_owned();
     }
     words
-}
-
-/// Of what can't be looked at nothing is said: a command may read a config whose programs its user may not.
-fn why_not_run(program: &Path) -> Option<&'static str> {
-    match program.metadata() {
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Some("is not there"),
-        Ok(found) if !found.is_file() => Some("is no program"),
-        Ok(found) if found.permissions().mode() & 0o111 == 0 => Some("may not be executed: chmod +x"),
-        _ => None,
-    }
 }
 
 /// Names a folder under `state/hooks`, in which `dead` is taken.

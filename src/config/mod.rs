@@ -134,7 +134,7 @@ impl Written {
 /// Reads the config in `text`. Faults show it as `path_shown`; relative paths start from `base`.
 ///
 /// On disk nothing is looked at, but the files of `ca` and of webhooks, whether those of `tls` and `geo.database` are
-/// there, whether `state.dir` is a folder, whether programs of hooks can be run, and the system's trusted certificates.
+/// there, whether `state.dir` is a folder, and the system's trusted certificates.
 pub fn parse(text: &str, path_shown: &Path, base: &Path) -> Result<Meant, Errors> {
     let (file, faults) = typed::read(text).map_err(|faults| faults.errors(path_shown))?;
     let mut judge = judge::Judge::new(faults, base);

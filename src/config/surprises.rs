@@ -1,5 +1,9 @@
 //! What a config comes to that its reader may not expect.
 
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
 use audit::OnPressure;
 use feeds::{Feed, OnStale};
 use hooks::{Call, Hook, Secrets};
@@ -149,7 +153,10 @@ fn of_purging(site: &Site) -> Vec<Surprise> {
 }
 
 fn of_hook(hook: &Hook) -> Vec<Surprise> {
-    let Call::Webhook(webhook) = &hook.call else { return Vec::new() };
+    let webhook = match &hook.call {
+        Call::Webhook(webhook) => webhook,
+        Call::Exec(words) => return of_program(&hook.name, words),
+    };
     // What can't be read was a fault of the config.
     let Ok(secrets) = Secrets::read(&webhook.secret_file) else { return Vec::new() };
     let (file, name) = (webhook.secret_file.display(), &hook.name);
@@ -158,6 +165,19 @@ fn of_hook(hook: &Hook) -> Vec<Surprise> {
     let short =
         || surprise("a short secret", format!("{file} holds less than the 24 bytes that receivers may ask for"));
     secrets.is_open.then(open).into_iter().chain(secrets.is_short.then(short)).collect()
+}
+
+/// It may come later, and is told what waits then. Of what can't be looked at nothing is said: a command may read a config
+/// whose programs its user may not.
+fn of_program(name: &str, words: &[String]) -> Vec<Surprise> {
+    let Some(program) = words.first().filter(|program| program.contains('/')) else { return Vec::new() };
+    let why = match Path::new(program).metadata() {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => "is not there",
+        Ok(found) if !found.is_file() => "is no program",
+        Ok(found) if found.permissions().mode() & 0o111 == 0 => "may not be executed",
+        _ => return Vec::new(),
+    };
+    vec![surprise("a hook that can't run", format!("{program} {why}: what {name} is to hear of waits for it, a day"))]
 }
 
 fn of_feed(feed: &Feed) -> Vec<Surprise> {
