@@ -55,8 +55,14 @@ fn read_any(word: &str, start: usize) -> Result<(Subject, bool), Fault> {
             .map_err(|bad| Fault::new(at + 1 + bad.at, bad.what))?,
         _ => read_subject(body, Place::read).map_err(|fault| Fault { at: at + fault.at, ..fault })?,
     };
+    if !exception && matches!(subject, Subject::Digest(digest) if digest == Digest::of(b"")) {
+        return Err(Fault::new(at, OF_NOTHING));
+    }
     Ok((subject, exception))
 }
+
+const OF_NOTHING: &str = "this is the digest of no bytes, and would block every empty answer; leave it out, or block what answers so by \
+                          its URL";
 
 /// Blanks other than space and tab, and characters of no width: what a paste from a document or a
 /// web page brings along, and what would keep a rule from ever covering anything.
@@ -248,6 +254,16 @@ mod tests {
             matches!(read_any("https://foo-/*", 0), Ok((Subject::Prefix(_), false))),
             "what is asked for all the same"
         );
+    }
+
+    #[test]
+    fn the_digest_of_no_bytes_is_no_rule() {
+        let empty = Digest::of(b"");
+        for word in [empty.to_string(), format!("SHA256={}", empty.hex().to_string().to_uppercase())] {
+            assert!(read_any(&word, 0).unwrap_err().what.contains("every empty answer"), "{word}");
+        }
+        assert!(matches!(read_any(&format!("!{empty}"), 0), Ok((Subject::Digest(_), true))), "it blocks nothing");
+        assert!(read_any(&Digest::of(b"x").to_string(), 0).is_ok());
     }
 
     #[test]
