@@ -32,7 +32,7 @@ use tokio::sync::Notify;
 use crate::purge::Freed;
 use crate::receipt::{Receipt, Taken};
 
-pub use affected::Rows;
+pub use affected::{MOST_ROWS, Rows};
 pub use dry_run::DryRun;
 use late::Late;
 use teller::Teller;

@@ -205,6 +205,51 @@ fn blocks_are_listed_page_by_page() {
 }
 
 #[test]
+fn what_a_body_should_have_held_is_said_in_words() {
+    let origin = page();
+    let edge = Edge::plain(&origin);
+    for (path, body, told) in [
+        ("blocks", r#"{"rules": "a.example"}"#, "rules is a text, and should be an array of texts"),
+        ("blocks", r#"{"rules": ["a.example", 7]}"#, "rules[1] is a number, and should be a text"),
+        ("blocks", r#"{"notice": "N"}"#, "rules is missing"),
+        ("blocks", r#"{"rules": ["a.example"], "dry_run": "yes"}"#, "dry_run is a text, and should be true or false"),
+        ("blocks", r#"{"rules": ["a.example"], "id": {}}"#, "id is an object, and should be a text"),
+        ("blocks", r#"{"rules": ["a.example"], "dry_run": true, "limit": -1}"#, "limit is a number below zero"),
+        ("blocks", r#"{"rules": ["a.example"], "dry_run": true, "limit": 10001}"#, "from 1 to 10000"),
+        ("blocks", r#"{"rules": [], "rules": ["a.example"]}"#, "said twice"),
+        ("blocks", "[]", "the body is an array, and should be an object such as"),
+        ("blocks", "{\"rules\": [\"a.example\"],\n oops}", "no JSON from line 2, column 2"),
+        ("blocks", "", "there is no body"),
+        ("purge", r#"{"url": 7}"#, "url is a number, and should be a text"),
+        ("purge", r#"{"urll": "https://photos.example/"}"#, "did you mean url?"),
+        ("reload", r#"{"accept_shrink": 1}"#, "accept_shrink is a number, and should be true or false"),
+    ] {
+        let answer = edge.api_text("POST", &format!("/api/v1/{path}"), body);
+        assert_eq!(answer.status, 400, "{body}: {}", answer.text());
+        let json = answer.json();
+        let detail = json["detail"].as_str().unwrap();
+        assert!(detail.contains(told), "{body}: {detail}");
+    }
+    for most in ["blocks?limit=1001", "rules?limit=1001", "blocks?limit=0", "rules?limit=99999999999999999999"] {
+        let answer = edge.api("GET", &format!("/api/v1/{most}"), None);
+        assert!(answer.status == 400 && answer.text().contains("from 1 to 1000"), "{most}: {}", answer.text());
+    }
+    assert_eq!(edge.api("GET", "/api/v1/rules?limit=1000", None).status, 200);
+}
+
+#[test]
+fn the_digest_of_no_bytes_is_refused_wherever_it_is_asked_for() {
+    let origin = Origin::with("*", Page::stored(""));
+    let edge = Edge::plain(&origin);
+    let rule = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+    let answer = edge.api("POST", "/api/v1/blocks", Some(&json!({ "rules": [rule] })));
+    assert!(answer.status == 422 && answer.text().contains("every empty answer"), "{}", answer.text());
+    edge.list().replace(&format!("{rule}\n"));
+    edge.until_said(&["list.txt:1:1", "every empty answer"]);
+    assert_eq!(edge.get("/a").status, 200);
+}
+
+#[test]
 fn rules_are_searched_live_ones_and_those_of_lists() {
     let origin = page();
     let list: String = (0..2_500).map(|n| format!("https://photos.example/list/{n} notice=L-{n}\n")).collect();

@@ -14,7 +14,7 @@ use terms::{Digest, Residence, Ruling, Timestamp, Url};
 use crate::sites::Sites;
 
 /// URLs that are told at once; the others come with the pages after.
-const MOST_ROWS: usize = 10_000;
+pub const MOST_ROWS: usize = 10_000;
 
 /// Hosts that are told of each site.
 const MOST_HOSTS: usize = 100;

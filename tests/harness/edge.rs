@@ -280,7 +280,15 @@ impl Edge {
     }
 
     pub fn api_with(&self, method: &str, target: &str, body: Option<&Value>, fields: &[(&str, &str)]) -> Answer {
-        let body = body.map(Value::to_string).unwrap_or_default();
+        self.api_sent(method, target, &body.map(Value::to_string).unwrap_or_default(), fields)
+    }
+
+    /// With the token, and a body that may be no JSON.
+    pub fn api_text(&self, method: &str, target: &str, body: &str) -> Answer {
+        self.api_sent(method, target, body, &[("Authorization", &format!("Bearer {}", self.token()))])
+    }
+
+    fn api_sent(&self, method: &str, target: &str, body: &str, fields: &[(&str, &str)]) -> Answer {
         let length = body.len().to_string();
         let mut all = fields.to_vec();
         if !body.is_empty() {
@@ -291,7 +299,7 @@ impl Edge {
         let host = fields.iter().find(|(name, _)| *name == "Host").map(|(_, value)| (*value).to_owned());
         all.retain(|(name, _)| *name != "Host");
         let host = host.unwrap_or_else(|| self.admin.to_string());
-        client.send(super::client::request(method, &host, target, &all) + &body);
+        client.send(super::client::request(method, &host, target, &all) + body);
         client.answer(method)
     }
 

@@ -11,9 +11,10 @@ use terms::Timestamp;
 
 use super::super::problem::Problem;
 use super::super::{Admin, Asker, Page, json};
-use super::query::{limit, parameter, takes};
-use super::{PAGE, read, rules};
-use crate::takedown::{Done, Rows, TakedownError};
+use super::body::{Fields, Shape, read};
+use super::query::{limit, limit_of, parameter, takes};
+use super::{PAGE, rules};
+use crate::takedown::{Done, MOST_ROWS, Rows, TakedownError};
 
 /// The body of `POST`: rules, an id of the client's, who asks, and attributes that hold for all of them.
 #[derive(Deserialize)]
@@ -29,6 +30,19 @@ struct Wish {
     #[serde(flatten)]
     attributes: Map<String, Value>,
 }
+
+const FIELDS: Fields = Fields {
+    known: &[
+        ("id", Shape::Text),
+        ("by", Shape::Text),
+        ("rules", Shape::Texts),
+        ("dry_run", Shape::Flag),
+        ("after", Shape::Text),
+        ("limit", Shape::Count),
+    ],
+    others: true,
+    example: "{\"rules\": [\"https://…\"], \"notice\": \"N-17\"}",
+};
 
 impl Wish {
     fn draft(self, asker: Asker) -> Result<Draft, Problem> {
@@ -56,7 +70,7 @@ fn who(said: Option<&str>, Asker(address): Asker) -> Result<Who, Problem> {
 
 pub(super) async fn add(admin: &Arc<Admin>, asker: Asker, query: Option<&str>, body: &[u8]) -> Result<Page, Problem> {
     takes(query, &["dry_run"])?;
-    let mut wish = read::<Wish>(body)?;
+    let mut wish = read::<Wish>(body, &FIELDS)?;
     let (after, limit) = (wish.after.take(), wish.limit.take());
     let is_dry = wish.dry_run || is_dry(query)?;
     if !is_dry && (after.is_some() || limit.is_some()) {
@@ -64,7 +78,7 @@ pub(super) async fn add(admin: &Arc<Admin>, asker: Asker, query: Option<&str>, b
     }
     let draft = wish.draft(asker)?;
     if is_dry {
-        let rows = rows(after.as_deref(), limit.unwrap_or(PAGE))?;
+        let rows = rows(after.as_deref(), limit_of(limit.unwrap_or(PAGE), MOST_ROWS)?)?;
         let work = move |admin: &Admin| admin.takedown.try_block(&draft, &admin.gateway.sites(), &rows);
         return Ok(json(StatusCode::OK, &admin.trial(work).await?.map_err(problem)?));
     }
@@ -101,7 +115,7 @@ pub(super) async fn lift(admin: &Arc<Admin>, asker: Asker, id: &str, query: Opti
     let by = who(parameter(query, "by").as_deref(), asker)?;
     let unknown = || Problem::not_found(format!("no block has the id {id:?}"));
     if is_dry(query)? {
-        let rows = rows(parameter(query, "after").as_deref(), limit(query)?)?;
+        let rows = rows(parameter(query, "after").as_deref(), limit(query, MOST_ROWS)?)?;
         let work = move |admin: &Admin| admin.takedown.try_lift(&lifted, &admin.gateway.sites(), &rows);
         return Ok(json(StatusCode::OK, &admin.trial(work).await?.ok_or_else(unknown)?));
     }
@@ -132,7 +146,7 @@ fn percent_decoded(segment: &str) -> String {
 
 pub(super) async fn list(admin: &Arc<Admin>, query: Option<&str>) -> Result<Page, Problem> {
     takes(query, &["query", "notice", "host", "url", "since", "by", "after", "limit"])?;
-    let limit = limit(query)?;
+    let limit = limit(query, block::edits::MAX_PAGE)?;
     let after = parameter(query, "after");
     let (rules, about) = (rules::wanted(query)?, rules::about(query)?);
     let since = match parameter(query, "since") {

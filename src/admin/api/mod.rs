@@ -1,6 +1,7 @@
 //! `/api/v1/`: a file a resource.
 
 mod blocks;
+mod body;
 mod content;
 mod purge;
 mod query;
@@ -14,7 +15,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Method;
 use http::request::Parts;
-use serde::de::DeserializeOwned;
 
 use query::takes;
 
@@ -52,8 +52,3 @@ pub(super) async fn route(admin: &Arc<Admin>, asker: Asker, head: &Parts, body: 
 
 /// Rows on a page where no limit is asked for.
 const PAGE: usize = 100;
-
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(body)
-        .map_err(|error| Problem::bad_request(format!("the body is not what this takes: {error}")))
-}

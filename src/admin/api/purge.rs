@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::super::problem::Problem;
 use super::super::{Admin, Page, json};
+use super::body::{Fields, Shape, read};
 use super::query::takes;
-use super::read;
 use crate::purge::{BadTarget, Target, Wish};
 
 /// The body: one target, and how it is purged.
@@ -28,6 +28,21 @@ struct Asked {
     #[serde(default)]
     dry_run: bool,
 }
+
+const FIELDS: Fields = Fields {
+    known: &[
+        ("url", Shape::Text),
+        ("prefix", Shape::Text),
+        ("pattern", Shape::Text),
+        ("tag", Shape::Text),
+        ("site", Shape::Text),
+        ("all", Shape::Flag),
+        ("soft", Shape::Flag),
+        ("dry_run", Shape::Flag),
+    ],
+    others: false,
+    example: "{\"url\": \"https://…\"}",
+};
 
 impl Asked {
     fn wish(self, admin: &Admin) -> Result<Wish, Problem> {
@@ -72,7 +87,7 @@ fn site(admin: &Admin, name: &str) -> Result<Target, Problem> {
 
 pub(super) async fn purge(admin: &Arc<Admin>, query: Option<&str>, body: &[u8]) -> Result<Page, Problem> {
     takes(query, &[])?;
-    let asked = read::<Asked>(body)?;
+    let asked = read::<Asked>(body, &FIELDS)?;
     let is_dry = asked.dry_run;
     let wish = asked.wish(admin)?;
     let work = move |admin: &Admin| match is_dry {

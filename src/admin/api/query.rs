@@ -39,9 +39,19 @@ pub(super) fn parameter(query: Option<&str>, name: &str) -> Option<String> {
         .filter(|value| !value.is_empty())
 }
 
-pub(super) fn limit(query: Option<&str>) -> Result<usize, Problem> {
+/// How many rows are asked for, where a page holds so many at most.
+pub(super) fn limit(query: Option<&str>, most: usize) -> Result<usize, Problem> {
     match parameter(query, "limit") {
         None => Ok(PAGE),
-        Some(text) => text.parse().map_err(|_| Problem::bad_request("limit is not a number")),
+        Some(text) => limit_of(text.parse().map_err(|_| out_of_bounds(most))?, most),
     }
+}
+
+/// Who asks for more than a page holds would take what comes for all there is.
+pub(super) fn limit_of(limit: usize, most: usize) -> Result<usize, Problem> {
+    (1..=most).contains(&limit).then_some(limit).ok_or_else(|| out_of_bounds(most))
+}
+
+fn out_of_bounds(most: usize) -> Problem {
+    Problem::bad_request(format!("limit is a number from 1 to {most}; ask for what is left with after"))
 }

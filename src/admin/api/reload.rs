@@ -7,8 +7,8 @@ use tokio::sync::oneshot;
 
 use super::super::problem::Problem;
 use super::super::{Admin, Page, Reload, json};
+use super::body::{Fields, Shape, read};
 use super::query::takes;
-use super::read;
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -17,9 +17,12 @@ struct Wish {
     accept_shrink: bool,
 }
 
+const FIELDS: Fields =
+    Fields { known: &[("accept_shrink", Shape::Flag)], others: false, example: "{\"accept_shrink\": true}" };
+
 pub(super) async fn reload(admin: &Admin, query: Option<&str>, body: &[u8]) -> Result<Page, Problem> {
     takes(query, &[])?;
-    let wish: Wish = if body.is_empty() { Wish::default() } else { read(body)? };
+    let wish: Wish = if body.is_empty() { Wish::default() } else { read(body, &FIELDS)? };
     let (reply, outcome) = oneshot::channel();
     let reload = Reload { accept_shrink: wish.accept_shrink, reply };
     admin.reloads.try_send(reload).map_err(|_| Problem::unavailable("a reload is under way: ask again"))?;

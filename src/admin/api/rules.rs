@@ -20,7 +20,8 @@ pub(super) async fn list(admin: &Arc<Admin>, query: Option<&str>) -> Result<Page
     }
     takes(query, &["query", "notice", "host", "url", "source", "after", "limit"])?;
     let (wanted, about) = (wanted(query)?, about(query)?);
-    let (after, limit, source) = (parameter(query, "after"), limit(query)?, parameter(query, "source"));
+    let (after, limit, source) =
+        (parameter(query, "after"), limit(query, block::edits::MAX_PAGE)?, parameter(query, "source"));
     let work = move |admin: &Admin| {
         admin.takedown.lines(after.as_deref(), limit, (&wanted, source.as_deref(), about.as_ref()))
     };

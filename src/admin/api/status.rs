@@ -78,6 +78,7 @@ fn audit(admin: &Admin) -> Value {
         "written_seq": written,
         "synced_seq": synced,
         "unsynced_lines": written.saturating_sub(synced),
+        "lag_seconds": admin.log.lag().as_secs_f64(),
         "shed": log.shed.load(Relaxed),
         "failing": log.failing.load(Relaxed),
     })

@@ -28,7 +28,7 @@ use parking_lot::Mutex;
 use terms::Timestamp;
 
 pub use edit::{Draft, DraftError, EditRule, Event, EventKind, MAX_RULES};
-pub use page::{BadCursor, Block, Page, WantedEdits};
+pub use page::{BadCursor, Block, MAX_PAGE, Page, WantedEdits};
 pub use trial::{Lifting, Trial};
 pub use who::{BadWho, Who};
 

@@ -13,7 +13,8 @@ use super::state::State;
 use crate::rule::Rule;
 use crate::wanted::Wanted;
 
-const MAX_PAGE: usize = 1000;
+/// Rules of a page.
+pub const MAX_PAGE: usize = 1000;
 
 /// A rule in force.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,12 +7,9 @@ use terms::ruling::RuleOrigin;
 use terms::{Timestamp, Url};
 
 use super::{Index, Table};
-use crate::edits::BadCursor;
+use crate::edits::{BadCursor, MAX_PAGE};
 use crate::rule::{Attributes, Standing};
 use crate::wanted::Wanted;
-
-/// Rules of a page.
-const MOST: usize = 1000;
 
 /// Rules that are looked at for one page. Of ten million, a search takes some two hundred pages, empty ones among them.
 const MOST_LOOKS: usize = 50_000;
@@ -70,7 +67,8 @@ impl Index {
             }
         };
         let about = about.map(|url| self.about(url));
-        let mut search = Search { lines: Lines::default(), left: MOST_LOOKS, limit: limit.clamp(1, MOST), wanted, now };
+        let mut search =
+            Search { lines: Lines::default(), left: MOST_LOOKS, limit: limit.clamp(1, MAX_PAGE), wanted, now };
         for (at, table) in files.into_iter().skip(first) {
             let is_meant = file.is_none_or(|file| is_named(table.name(), file));
             let end = if is_meant { table.len() as u32 } else { 0 };
