@@ -107,9 +107,14 @@ fn clients_and_queries_are_written_as_the_operator_says() {
     let query = one["url"].as_str().unwrap().strip_prefix("https://photos.example/a?k:").expect("a keyed query");
     assert!(query.len() == 16 && query.bytes().all(|byte| byte.is_ascii_hexdigit()), "{one}");
     assert!(one["url"] == same["url"] && one["url"] != other["url"]);
+    let url = one["url"].as_str().unwrap();
+    let asked = edge.seawall(&["audit", "query", "--url", url, "--verdict", "served", "--output", "json"]).json();
+    assert_eq!(asked.as_array().map(Vec::len), Some(2), "{asked}");
     let origin = Origin::with("*", Page::ok("x"));
     let edge = Edge::before(&origin).audit("url_query = \"none\"\n").start();
     assert_eq!(edge.record_of(&edge.get("/a?secret=1"))["url"], "https://photos.example/a");
+    edge.block("https://photos.example/a?secret=1", "N-17");
+    assert_eq!(edge.record_of(&edge.get("/a?secret=1"))["rule"], "https://photos.example/a");
 }
 
 #[test]

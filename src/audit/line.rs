@@ -74,6 +74,19 @@ impl Forms {
         if self.url_query == QueryForm::Full {
             return Cow::Borrowed(whole);
         }
+        self.without_query(whole)
+    }
+
+    /// A rule that decided on a URL, of whose query it tells as much as is told of that. A pattern is the list's alone.
+    pub fn rule<'a>(&self, rule: &'a str) -> Cow<'a, str> {
+        match self.url_query {
+            QueryForm::Full => Cow::Borrowed(rule),
+            _ if rule.starts_with('~') => Cow::Borrowed(rule),
+            _ => self.without_query(rule),
+        }
+    }
+
+    fn without_query<'a>(&self, whole: &'a str) -> Cow<'a, str> {
         match whole.split_once('?') {
             None => Cow::Borrowed(whole),
             Some((base, _)) if self.url_query == QueryForm::None => Cow::Borrowed(base),
@@ -158,7 +171,7 @@ impl Encoder {
         field(out, "status", |out| text::number(out, record.status.as_u16().into()));
         field(out, "verdict", |out| text::string(out, record.verdict.as_str()));
         if let Some(ruling) = &record.ruling {
-            rule(out, ruling);
+            self.rule(out, ruling);
         }
         field(out, "list", |out| text::number(out, record.list));
         field(out, "cache", |out| text::string(out, record.cache.as_str()));
@@ -180,6 +193,20 @@ impl Encoder {
         field(out, "complete", |out| out.extend_from_slice(if record.complete { b"true" } else { b"false" }));
         self.client(out, record.client);
         out.push(b'}');
+    }
+
+    /// The rule, its first notice, and all of them where there are several; where the client is, if that decided.
+    fn rule(&self, out: &mut Vec<u8>, ruling: &Ruling) {
+        field(out, "rule", |out| text::string(out, &self.forms.rule(&ruling.rule)));
+        if let Some(first) = ruling.notices.first() {
+            field(out, "notice", |out| text::string(out, first));
+        }
+        if ruling.notices.len() > 1 {
+            field(out, "notices", |out| array(out, ruling.notices.iter().map(AsRef::as_ref)));
+        }
+        if let Some(residence) = &ruling.residence {
+            field(out, "country", |out| text::string(out, residence.as_str()));
+        }
     }
 
     fn client(&self, out: &mut Vec<u8>, address: IpAddr) {
@@ -242,20 +269,6 @@ fn array<'a>(out: &mut Vec<u8>, items: impl Iterator<Item = &'a str>) {
         text::string(out, item);
     }
     out.push(b']');
-}
-
-/// The rule, its first notice, and all of them where there are several; where the client is, if that decided.
-fn rule(out: &mut Vec<u8>, ruling: &Ruling) {
-    field(out, "rule", |out| text::string(out, &ruling.rule));
-    if let Some(first) = ruling.notices.first() {
-        field(out, "notice", |out| text::string(out, first));
-    }
-    if ruling.notices.len() > 1 {
-        field(out, "notices", |out| array(out, ruling.notices.iter().map(AsRef::as_ref)));
-    }
-    if let Some(residence) = &ruling.residence {
-        field(out, "country", |out| text::string(out, residence.as_str()));
-    }
 }
 
 /// What every line has: where it stands, and when.

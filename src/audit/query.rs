@@ -46,7 +46,8 @@ pub const COLUMNS: [&str; 25] = [
 /// What lines are asked for: all that every set field matches.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// In any spelling. Where the log holds a query as a keyed hash or not at all, that part matches.
+    /// In any spelling. Where the log holds a query as a keyed hash, any query matches but another hash; where it holds
+    /// none, that part matches.
     pub url: Option<Url>,
     /// What the URL's site says of its spelling. Where it is `None`, lines match that may be of the URL.
     pub spelling: Option<Spelling>,

@@ -47,6 +47,7 @@ impl Sought {
             base == logged_base
                 && match form {
                     QueryForm::Full => query == logged_query,
+                    QueryForm::Keyed if query.is_some_and(is_keyed) => query == logged_query,
                     QueryForm::Keyed => ignores_some || query.is_some() == logged_query.is_some(),
                     QueryForm::None => true,
                 }
@@ -59,6 +60,12 @@ fn split_query(url: &str) -> (&str, Option<&str>) {
         Some((base, query)) => (base, Some(query)),
         None => (url, None),
     }
+}
+
+/// Whether a query is one as logs hold it.
+fn is_keyed(query: &str) -> bool {
+    let hash = query.strip_prefix("k:");
+    hash.is_some_and(|hash| hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 #[cfg(test)]
@@ -104,5 +111,8 @@ mod tests {
         let is = |spelling, logged| Sought::new(&url, Some(spelling)).is(logged, QueryForm::Keyed);
         assert!(is(&ignoring, "https://h.example/a") && !is(&usual, "https://h.example/a"));
         assert!(is(&usual, "https://h.example/a?k:00"));
+        let as_logged = ["0123456789abcdef", "0123456789abcdee"].map(|hash| format!("https://h.example/a?k:{hash}"));
+        let sought = Sought::new(&Url::parse(&as_logged[0]).unwrap(), None);
+        assert_eq!(as_logged.each_ref().map(|logged| sought.is(logged, QueryForm::Keyed)), [true, false]);
     }
 }

@@ -158,7 +158,7 @@ impl Trace {
         let mut data = serde_json::json!({
             "id": self.id.to_string(),
             "url": self.url.as_ref().map(|url| self.witness.log.url(url)),
-            "rule": &*ruling.rule,
+            "rule": self.witness.log.forms().rule(&ruling.rule),
             "notice": ruling.notices.first().map(|notice| &**notice),
             "list": ruling.list,
             "bytes_thrown_away": thrown,

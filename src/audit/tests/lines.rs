@@ -114,6 +114,23 @@ fn queries_are_told_as_the_settings_say() {
 }
 
 #[test]
+fn a_rule_tells_no_more_of_a_query_than_the_url() {
+    let told = |form, rule: &str| {
+        let record = Record { ruling: Some(ruling(rule, &[])), ..record("https://x.example/a?b=1") };
+        let line = written(forms(ClientForm::None, form), &record);
+        [&line["rule"], &line["url"]].map(|field| field.as_str().unwrap().to_owned())
+    };
+    let rule = "https://x.example/a?b=1";
+    assert_eq!(told(QueryForm::Full, rule)[0], rule);
+    assert_eq!(told(QueryForm::None, rule)[0], "https://x.example/a");
+    let [keyed, url] = told(QueryForm::Keyed, rule);
+    assert_eq!(keyed, url);
+    for rule in ["*.x.example", "https://x.example/a/*", "~^https://x\\.example/a?"] {
+        assert_eq!(told(QueryForm::Keyed, rule)[0], rule);
+    }
+}
+
+#[test]
 fn a_seal_is_read_back() {
     let seal = Seal { lines: 4, first: 7, last: 10, prev: Digest::of(b"p"), hash: Digest::of(b"h") };
     let mut out = Vec::new();

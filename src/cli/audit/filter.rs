@@ -10,7 +10,8 @@ use crate::sites::ByHost;
 /// All that is set must match; an event matches by what it tells.
 #[derive(Debug, clap::Args)]
 pub struct FilterArgs {
-    /// In any spelling; with -c as its site's spelling has it, and without in whichever may be the same
+    /// In any spelling; with -c as its site's spelling has it, and without in whichever may be the same. Where the log
+    /// keeps hashes of queries, any query is meant, or that of the hash as the log writes it, ?k:…
     #[arg(long, value_parser = url)]
     url: Option<Box<Url>>,
     /// Of the bytes, as served or as they came: sha256: and 64 hexadecimal digits
