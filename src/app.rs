@@ -80,7 +80,8 @@ struct Source {
     tried: Option<Digest>,
 }
 
-struct Signals {
+/// What the system tells this process.
+pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hangup: Signal,
@@ -92,9 +93,8 @@ const RELOADS: usize = 4;
 
 /// Starts everything that `meant` asks for. Clients and operators are served when it returns. `written` is
 /// the file that it is from, which is followed from now on.
-pub async fn start(meant: Meant, written: Option<Written>) -> anyhow::Result<Running> {
+pub async fn start(meant: Meant, written: Option<Written>, mut signals: Signals) -> anyhow::Result<Running> {
     descriptors::raise();
-    let mut signals = Signals::listen().context("can't listen for signals")?;
     let state = State::open(&meant.state)?;
     let shown = Arc::new(Certificates::new(&meant.state, Clock::system()));
     let mut listeners = Listeners::new(shown.clone());
@@ -129,8 +129,11 @@ pub async fn start(meant: Meant, written: Option<Written>) -> anyhow::Result<Run
 
     let (draining, closing) = (Drain::new(), Drain::new());
     let (wish, reloads) = mpsc::channel(RELOADS);
-    disk::durable::write(&meant.state.join("admin.address"), format!("{admin_address}\n").as_bytes())
-        .context("state/admin.address can't be written")?;
+    disk::durable::write(
+        &meant.state.join("admin.address"),
+        format!("{}\n", noted(admin_scheme, admin_address)).as_bytes(),
+    )
+    .context("state/admin.address can't be written")?;
     let token = Token::open(&meant.state.join("admin.token")).context("state/admin.token can't be opened")?;
     let keep = Keep::begin(&meant, &state, &house)?;
     let admin = Arc::new(house.admin(&state, token, wish, draining.watch()));
@@ -233,10 +236,19 @@ impl Running {
     }
 }
 
+/// Where commands find the admin listener whatever has become of the config. In clear it is a bare address.
+fn noted(scheme: Scheme, address: SocketAddr) -> String {
+    match scheme {
+        Scheme::Http => address.to_string(),
+        Scheme::Https => format!("{}://{address}", scheme.as_str()),
+    }
+}
+
 const ENDING: Duration = Duration::from_secs(2);
 
 impl Signals {
-    fn listen() -> std::io::Result<Signals> {
+    /// From now on none ends the process by itself. Within a runtime.
+    pub fn listen() -> std::io::Result<Signals> {
         Ok(Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,

@@ -1,13 +1,15 @@
 //! Commands: what they print, and what their exit codes say.
 
 use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::harness::client::Client;
-use crate::harness::process::Running;
-use crate::harness::{Edge, Origin, Page, eventually, seawall};
+use crate::harness::process::{Running, SEAWALL};
+use crate::harness::{Edge, Origin, Page, eventually, seawall, until};
 
 fn pages() -> Origin {
     Origin::with("*", Page::stored("hello"))
@@ -31,6 +33,7 @@ fn why_says_what_decides_offline() {
     {
         assert_eq!(why(unnameable).code, 1, "{unnameable}");
     }
+    assert!(blocked.stdout.contains("not known here") && blocked.stdout.contains("--admin"), "{}", blocked.stdout);
     let json = seawall(&["why", "photos.example/a", "-c", "seawall.toml", "--output", "json"], folder.path());
     assert_eq!(json.code, 10);
     assert!(json.json().to_string().contains("N-17"));
@@ -102,7 +105,7 @@ fn purge_and_status() {
     assert_eq!(status.code, 0, "{}", status.all());
     assert!(status.stdout.contains(env!("CARGO_PKG_VERSION")), "{}", status.stdout);
     let json = edge.seawall(&["status", "--output", "json"]).json();
-    assert!(json["node"].is_string(), "{json}");
+    assert!(json["node"].is_string() && json["audit"]["lag_seconds"].is_number(), "{json}");
 }
 
 #[test]
@@ -118,6 +121,42 @@ fn commands_find_the_admin_listener_by_the_environment_and_the_config() {
     let url = format!("http://{}", edge.admin);
     let by_url = seawall(&["status", "--admin", &url, "--token-file", "state/admin.token"], edge.folder());
     assert_eq!(by_url.code, 0, "{}", by_url.all());
+}
+
+#[test]
+fn a_broken_config_keeps_no_block_from_the_edge_that_runs() {
+    let origin = pages();
+    let mut edge = Edge::plain(&origin);
+    let good = edge.config();
+    let on_config = |arguments: &[&str], folder: &Path| seawall(&[arguments, &["-c", "seawall.toml"]].concat(), folder);
+    for (at, broken) in
+        [format!("{good}\n[edg]\n"), format!("{good}\n[[site"), good.replace("origin =", "orgin =")].iter().enumerate()
+    {
+        edge.set_config(broken);
+        let url = format!("https://photos.example/{at}");
+        let blocked = on_config(&["block", &url, "--notice", "N-17"], edge.folder());
+        assert_eq!(blocked.code, 0, "{broken}\n{}", blocked.all());
+        assert!(
+            blocked.stderr.contains("seawall.toml") && blocked.stderr.contains("state/admin.address"),
+            "{blocked:?}"
+        );
+        assert_eq!(edge.get(&format!("/{at}")).status, 451);
+        let reloaded = on_config(&["reload"], edge.folder());
+        assert!(reloaded.code == 1 && reloaded.stderr.contains("seawall.toml:"), "{reloaded:?}");
+    }
+    assert_eq!(
+        on_config(&["why", "https://photos.example/0"], edge.folder()).code,
+        78,
+        "it reads what the config names"
+    );
+    edge.set_config(&good);
+    assert_eq!(on_config(&["reload"], edge.folder()).code, 0);
+    edge.stop();
+    edge.set_config("[");
+    assert_eq!(on_config(&["status"], edge.folder()).code, 69);
+    fs::remove_file(edge.path("state/admin.address")).unwrap();
+    assert_eq!(on_config(&["status"], edge.folder()).code, 78);
+    edge.set_config(&good);
 }
 
 #[test]
@@ -197,6 +236,25 @@ fn left_in(folder: &std::path::Path) -> Vec<String> {
     let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
+}
+
+#[test]
+fn a_proxy_that_is_ended_as_it_starts_leaves_no_folder() {
+    let place = tempfile::tempdir().unwrap();
+    let is_empty = || fs::read_dir(place.path()).unwrap().next().is_none();
+    for _ in 0..5 {
+        let mut proxy = Command::new(SEAWALL)
+            .args(["proxy", "--listen", "127.0.0.1:0", "--to", "http://127.0.0.1:1"])
+            .env("TMPDIR", place.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        until("its folder", || (!is_empty()).then_some(()));
+        kill_process(Pid::from_child(&proxy), Signal::TERM).unwrap();
+        proxy.wait().unwrap();
+        assert!(is_empty(), "{:?}", fs::read_dir(place.path()).unwrap().collect::<Vec<_>>());
+    }
 }
 
 #[test]

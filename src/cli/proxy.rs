@@ -41,6 +41,7 @@ pub struct Proxy {
 
 impl Proxy {
     pub fn run(self) -> Result<Exit, Failure> {
+        let host = serve::Host::begin()?;
         let (state, temporary) = match self.state {
             Some(state) => (state, None),
             None => {
@@ -55,8 +56,8 @@ impl Proxy {
             let shown = meant.state.display();
             super::tell(&format!("seawall: state is in {shown}, removed at the end; keep it with --state DIR\n"));
         }
-        let done = serve::block_on(async {
-            let running = app::start(meant, None).await?;
+        let done = host.block_on(async |signals| {
+            let running = app::start(meant, None, signals).await?;
             serve::announce(&running)?;
             running.until_stopped().await
         });

@@ -44,6 +44,25 @@ impl ConfigArg {
         let meant = config::load(&path).map_err(Failure::config)?;
         Ok((path, meant))
     }
+
+    /// The one that runs by what a config held before it was broken: a block can't wait until that is mended.
+    fn noted(&self, broken: Failure, token: Option<PathBuf>, ca_file: Option<PathBuf>) -> Result<Admin, Failure> {
+        let Some((path, state)) = self.locate().ok().and_then(|path| {
+            let state = config::Written::read(&path).ok()?.state();
+            Some((path, state))
+        }) else {
+            return Err(broken);
+        };
+        let Some((scheme, authority)) = noted_in(&state) else { return Err(broken) };
+        super::tell(&format!(
+            "seawall: {} can't be used as it is now (`seawall check` says why); this asks the one that runs at {authority}, as {} says\n",
+            path.display(),
+            state.join(ADDRESS_FILE).display()
+        ));
+        let believed = || ca_file.map_or(Believed::System, Believed::Authorities);
+        let token_file = token.unwrap_or_else(|| state.join(TOKEN_FILE));
+        Ok(Admin { authority, token_file, believed: (scheme == Scheme::Https).then(believed) })
+    }
 }
 
 /// What the commands take that talk to a running Seawall.
@@ -69,16 +88,18 @@ impl Reach {
         let token_file = self.token_file.clone().or_else(|| from_env(ENV_TOKEN_FILE).map(PathBuf::from));
         let ca_file = self.ca_file.clone().or_else(|| from_env(ENV_CA_FILE).map(PathBuf::from));
         let Some(admin) = self.named_admin() else {
-            let (path, meant) = self.config.load()?;
+            let (path, meant) = match self.config.load() {
+                Ok(loaded) => loaded,
+                Err(failure) => return self.config.noted(failure, token_file, ca_file),
+            };
             let authority = authority_of(&meant, &path)?;
             let believed = configured(&meant).map(|configured| ca_file.map_or(configured, Believed::Authorities));
             return Ok(Admin { authority, token_file: token_file.unwrap_or_else(|| token_in(&meant)), believed });
         };
         let (scheme, authority) = authority(&admin).map_err(Failure::usage)?;
-        let needs_config = token_file.is_none();
-        let meant = match needs_config {
-            true => Some(self.config.load().map_err(|failure| no_token(&failure))?.1),
-            false => None,
+        let meant = match token_file {
+            None => Some(self.config.load().map_err(|failure| no_token(&failure))?.1),
+            Some(_) => None,
         };
         let believed = || {
             let from_config = || meant.as_ref().and_then(configured);
@@ -123,13 +144,18 @@ fn authority_of(meant: &Meant, path: &Path) -> anyhow::Result<String> {
         return Ok(reachable(meant.admin.address).to_string());
     }
     // The port was left to the system, and the running one has noted which it got.
-    let noted = std::fs::read_to_string(meant.state.join(ADDRESS_FILE)).ok().and_then(|text| text.trim().parse().ok());
-    match noted {
-        Some(address) => Ok(reachable(address).to_string()),
+    match noted_in(&meant.state) {
+        Some((_, authority)) => Ok(authority),
         None => {
             Err(anyhow!("{shown}: admin.listen leaves the port to the system, and no Seawall has noted which it got"))
         }
     }
+}
+
+/// Where the one that runs in this state folder, or that last ran there, is administered.
+fn noted_in(state: &Path) -> Option<(Scheme, String)> {
+    let (scheme, noted) = authority(std::fs::read_to_string(state.join(ADDRESS_FILE)).ok()?.trim()).ok()?;
+    Some((scheme, reachable(noted.parse().ok()?).to_string()))
 }
 
 /// An address to connect to: one that stands for all addresses is met on loopback.

@@ -25,8 +25,8 @@ impl Run {
     pub fn run(self) -> Result<Exit, Failure> {
         let written = config::Written::read(&self.config.locate()?).map_err(Failure::config)?;
         let meant = written.judge().map_err(Failure::config)?;
-        serve::block_on(async {
-            let running = app::start(meant, Some(written)).await?;
+        serve::Host::begin()?.block_on(async |signals| {
+            let running = app::start(meant, Some(written), signals).await?;
             serve::announce(&running)?;
             running.until_stopped().await
         })

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tempfile::TempDir;
+use tokio::runtime::Runtime;
 
-use crate::app::Running;
+use crate::app::{Running, Signals};
 use crate::telemetry::Diagnostics;
 
 use super::exit::{Exit, Failure};
@@ -16,17 +17,36 @@ use super::output::Output;
 /// a list, a write that no answer waits for.
 const LEFT_OVER: Duration = Duration::from_secs(2);
 
-/// Runs `work` on a runtime of its own, with the program's own messages on stderr.
-pub fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> Result<Exit, Failure> {
-    let _diagnostics = Diagnostics::begin().context("nothing can be logged: does the system still give threads?")?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("the runtime can't be started: does the system still give threads?")?;
-    let worked = runtime.block_on(work);
-    runtime.shutdown_timeout(LEFT_OVER);
-    worked.map_err(Failure::running)?;
-    Ok(Exit::Done)
+/// A runtime, and the program's own messages on stderr. Signals are listened for, so that none ends the process before
+/// what it makes from now on is removed.
+pub struct Host {
+    runtime: Runtime,
+    signals: Signals,
+    _diagnostics: Diagnostics,
+}
+
+impl Host {
+    pub fn begin() -> anyhow::Result<Host> {
+        let diagnostics = Diagnostics::begin().context("nothing can be logged: does the system still give threads?")?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .context("the runtime can't be started: does the system still give threads?")?;
+        let within = runtime.enter();
+        let signals = Signals::listen().context("can't listen for signals")?;
+        drop(within);
+        Ok(Host { runtime, signals, _diagnostics: diagnostics })
+    }
+
+    pub fn block_on<W: Future<Output = anyhow::Result<()>>>(
+        self,
+        work: impl FnOnce(Signals) -> W,
+    ) -> Result<Exit, Failure> {
+        let worked = self.runtime.block_on(work(self.signals));
+        self.runtime.shutdown_timeout(LEFT_OVER);
+        worked.map_err(Failure::running)?;
+        Ok(Exit::Done)
+    }
 }
 
 /// Prints where to reach it, one line a listener. Everything accepts by now.

@@ -90,6 +90,10 @@ impl Why {
     }
 }
 
+/// In the place of a version, which only the running edge knows.
+const OFFLINE: &str = "not known here: these are the lists and live blocks on the disk, as they are now; --admin ADDR asks \
+                       the running edge";
+
 fn country(text: &str) -> Result<Whom, String> {
     Whom::read(text).ok_or_else(|| "write the two letters of ISO 3166-1, such as DE, or unknown".to_owned())
 }
@@ -143,8 +147,7 @@ fn pairs(found: &Found) -> Vec<(&'static str, String)> {
         pairs.extend((!told.notices.is_empty()).then(|| ("notice", told.notices.join(", "))));
         pairs.extend(told.reason.clone().map(|reason| ("reason", reason)));
     }
-    let version =
-        found.list.map_or_else(|| "none: read from the disk, as it is now".to_owned(), |list| list.to_string());
+    let version = found.list.map_or_else(|| OFFLINE.to_owned(), |list| list.to_string());
     pairs.push(("list version", version));
     pairs
 }

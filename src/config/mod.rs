@@ -44,6 +44,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use terms::Digest;
+use toml::de::DeTable;
 
 use crate::sites::HostPattern;
 
@@ -112,6 +113,15 @@ impl Written {
     pub fn folder(&self) -> PathBuf {
         let whole = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
         whole.parent().unwrap_or(Path::new("/")).to_owned()
+    }
+
+    /// The state folder as far as it can be told, whatever else is wrong with the config.
+    pub fn state(&self) -> PathBuf {
+        let text = String::from_utf8_lossy(&self.bytes);
+        let (document, _) = DeTable::parse_recoverable(&text);
+        let state = document.get_ref().get("state").and_then(|state| state.get_ref().as_table());
+        let dir = state.and_then(|state| state.get("dir")?.get_ref().as_str());
+        dir.map_or_else(|| meant::state_beside(&self.folder()), |dir| self.folder().join(dir))
     }
 
     pub fn judge(&self) -> Result<Meant, Errors> {

@@ -62,19 +62,20 @@ impl Demo {
                 "--admin {admin}: the demo's admin listener is in clear; name a port of 127.0.0.1"
             )));
         }
+        let host = serve::Host::begin()?;
         let folder = serve::temporary_folder("seawall-demo-")?;
         let place = Place { is_secured: self.tls, ..Place::of(folder.path()) };
-        let done = serve::block_on(show(&place, listen, admin));
+        let done = host.block_on(|signals| show(&place, listen, admin, signals));
         serve::remove(folder);
         done
     }
 }
 
-async fn show(place: &Place, listen: SocketAddr, admin: SocketAddr) -> anyhow::Result<()> {
+async fn show(place: &Place, listen: SocketAddr, admin: SocketAddr, signals: app::Signals) -> anyhow::Result<()> {
     let origin = origin::start().await?;
     place.furnish(listen, admin, origin)?;
     let written = Written::read(&place.config)?;
-    let running = app::start(written.judge()?, Some(written)).await?;
+    let running = app::start(written.judge()?, Some(written), signals).await?;
     let (edge_bound, admin_bound) = match (running.edges.first(), running.admin) {
         (Some((_, edge)), (_, admin)) => (*edge, admin),
         (None, _) => return Err(anyhow!("the edge listens nowhere")),
