@@ -1,4 +1,5 @@
 mod late;
+mod time;
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -16,7 +17,7 @@ use feeds::{Feed, OnStale};
 use http::header::{CACHE_CONTROL, HOST, HeaderMap, HeaderValue};
 use http::{Request, StatusCode};
 use terms::url::Scheme;
-use terms::{Ask, Body, Peer, Trusted};
+use terms::{Ask, Body, Peer, Proof, Trusted};
 
 use super::*;
 use crate::sites::Sites;

@@ -2,14 +2,18 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use block::Kin;
+use block::{Index, Kin};
+use terms::Timestamp;
 
 use super::Takedown;
 
 /// How often pages are looked at: a few files at most.
 const PAGES_LOOK: Duration = Duration::from_secs(1);
+
+/// How often the clock is looked at, for it may be set; a machine that slept finds its timers late.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// How often is looked whether something is still to be told.
 const RETRY: Duration = Duration::from_secs(30);
@@ -18,21 +22,35 @@ impl Takedown {
     /// Puts rules in force whose hour has come, takes those out whose hour is over, and tells what
     /// could not be told before. Runs for as long as the edge.
     pub async fn keep_time(self: Arc<Self>) {
-        let mut judged = self.clock.wall();
+        let (mut judged, mut told) = (self.in_force_since(), Instant::now());
         loop {
-            let boundary = self.blocks.index().next_boundary(judged);
-            let wait = boundary.map_or(RETRY, |at| at.since(self.clock.wall()).min(RETRY));
+            let now = self.clock.wall();
+            let boundary = self.blocks.index().next_boundary(judged.min(now));
+            let wait = boundary.map_or(LOOK, |at| at.since(now).min(LOOK));
             tokio::select! {
-                () = self.boundaries.notified() => continue,
+                () = self.boundaries.notified() => {
+                    judged = self.in_force_since();
+                    continue;
+                }
                 () = tokio::time::sleep(wait) => {}
             }
-            let takedown = self.clone();
             let now = self.clock.wall();
-            let is_due = boundary.is_some_and(|at| at <= now) || self.unpublished.load(Relaxed);
-            judged = if is_due { now } else { judged };
-            // A failure is told by the one who meets it, and met again with the next look.
-            let _ = tokio::task::spawn_blocking(move || takedown.keep_up(is_due)).await;
+            let is_past = has_boundary(&self.blocks.index(), judged, now);
+            judged = now;
+            let is_time_to_tell = told.elapsed() >= RETRY;
+            if is_past || is_time_to_tell {
+                told = Instant::now();
+                let takedown = self.clone();
+                let is_due = is_past || self.unpublished.load(Relaxed);
+                // A failure is told by the one who meets it, and met again with the next look.
+                let _ = tokio::task::spawn_blocking(move || takedown.keep_up(is_due)).await;
+            }
         }
+    }
+
+    /// When all that is under way was judged last.
+    fn in_force_since(&self) -> Timestamp {
+        Timestamp::from_micros(self.since.load(Relaxed))
     }
 
     /// Shows pages as they change on the disk. Runs for as long as the edge.
@@ -85,4 +103,10 @@ impl Takedown {
             self.tell_applied("which hosts have the same content has changed", taken);
         }
     }
+}
+
+/// Whether a rule begins or ceases to hold between the two: what was judged at `one` may be judged otherwise at `other`,
+/// which is before it where the clock was set back.
+fn has_boundary(index: &Index, one: Timestamp, other: Timestamp) -> bool {
+    index.next_boundary(one.min(other)).is_some_and(|at| at <= one.max(other))
 }

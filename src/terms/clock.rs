@@ -101,7 +101,7 @@ impl Clock {
         Clock(None)
     }
 
-    /// A clock that stands at `start` until [`Clock::advance`] moves it.
+    /// A clock that stands at `start` until [`Clock::advance`] or [`Clock::set`] moves it.
     pub fn manual(start: Timestamp) -> Clock {
         Clock(Some(Arc::new(AtomicI64::new(start.0))))
     }
@@ -110,6 +110,13 @@ impl Clock {
     pub fn advance(&self, span: Duration) {
         if let Some(hand) = &self.0 {
             hand.fetch_add(micros(span), Ordering::Relaxed);
+        }
+    }
+
+    /// Sets a manual clock, back as well.
+    pub fn set(&self, at: Timestamp) {
+        if let Some(hand) = &self.0 {
+            hand.store(at.0, Ordering::Relaxed);
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use block::{Audience, Lane, Load};
 use parking_lot::Condvar;
-use terms::{Encoded, Proof, Refusal};
+use terms::{Encoded, Refusal};
 
 use super::*;
 

@@ -1,0 +1,73 @@
+//! Rules that hold for a time, where the clock is set forward and back.
+
+use block::{Audience, Lane, Load};
+
+use super::*;
+
+/// Before and past the hour at which the rules of these tests begin or end.
+const BEFORE: Timestamp = Timestamp::from_secs(1_500);
+const AFTER: Timestamp = Timestamp::from_secs(2_500);
+const HOUR: &str = "1970-01-01T00:33:20Z";
+
+struct Bench {
+    _state: tempfile::TempDir,
+    clock: Clock,
+    takedown: Arc<Takedown>,
+}
+
+impl Bench {
+    /// With a rule for https://h.example/a, which begins or ends at its hour, and a clock that stands here.
+    fn with_rule(attribute: &str, start: Timestamp) -> Bench {
+        let (state, clock) = (tempfile::tempdir().unwrap(), Clock::manual(start));
+        let takedown = Arc::new(takedown(state.path(), 1 << 20, &clock));
+        let (rules, attributes) = (vec!["https://h.example/a".into()], [(attribute.into(), HOUR.into())].into());
+        takedown.block(Draft { id: "e".into(), rules, attributes, by: None }).unwrap();
+        tokio::spawn(takedown.clone().keep_time());
+        Bench { _state: state, clock, takedown }
+    }
+
+    /// Has an answer on its way to somebody, if the rules let it.
+    fn send(&self) -> Option<Arc<Lane>> {
+        let (blocks, now) = (&self.takedown.blocks, self.clock.wall());
+        let url = Arc::new(Url::parse("https://h.example/a").unwrap());
+        let (lane, clearance) = (blocks.lane(Load::Answers), blocks.judge(&url, Audience::Anybody, now).ok()?);
+        blocks.enter(&lane, clearance, (&url, &[]), &Proof::None, now).ok()?;
+        Some(lane)
+    }
+
+    /// Sets the clock past the hour or before it, and waits until what is under way was judged for that.
+    async fn set(&self, at: Timestamp) {
+        let before = self.takedown.lists().version;
+        self.clock.set(at);
+        until("it is judged", || self.takedown.lists().version > before).await;
+    }
+}
+
+async fn until(what: &str, holds: impl Fn() -> bool) {
+    let looks = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), looks).await.unwrap_or_else(|_| panic!("not in time: {what}"));
+}
+
+#[tokio::test]
+async fn a_rule_whose_hour_comes_once_more_cuts_what_left_meanwhile() {
+    let bench = Bench::with_rule("from", BEFORE);
+    bench.set(AFTER).await;
+    assert!(bench.send().is_none());
+    bench.set(BEFORE).await;
+    let lane = bench.send().expect("its hour is to come");
+    bench.set(AFTER).await;
+    assert!(lane.is_blocked());
+}
+
+#[tokio::test]
+async fn a_rule_whose_end_is_to_come_once_more_cuts_what_left_meanwhile() {
+    let bench = Bench::with_rule("until", BEFORE);
+    bench.set(AFTER).await;
+    let lane = bench.send().expect("its time is over");
+    bench.set(BEFORE).await;
+    assert!(lane.is_blocked());
+}
