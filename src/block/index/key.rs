@@ -1,13 +1,16 @@
 //! The keys of the index: a keyed 128-bit hash of what a rule covers, of which 96 bits are held.
 //!
-//! It is SipHash-1-3 over words that no other text makes: a host's labels from the last to the first, a
-//! mark, the segments of a path, and a mark at the end. Marks are bytes that UTF-8 never holds, in the highest
-//! byte of a word. So the hash goes over a URL once, and every ancestor's is taken on the way. Rules of
-//! different kinds for one place stand under the same hash, each kind shifted by a number of its own.
+//! It is SipHash-1-3 over words of eight bytes: a host read from its end, then a path from its beginning, perhaps a
+//! pair of a query. Each of them ends in a word of its own, with a mark behind its last bytes, which is none of UTF-8,
+//! so that no other text makes the same words. So the hash goes over a URL once, and the one of each ancestor is the
+//! same up to the word in which it ends. Rules of different kinds for one place stand under the same hash, each kind
+//! shifted by a number of its own. The second half of the hash is made where the first was found: seldom for what isn't
+//! blocked.
 //! The key of the hash is secret: whoever could make two texts that collide could have one blocked by a
 //! notice for the other.
 
 use std::hash::{BuildHasher, RandomState};
+use std::ops::ControlFlow;
 use std::sync::OnceLock;
 
 use terms::{Digest, Folded};
@@ -40,14 +43,16 @@ impl HashKey {
     }
 }
 
-/// Ends a text, with the number of bytes in the word: 0 to 7.
-const TEXT_END: u64 = 0xf8;
-/// Stands between a host and a path.
-const HOST_END: u64 = 0xf6 << 56;
-/// The last word.
-const END: u64 = 0xf5 << 56;
-/// The last word behind one pair of a query.
-const PAIR_END: u64 = 0xf7 << 56;
+/// What ends a text, or begins what is none.
+#[derive(Clone, Copy)]
+pub(super) enum Mark {
+    /// A host to which more labels could be added.
+    Tree = 0xf5,
+    Host,
+    Path,
+    Pair,
+    Digest,
+}
 
 /// A hash on its way along a URL.
 #[derive(Clone, Copy)]
@@ -66,43 +71,71 @@ impl Trail {
 
     /// A host's labels, to which more could be added.
     pub(super) fn of_tree(host: &str) -> Trail {
-        let mut trail = Trail::new(HashKey::of_process());
-        labels_from_the_last(host.as_bytes()).for_each(|(_, label)| trail.push(label));
-        trail
+        Trail::new(HashKey::of_process()).and_host(host, Mark::Tree)
     }
 
     /// A host with all its labels.
     pub(super) fn of_host(host: &str) -> Trail {
-        let mut trail = Trail::of_tree(host);
-        trail.end_host();
-        trail
+        Trail::new(HashKey::of_process()).and_host(host, Mark::Host)
     }
 
-    /// Host and path. The root has no segment, so that it is everybody's ancestor.
+    /// Host and path. The root is empty, so that it is everybody's ancestor.
     pub(super) fn of_path(host: &str, reading: &Folded) -> Trail {
-        let mut trail = Trail::of_host(host);
-        let (path, mut end) = (below_root(reading.path()).as_bytes(), 0);
-        while let Some(segment) = next_segment(path, end) {
-            trail.push(segment);
-            end += 1 + segment.len();
-        }
-        trail
+        Trail::of_host(host).and(below_root(reading.path()), Mark::Path)
     }
 
-    /// Takes a label or a segment in.
-    #[inline]
-    pub(super) fn push(&mut self, text: &[u8]) {
-        let (words, rest) = text.as_chunks::<8>();
-        for word in words {
-            self.word(u64::from_le_bytes(*word));
-        }
-        let end = TEXT_END | rest.len() as u64;
-        self.word(word_of(rest) | end << 56);
+    fn and_host(mut self, host: &str, mark: Mark) -> Trail {
+        let (rest, words) = host.as_bytes().as_rchunks::<8>();
+        words.iter().rev().for_each(|word| self.word(u64::from_le_bytes(*word)));
+        LastWord { word: word_before(rest, rest.len()), count: rest.len() as u32 }.of_host(&self, mark)
     }
 
+    fn and(mut self, text: &str, mark: Mark) -> Trail {
+        let (words, rest) = text.as_bytes().as_chunks::<8>();
+        words.iter().for_each(|word| self.word(u64::from_le_bytes(*word)));
+        LastWord { word: word_from(rest, 0), count: rest.len() as u32 }.of_path(&self, mark)
+    }
+
+    /// Goes along a host from its end: shows `visit` where each label begins, and the hash and the word there.
     #[inline]
-    pub(super) fn end_host(&mut self) {
-        self.word(HOST_END);
+    pub(super) fn along_host(mut self, host: &str, mut visit: impl FnMut(usize, &Trail, LastWord)) {
+        let (host, mut end) = (host.as_bytes(), host.len());
+        loop {
+            let word = word_before(host, end);
+            let mut dots = places_of(b'.', word);
+            while dots != 0 {
+                let count = dots.leading_zeros() / 8;
+                let start = end - count as usize;
+                visit(start, &self, LastWord { word, count });
+                if start == 0 {
+                    return;
+                }
+                dots &= u64::MAX >> 1 >> (8 * count);
+            }
+            self.word(word);
+            end -= size_of_val(&word);
+        }
+    }
+
+    /// Goes along a path: shows `visit` where it and each of its ancestors end, and the hash and the word there, until
+    /// it is told to stop.
+    #[inline]
+    pub(super) fn along_path(mut self, path: &str, mut visit: impl FnMut(usize, &Trail, LastWord) -> ControlFlow<()>) {
+        let (path, mut start) = (path.as_bytes(), 0);
+        loop {
+            let word = word_from(path, start);
+            let mut slashes = places_of(b'/', word);
+            while slashes != 0 {
+                let count = slashes.trailing_zeros() / 8;
+                let end = start + count as usize;
+                if visit(end, &self, LastWord { word, count }).is_break() || end >= path.len() {
+                    return;
+                }
+                slashes &= slashes - 1;
+            }
+            self.word(word);
+            start += size_of_val(&word);
+        }
     }
 
     #[inline]
@@ -110,6 +143,12 @@ impl Trail {
         self.0[3] ^= word;
         self.round();
         self.0[0] ^= word;
+    }
+
+    #[inline]
+    fn ended(mut self, word: u64) -> Trail {
+        self.word(word);
+        self
     }
 
     #[inline(always)]
@@ -128,32 +167,61 @@ impl Trail {
     }
 
     #[inline]
-    fn finish(mut self, end: u64) -> Spot {
-        self.word(end);
-        self.0[2] ^= 0xee;
+    fn mix(mut self) -> Trail {
         (0..3).for_each(|_| self.round());
-        let low = self.0.iter().fold(0, |all, word| all ^ word);
-        self.0[1] ^= 0xdd;
-        (0..3).for_each(|_| self.round());
-        let high = self.0.iter().fold(0, |all, word| all ^ word);
-        Spot(u128::from(high) << 64 | u128::from(low))
+        self
     }
 
-    /// Of all that was taken in.
     #[inline]
-    pub(super) fn spot(&self) -> Spot {
-        self.finish(END)
+    fn folded(self) -> u64 {
+        self.0.iter().fold(0, |all, word| all ^ word)
     }
 
-    pub(super) fn key(&self, kind: Kind) -> Key {
-        self.spot().key(kind)
+    /// Where the first half of the hash is done.
+    #[inline]
+    fn halfway(mut self) -> Trail {
+        self.0[2] ^= 0xee;
+        self.mix()
+    }
+
+    /// Of all that was taken in. Not inlined, so that a walk's own state stays in registers.
+    #[inline(never)]
+    pub(super) fn spot(&self) -> Spot {
+        Spot(self.halfway().folded())
+    }
+
+    pub(super) fn key(self, kind: Kind) -> Key {
+        let mut trail = self.halfway();
+        let upper = Spot(trail.folded()).upper(kind);
+        trail.0[1] ^= 0xdd;
+        u128::from(upper) << 64 | u128::from(trail.mix().folded() as u32) << 32
     }
 
     /// The key of this path with one pair of a query.
-    pub(super) fn pair_key(&self, kind: Kind, pair: &str) -> Key {
-        let mut trail = *self;
-        trail.push(pair.as_bytes());
-        trail.finish(PAIR_END).key(kind)
+    pub(super) fn pair_key(self, kind: Kind, pair: &str) -> Key {
+        self.and(pair, Mark::Pair).key(kind)
+    }
+}
+
+/// The word in which a text ends, and how many of its bytes belong to it, 0 to 7: the highest ones of a host, the lowest
+/// ones of what is read from its beginning.
+#[derive(Clone, Copy)]
+pub(super) struct LastWord {
+    word: u64,
+    count: u32,
+}
+
+impl LastWord {
+    #[inline]
+    pub(super) fn of_host(self, before: &Trail, mark: Mark) -> Trail {
+        let others = u64::MAX >> (8 * self.count);
+        before.ended((self.word & !others) | (mark as u64) << 56 >> (8 * self.count))
+    }
+
+    #[inline]
+    pub(super) fn of_path(self, before: &Trail, mark: Mark) -> Trail {
+        let others = u64::MAX << (8 * self.count);
+        before.ended((self.word & !others) | (mark as u64) << (8 * self.count))
     }
 }
 
@@ -169,22 +237,58 @@ fn word_of(bytes: &[u8]) -> u64 {
     }
 }
 
-/// The hash of a place.
-#[derive(Clone, Copy)]
-pub(super) struct Spot(u128);
-
-impl Spot {
-    #[inline]
-    pub(super) fn key(self, kind: Kind) -> Key {
-        // Any number that is another for each kind.
-        (self.0 ^ (kind as u128 + 1) << 120) & !u128::from(u32::MAX)
+/// The eight bytes of a text that begin with one, and a slash behind all of it.
+#[inline]
+fn word_from(text: &[u8], start: usize) -> u64 {
+    let rest = text.get(start..).unwrap_or_default();
+    match rest.first_chunk::<8>() {
+        Some(word) => u64::from_le_bytes(*word),
+        None => word_of(rest) | u64::from(b'/') << (8 * rest.len()),
     }
 }
 
-/// Begins with the end of a host, as nothing else does: its words are any.
+/// The eight bytes of a text before one, and a dot before all of it.
+#[inline]
+fn word_before(text: &[u8], end: usize) -> u64 {
+    let rest = text.get(..end).unwrap_or(text);
+    match rest.last_chunk::<8>() {
+        Some(word) => u64::from_le_bytes(*word),
+        None => (word_of(rest) << 8 | u64::from(b'.')) << (8 * (7 - rest.len())),
+    }
+}
+
+/// The highest bit of each byte in a word that is `byte`.
+#[inline]
+fn places_of(byte: u8, word: u64) -> u64 {
+    const LOWER_BITS: u64 = u64::from_ne_bytes([0x7f; 8]);
+    let others = word ^ u64::from_ne_bytes([byte; 8]);
+    // No sum runs over into the next byte.
+    !(((others & LOWER_BITS) + LOWER_BITS) | others | LOWER_BITS)
+}
+
+/// The first half of the hash of a place.
+#[derive(Clone, Copy)]
+pub(super) struct Spot(u64);
+
+impl Spot {
+    /// The upper half of a key, which decides where it stands.
+    #[inline]
+    pub(super) fn upper(self, kind: Kind) -> u64 {
+        // Any number that is another for each kind.
+        self.0 ^ (kind as u64 + 1) << 56
+    }
+}
+
+/// As [`Spot::upper`].
+#[inline]
+pub(super) fn upper(key: Key) -> u64 {
+    (key >> 64) as u64
+}
+
+/// Begins with a mark, as no host does: its words are any.
 pub(super) fn digest_key(digest: &Digest) -> Key {
     let mut trail = Trail::new(HashKey::of_process());
-    trail.word(HOST_END);
+    trail.word(Mark::Digest as u64);
     let (words, _) = digest.as_bytes().as_chunks::<8>();
     words.iter().for_each(|word| trail.word(u64::from_le_bytes(*word)));
     trail.key(Kind::Digest)
@@ -194,35 +298,16 @@ pub(super) fn below_root(path: &str) -> &str {
     if path == "/" { "" } else { path }
 }
 
-/// The segment behind the slash at a byte of a path.
-#[inline]
-pub(super) fn next_segment(path: &[u8], slash: usize) -> Option<&[u8]> {
-    let rest = path.get(slash + 1..)?;
-    rest.get(..rest.iter().position(|byte| *byte == b'/').unwrap_or(rest.len()))
-}
-
-/// The labels of a host from the last to the first, and where each begins.
-#[inline]
-pub(super) fn labels_from_the_last(host: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
-    let mut end = Some(host.len());
-    std::iter::from_fn(move || {
-        let rest = host.get(..end?)?;
-        end = rest.iter().rposition(|byte| *byte == b'.');
-        let start = end.map_or(0, |dot| dot + 1);
-        Some((start, rest.get(start..)?))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::hash::Hasher;
 
-    use siphasher::sip128::{Hasher128, SipHasher13};
+    use proptest::prelude::*;
+    use siphasher::sip128::{Hash128, Hasher128, SipHasher13};
 
     use super::*;
 
-    /// Its last word holds the length of all words before in its highest byte, so where that is the one of
-    /// a mark both hash the same.
+    /// Its last word holds the length of all before it in its highest byte, of which the key has a half.
     #[test]
     fn hashes_as_sip_hash_does() {
         let key = HashKey([0x0706_0504_0302_0100, 0x0f0e_0d0c_0b0a_0908]);
@@ -231,11 +316,13 @@ mod tests {
         for word in bytes.as_chunks::<8>().0 {
             trail.word(u64::from_le_bytes(*word));
         }
+        trail.word((bytes.len() as u64 + 5) << 56);
         let mut hasher = SipHasher13::new_with_keys(key.0[0], key.0[1]);
         hasher.write(&bytes);
         hasher.write(&[0; 5]);
-        assert_eq!(bytes.len() as u64 + 5, END >> 56);
-        assert_eq!(trail.spot().0, hasher.finish128().as_u128());
+        let Hash128 { h1, h2 } = hasher.finish128();
+        let key = u128::from(h1) << 64 | u128::from(h2 as u32) << 32;
+        assert_eq!(trail.key(Kind::Url), key ^ (Kind::Url as u128 + 1) << 120);
     }
 
     #[test]
@@ -248,21 +335,46 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn goes_along_a_path_as_over_each_ancestor(segments in prop::collection::vec("[^/]{0,20}", 0..6)) {
+            let path: String = segments.iter().flat_map(|segment| ["/", segment]).collect();
+            let new = Trail::new(HashKey::of_process());
+            let mut ends = Vec::new();
+            new.along_path(&path, |end, before, last| {
+                ends.push(end);
+                assert_eq!(last.of_path(before, Mark::Path).0, new.and(&path[..end], Mark::Path).0);
+                ControlFlow::Continue(())
+            });
+            let expected: Vec<usize> = path.match_indices('/').map(|(at, _)| at).chain([path.len()]).collect();
+            prop_assert_eq!(ends, expected);
+        }
+
+        #[test]
+        fn goes_along_a_host_as_over_each_parent(labels in prop::collection::vec("[^.]{0,20}", 1..6)) {
+            let host = labels.join(".");
+            let mut starts = Vec::new();
+            Trail::new(HashKey::of_process()).along_host(&host, |start, before, last| {
+                starts.push(start);
+                assert_eq!(last.of_host(before, Mark::Tree).0, Trail::of_tree(&host[start..]).0);
+            });
+            let dots = host.rmatch_indices('.').map(|(at, _)| at + 1);
+            prop_assert_eq!(starts, dots.chain([0]).collect::<Vec<usize>>());
+        }
+    }
+
     #[test]
     fn what_differs_has_another_key() {
-        let keys = |texts: &[&str]| {
-            let mut trail = Trail::new(HashKey::of_process());
-            texts.iter().for_each(|text| trail.push(text.as_bytes()));
-            [
-                trail.key(Kind::Url),
-                trail.key(Kind::Prefix),
-                trail.pair_key(Kind::Url, ""),
-                trail.pair_key(Kind::Url, "a"),
-            ]
-        };
-        let texts: [&[&str]; 9] =
-            [&[], &[""], &["", ""], &["a"], &["a", ""], &["ab"], &["a", "b"], &["abcdefgh"], &["abcdefgh", ""]];
-        let all: std::collections::HashSet<Key> = texts.into_iter().flat_map(keys).collect();
-        assert_eq!(all.len(), texts.len() * 4);
+        let texts = ["", "a", "a.", ".a", "ab", "abcdefg", "abcdefgh", "abcdefgh.", "abcdefghi", "bcdefghi"];
+        let mut all = std::collections::HashSet::new();
+        for host in texts {
+            all.extend([Trail::of_tree(host), Trail::of_host(host)].map(|trail| trail.key(Kind::Host)));
+            for path in texts {
+                let trail = Trail::of_host(host).and(path, Mark::Path);
+                all.extend([trail.key(Kind::Url), trail.key(Kind::Prefix)]);
+                all.extend(texts.map(|pair| trail.pair_key(Kind::Url, pair)));
+            }
+        }
+        assert_eq!(all.len(), texts.len() * (2 + texts.len() * (2 + texts.len())));
     }
 }

@@ -93,14 +93,19 @@ impl Related {
         self.kindred.get(table)?.as_deref()
     }
 
-    /// The rules of a table under a key, as [`Table::find`].
+    /// The rules of a table under a key, as [`Keyed::find`].
     pub(super) fn find(&self, table: usize, key: Key) -> Rules<'_> {
         self.of_table(table).map_or(Rules::NONE, |kindred| kindred.slots.find(key))
     }
 
+    /// As [`Slots::may_hold`], of any table.
+    pub(super) fn may_hold(&self, upper: u64) -> bool {
+        self.kindred.iter().flatten().any(|kindred| kindred.slots.may_hold(upper))
+    }
+
     /// As [`Slots::prefetch`], of all tables.
-    pub(super) fn prefetch(&self, key: Key) {
-        self.kindred.iter().flatten().for_each(|kindred| kindred.slots.prefetch(key));
+    pub(super) fn prefetch(&self, upper: u64) {
+        self.kindred.iter().flatten().for_each(|kindred| kindred.slots.prefetch(upper));
     }
 
     pub(super) fn hosts_to_try(&self, family: u32) -> impl Iterator<Item = &str> {

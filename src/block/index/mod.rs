@@ -264,10 +264,11 @@ impl Index {
         let spelling = family.and_then(|family| kin.spelling_of(family));
         // What a spelling tells apart must not meet here: rules for URLs are found as it has them, below.
         let reach = if spelling.is_none() { self.reach } else { self.reach.of_hosts() };
-        let announce = |key| self.with_keys.iter().for_each(|keyed| keyed.prefetch(key));
+        let announce = |upper| self.with_keys.iter().for_each(|keyed| keyed.prefetch(upper));
         let mut probes = Probes::new();
         add_probes(&mut probes, folded.host(), folded, reach, announce);
-        for probe in &probes {
+        let is_near = |probe: &&Probe| self.with_keys.iter().any(|keyed| keyed.may_hold(probe.upper));
+        for probe in probes.iter().filter(is_near) {
             self.each_hit(probe, folded, None, Keyed::find, |table, rule| {
                 visit(self.matched(probe.kind, probe.depth, table, rule, false));
             });
@@ -275,10 +276,10 @@ impl Index {
         self.each_pattern(reading, spelling, |table, rule| visit(self.matched(Kind::Pattern, 0, table, rule, false)));
         let Some(family) = family else { return };
         let find = |keyed: &Keyed, key| self.related.find(keyed.number, key);
-        let announce = |key| self.related.prefetch(key);
+        let announce = |upper| self.related.prefetch(upper);
         probes.clear();
         add_probes(&mut probes, kin.stand_in(family, folded.host()), folded, self.related.reach(), announce);
-        for probe in &probes {
+        for probe in probes.iter().filter(|probe| self.related.may_hold(probe.upper)) {
             self.each_hit(probe, folded, spelling, find, |table, rule| {
                 let depth = match probe.kind {
                     // A family stands under one label, whatever host the rule names.
@@ -300,7 +301,7 @@ impl Index {
     /// What one probe finds.
     fn each_hit<'a>(
         &'a self,
-        probe: &Probe<'_>,
+        probe: &Probe,
         reading: &Folded,
         spelling: Option<&Spelling>,
         find: impl Fn(&'a Keyed, Key) -> Rules<'a>,
@@ -324,7 +325,7 @@ impl Index {
             }
             ask_pairs
         };
-        if take(probe.key) {
+        if take(probe.key()) {
             for pair in reading.pairs() {
                 take(probe.pair_key(pair));
             }

@@ -1,10 +1,12 @@
 //! What is looked up for a URL: a few keys, made in one pass over it.
 
+use std::ops::ControlFlow;
+
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use terms::Folded;
 
-use super::key::{HashKey, Key, Spot, Trail, below_root, labels_from_the_last, next_segment};
+use super::key::{HashKey, Key, Mark, Spot, Trail, below_root};
 use crate::rule::Subject;
 
 /// What kind of rule decides, the strongest first.
@@ -138,69 +140,74 @@ impl Depths {
 }
 
 /// One look-up: what it is for, and how specific a rule found by it is.
-pub(super) struct Probe<'a> {
+pub(super) struct Probe {
     pub(super) kind: Kind,
     /// Segments of a prefix, labels of a tree; 0 for what can't be more or less specific.
     pub(super) depth: u32,
-    /// How much of the host, or of the path below the root, it covers.
-    pub(super) covered: &'a str,
-    pub(super) key: Key,
+    /// Where in the host a tree begins, or in the path below the root a prefix ends.
+    pub(super) bound: usize,
+    /// Of its key.
+    pub(super) upper: u64,
     trail: Trail,
 }
 
-impl Probe<'_> {
+impl Probe {
+    fn of(kind: Kind, depth: u32, bound: usize, trail: Trail, spot: Spot) -> Probe {
+        Probe { kind, depth, bound, upper: spot.upper(kind), trail }
+    }
+
+    pub(super) fn key(&self) -> Key {
+        self.trail.key(self.kind)
+    }
+
     pub(super) fn pair_key(&self, pair: &str) -> Key {
         self.trail.pair_key(self.kind, pair)
     }
 }
 
 /// As many as a URL usually has fit in without a heap.
-pub(super) type Probes<'a> = SmallVec<[Probe<'a>; 20]>;
+pub(super) type Probes = SmallVec<[Probe; 20]>;
 
 /// Adds to `probes` all that has to be looked up for one reading of a URL under `host`: its own, or what stands for it.
-/// `announce` is shown each key as soon as it is known, for its place in memory to be fetched meanwhile.
-pub(super) fn add_probes<'a>(
-    probes: &mut Probes<'a>,
-    host: &'a str,
-    reading: &'a Folded,
-    reach: Reach,
-    announce: impl Fn(Key),
-) {
-    let mut add = |kind, depth, covered, spot: Spot, trail: &Trail| {
-        let key = spot.key(kind);
-        announce(key);
-        probes.push(Probe { kind, depth, covered, key, trail: *trail });
-    };
-    let mut trail = Trail::new(HashKey::of_process());
-    for (depth, (start, label)) in (1..).zip(labels_from_the_last(host.as_bytes())) {
-        trail.push(label);
+/// `announce` is shown the upper half of each key as soon as it is known, for its place in memory to be fetched meanwhile.
+pub(super) fn add_probes(probes: &mut Probes, host: &str, reading: &Folded, reach: Reach, announce: impl Fn(u64)) {
+    let mut depth = 0;
+    let mut whole = Trail::new(HashKey::of_process());
+    whole.along_host(host, |start, before, last| {
+        depth += 1;
         if reach.trees.has(depth) {
-            add(Kind::HostTree, depth, &host[start..], trail.spot(), &trail);
+            let trail = last.of_host(before, Mark::Tree);
+            add(probes, &announce, Probe::of(Kind::HostTree, depth, start, trail, trail.spot()));
         }
-    }
-    trail.end_host();
+        if start == 0 {
+            whole = last.of_host(before, Mark::Host);
+        }
+    });
     if reach.hosts {
-        add(Kind::Host, 0, host, trail.spot(), &trail);
+        add(probes, &announce, Probe::of(Kind::Host, 0, 0, whole, whole.spot()));
     }
     let path = below_root(reading.path());
-    let mut end = 0;
-    for depth in 0.. {
-        let is_whole = end == path.len();
-        let (as_prefix, as_url) = (reach.prefixes.has(depth), reach.urls && is_whole);
+    let mut depth = 0;
+    whole.along_path(path, |end, before, last| {
+        let (as_prefix, as_url) = (reach.prefixes.has(depth), reach.urls && end == path.len());
         if as_prefix || as_url {
+            let trail = last.of_path(before, Mark::Path);
             let spot = trail.spot();
             if as_prefix {
-                add(Kind::Prefix, depth, &path[..end], spot, &trail);
+                add(probes, &announce, Probe::of(Kind::Prefix, depth, end, trail, spot));
             }
             if as_url {
-                add(Kind::Url, 0, path, spot, &trail);
+                add(probes, &announce, Probe::of(Kind::Url, 0, end, trail, spot));
             }
         }
-        if is_whole || !(reach.urls || reach.prefixes.go_on(depth + 1)) {
-            break;
-        }
-        let Some(segment) = next_segment(path.as_bytes(), end) else { break };
-        trail.push(segment);
-        end += 1 + segment.len();
-    }
+        depth += 1;
+        if reach.urls || reach.prefixes.go_on(depth) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+}
+
+/// Not inlined, as [`Trail::spot`].
+#[inline(never)]
+fn add(probes: &mut Probes, announce: &impl Fn(u64), probe: Probe) {
+    announce(probe.upper);
+    probes.push(probe);
 }

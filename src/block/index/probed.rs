@@ -77,9 +77,9 @@ impl Index {
         for probe in probes.iter().take(room) {
             let text = match probe.kind {
                 Kind::HostTree if by_kin => format!("*.{shown}"),
-                Kind::HostTree => format!("*.{}", probe.covered),
-                Kind::Prefix => format!("https://{shown}{}/*", probe.covered),
-                Kind::Url => format!("https://{shown}{}", if probe.covered.is_empty() { "/" } else { probe.covered }),
+                Kind::HostTree => format!("*.{}", &host[probe.bound..]),
+                Kind::Prefix => format!("https://{shown}{}/*", &reading.path()[..probe.bound]),
+                Kind::Url => format!("https://{shown}{}", reading.path()),
                 Kind::Host | Kind::Digest | Kind::Pattern => shown.to_owned(),
             };
             let mut hits = Vec::new();

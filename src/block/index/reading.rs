@@ -76,23 +76,27 @@ impl Index {
 impl Readings<'_> {
     /// The usual one.
     pub(super) fn first(&self) -> Reading<'_> {
-        match self {
-            Readings::Usual(url) => Reading::of(url.folded()),
-            Readings::Spelled { spelled, cased } => {
-                Reading { folded: &spelled.readings[0], whole: spelled.whole.first(), cased }
-            }
-        }
+        self.at(0)
     }
 
     /// The usual one first.
     pub(super) fn iter(&self) -> impl Iterator<Item = Reading<'_>> {
-        let (others, whole): (&[Folded], &[Folded]) = match self {
-            Readings::Usual(url) => (url.other_readings(), &[]),
-            Readings::Spelled { spelled, .. } => (&spelled.readings[1..], &spelled.whole),
+        let count = match self {
+            Readings::Usual(url) => 1 + url.other_readings().len(),
+            Readings::Spelled { spelled, .. } => spelled.readings.len(),
         };
-        // For each query that is left come all readings of the path, in the order in which they come in `whole`.
-        let wholes = whole.iter().cycle().skip(1).map(Some).chain(std::iter::repeat(None));
-        let others = others.iter().zip(wholes).map(|(folded, whole)| Reading { folded, whole, cased: &[] });
-        std::iter::once(self.first()).chain(others)
+        (0..count).map(|at| self.at(at))
+    }
+
+    fn at(&self, at: usize) -> Reading<'_> {
+        match self {
+            Readings::Usual(url) => Reading::of(at.checked_sub(1).map_or(url.folded(), |at| &url.other_readings()[at])),
+            Readings::Spelled { spelled: Spelled { readings, whole }, cased } => Reading {
+                folded: &readings[at],
+                // For each query that is left come all readings of the path, in the order in which they come in `whole`.
+                whole: at.checked_rem(whole.len()).map(|at| &whole[at]),
+                cased: if at == 0 { cased } else { &[] },
+            },
+        }
     }
 }

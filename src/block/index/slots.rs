@@ -5,7 +5,7 @@
 //! line, seldom two. A slot holds the upper 96 bits of a key, for keyed hashes as good as all, and the rule
 //! that stands under it, or where the list of several rules begins.
 
-use super::key::Key;
+use super::key::{Key, upper};
 use super::memory::Memory;
 
 /// Slots of a bucket, and how many of them are filled on average.
@@ -94,7 +94,7 @@ impl Slots {
                     start | IS_LIST
                 }
             };
-            slots.put(bucket(first, buckets), posting(key_of(first), holds));
+            slots.put(bucket(upper(first), buckets), posting(key_of(first), holds));
         }
         Slots { memory: slots.memory, buckets, is_empty: slots.next == 0, lists }
     }
@@ -121,11 +121,11 @@ impl Slots {
         &self.lists
     }
 
-    /// Has the processor fetch what [`Slots::find`] will look at first.
+    /// Has the processor fetch what [`Slots::may_hold`] will look at first.
     #[inline]
-    pub(super) fn prefetch(&self, key: Key) {
+    pub(super) fn prefetch(&self, upper: u64) {
         #[cfg(target_arch = "x86_64")]
-        if let Some(slot) = self.memory.get(bucket(key, self.buckets) * BUCKET * SLOT) {
+        if let Some(slot) = self.memory.get(bucket(upper, self.buckets) * LINE) {
             use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
             // SAFETY: a prefetch reads nothing and can't fault; every x86_64 has it. The address is that of a
             // reference besides.
@@ -133,36 +133,37 @@ impl Slots {
         }
     }
 
-    /// The rules under `key`, in ascending order.
+    /// Whether it holds any key with this upper half: hardly ever one that isn't looked for.
     #[inline]
+    pub(super) fn may_hold(&self, upper: u64) -> bool {
+        // Of all four without a branch: which of them are beyond the key can't be foreseen.
+        self.lines(upper).any(|slots| slots.iter().fold(false, |is_near, slot| is_near | (upper_of(slot) == upper)))
+    }
+
+    /// The rules under a key, in ascending order.
     pub(super) fn find(&self, key: Key) -> Rules<'_> {
-        let buckets = self.memory.as_chunks::<LINE>().0;
-        let upper = (key >> 64) as u64;
-        for line in buckets.get(bucket(key, self.buckets)..).unwrap_or_default() {
+        let mut slots = self.lines(upper(key)).flatten().map(|slot| u128::from_le_bytes(*slot));
+        let slot = slots.find(|slot| key_of(*slot) == key && *slot as u32 != 0);
+        slot.map_or(Rules::NONE, |slot| rules_of(slot as u32, &self.lists))
+    }
+
+    /// The buckets in which keys with an upper half can be.
+    #[inline]
+    fn lines(&self, upper: u64) -> impl Iterator<Item = &[[u8; SLOT]]> {
+        let lines = self.memory.as_chunks::<LINE>().0;
+        let mut runs_over = true;
+        lines.get(bucket(upper, self.buckets)..).unwrap_or_default().iter().map_while(move |line| {
             let slots = line.as_chunks::<SLOT>().0;
-            // Of all four without a branch: which of them are beyond the key can't be foreseen.
-            let is_near = slots.iter().fold(false, |is_near, slot| is_near | (upper_of(slot) == upper));
-            if is_near
-                && let Some(slot) = slots
-                    .iter()
-                    .map(|slot| u128::from_le_bytes(*slot))
-                    .find(|slot| key_of(*slot) == key && *slot as u32 != 0)
-            {
-                return rules_of(slot as u32, &self.lists);
-            }
-            // Only a full bucket runs over, and only by what is greater than all in it.
-            let last = slots.last().map_or(0, |slot| u128::from_le_bytes(*slot));
-            if last == 0 || last > key {
-                break;
-            }
-        }
-        Rules::NONE
+            // Only a full bucket runs over, and only by what is not less than all in it.
+            let goes_on = slots.last().is_some_and(|last| upper_of(last) <= upper && *last != [0; SLOT]);
+            std::mem::replace(&mut runs_over, goes_on).then_some(slots)
+        })
     }
 }
 
 #[inline]
 fn upper_of(slot: &[u8; SLOT]) -> u64 {
-    (u128::from_le_bytes(*slot) >> 64) as u64
+    upper(u128::from_le_bytes(*slot))
 }
 
 fn rules_of(holds: u32, lists: &[u8]) -> Rules<'_> {
@@ -177,8 +178,8 @@ fn rules_of(holds: u32, lists: &[u8]) -> Rules<'_> {
 
 /// In the order of the keys, so that buckets are as sorted as they are.
 #[inline]
-fn bucket(key: Key, buckets: u64) -> usize {
-    ((((key >> 64) as u64 as u128) * u128::from(buckets)) >> 64) as usize
+fn bucket(upper: u64, buckets: u64) -> usize {
+    ((u128::from(upper) * u128::from(buckets)) >> 64) as usize
 }
 
 /// Sorts both halves, the one beside the other where it is worth a thread, and drops what stands twice.
@@ -270,6 +271,7 @@ mod tests {
             let slots = Slots::new(halves(keys.iter().copied().zip(0..)));
             for (key, rule) in keys.iter().zip(0..) {
                 prop_assert_eq!(slots.find(*key).collect::<Vec<u32>>(), [rule]);
+                prop_assert!(slots.may_hold(upper(*key)));
                 prop_assert_eq!(slots.find(key ^ 1 << 32).next(), None);
             }
         }

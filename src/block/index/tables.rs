@@ -79,14 +79,18 @@ impl Keyed {
     }
 
     /// Rules under a key, lifted ones too, and [`super::slots::ASK_PAIRS`] perhaps as the last of them.
-    #[inline]
     pub(super) fn find(&self, key: Key) -> Rules<'_> {
         self.slots.find(key)
     }
 
     #[inline]
-    pub(super) fn prefetch(&self, key: Key) {
-        self.slots.prefetch(key);
+    pub(super) fn may_hold(&self, upper: u64) -> bool {
+        self.slots.may_hold(upper)
+    }
+
+    #[inline]
+    pub(super) fn prefetch(&self, upper: u64) {
+        self.slots.prefetch(upper);
     }
 }
 
