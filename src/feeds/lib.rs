@@ -216,6 +216,15 @@ impl Feeds {
         asked.join_all().await
     }
 
+    /// Has one asked now, and waits for nothing.
+    pub fn ask(&self, name: &str) {
+        if let Some(worker) = self.running.lock().get(name) {
+            let (wish, _) = oneshot::channel();
+            // Where others wait for it, it is asked for them.
+            let _ = worker.wishes.try_send(wish);
+        }
+    }
+
     /// Waits until one was asked.
     pub async fn checked(&self) {
         self.checked.notified().await;

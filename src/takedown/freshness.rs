@@ -10,9 +10,8 @@ use serde_json::json;
 use terms::Timestamp;
 
 use super::Takedown;
+use super::time::LOOK;
 
-/// How often is looked for what has become stale, at least: clocks may be set.
-const LOOK: Duration = Duration::from_secs(60);
 /// So that a look that was due then finds it past its time.
 const JUST_PAST: Duration = Duration::from_millis(5);
 
@@ -38,13 +37,17 @@ impl Takedown {
         }
     }
 
-    /// Tells which feeds became stale, or cease to be; returns those that are.
+    /// Tells which feeds became stale, or cease to be; returns those that are. One that answered when it was asked last is
+    /// asked: where the clock was set, or the machine slept, its next check may be far off.
     fn tell_of_stale(&self, before: &BTreeSet<Arc<str>>) -> BTreeSet<Arc<str>> {
         let (now, feeds) = (self.clock.wall(), self.feeds());
         let (stale, good): (Vec<_>, Vec<_>) = feeds.iter().partition(|feed| now > feed.good_until());
         for feed in stale.iter().filter(|feed| !before.contains(&feed.name)) {
             if let Some(trouble) = self.trouble_with(feed) {
                 self.tell_of_feed(&feed.name, &trouble);
+            }
+            if feed.error.is_none() {
+                self.supply.feeds.ask(&feed.name);
             }
         }
         for feed in good.iter().filter(|feed| before.contains(&feed.name)) {

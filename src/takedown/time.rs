@@ -13,7 +13,7 @@ use super::Takedown;
 const PAGES_LOOK: Duration = Duration::from_secs(1);
 
 /// How often the clock is looked at, for it may be set; a machine that slept finds its timers late.
-const LOOK: Duration = Duration::from_secs(1);
+pub(super) const LOOK: Duration = Duration::from_secs(1);
 
 /// How often is looked whether something is still to be told.
 const RETRY: Duration = Duration::from_secs(30);

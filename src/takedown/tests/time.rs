@@ -1,4 +1,4 @@
-//! Rules that hold for a time, where the clock is set forward and back.
+//! Rules that hold for a time, and feeds that are good for one, where the clock is set forward and back.
 
 use block::{Audience, Lane, Load};
 
@@ -70,4 +70,23 @@ async fn a_rule_whose_end_is_to_come_once_more_cuts_what_left_meanwhile() {
     let lane = bench.send().expect("its time is over");
     bench.set(BEFORE).await;
     assert!(lane.is_blocked());
+}
+
+#[tokio::test]
+async fn a_feed_that_is_stale_by_a_clock_that_was_set_is_asked_at_once() {
+    let state = tempfile::tempdir().unwrap();
+    let (clock, list) = (Clock::manual(AFTER), Arc::new(Mutex::new("one.example\n".to_owned())));
+    let feed = feed(state.path(), list);
+    let feeds = Feeds::open(state.path(), clock.clone()).unwrap();
+    assert!(feeds.fetch_missing(std::slice::from_ref(&feed)).await.is_empty());
+    feeds.follow(std::slice::from_ref(&feed));
+    let lists = vec![Listed { path: feed.file.clone(), name: Some(feed.name.clone()), foreign: None }];
+    let takedown = Arc::new(takedown_by(state.path(), 1 << 20, &clock, lists, feeds));
+    takedown.look_at_feeds();
+    tokio::spawn(takedown.clone().keep_feeds());
+    for now in [AFTER, AFTER.plus(2 * feed.max_age), BEFORE] {
+        clock.set(now);
+        until("it is confirmed", || takedown.feeds()[0].confirmed_at == Some(now)).await;
+        until("requests are let through", || takedown.blocks.are_good(now)).await;
+    }
 }
