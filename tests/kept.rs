@@ -1,13 +1,14 @@
 //! Restarts without a cold cache: what was stored is taken up, and nothing that should not be.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Edge, Gate, HOST, Origin, Page, eventually, noise, sha256_hex, until};
+use crate::harness::{Answer, Edge, Gate, HOST, Origin, Page, eventually, noise, seawall, sha256_hex, until};
 use crate::ranges::{STORED, asked, range, ranged};
 
 fn kept(edge: &Edge, name: &str) -> PathBuf {
@@ -253,6 +254,33 @@ fn change_manifest(edge: &Edge, key: &str, value: Value) {
     let mut manifest: Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
     manifest[key] = value;
     fs::write(path, manifest.to_string()).unwrap();
+}
+
+#[test]
+fn a_start_waits_for_nothing_that_lies_there_in_the_place_of_a_file() {
+    let origin = Origin::with("/a", Page::stored("a"));
+    let mut edge = Edge::plain(&origin);
+    let fifo = |path: &PathBuf| mknodat(CWD, path, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let endless = |path: &PathBuf| symlink("/dev/zero", path).unwrap();
+    type Put<'p> = &'p dyn Fn(&PathBuf);
+    for (name, put) in
+        [("manifest.json", &fifo as Put), ("frames", &fifo), ("manifest.json", &endless), ("frames", &endless)]
+    {
+        edge.get("/a");
+        edge.stop();
+        fs::remove_file(kept(&edge, name)).unwrap();
+        put(&kept(&edge, name));
+        edge.start_again();
+        edge.until_said(&["this start is cold", "does not hold what was written"]);
+        assert_eq!(fs::read_dir(edge.path("state/cache")).unwrap().count(), 0, "nothing is left of it");
+        edge.get("/a").fetched();
+    }
+    edge.stop();
+    fs::remove_file(kept(&edge, "frames")).unwrap();
+    fs::create_dir(kept(&edge, "frames")).unwrap();
+    let refused = seawall(&["run", "-c", "seawall.toml"], edge.folder());
+    assert!(refused.code == 1 && refused.stderr.contains("frames can't be removed"), "{refused:?}");
+    fs::remove_dir(kept(&edge, "frames")).unwrap();
 }
 
 #[test]

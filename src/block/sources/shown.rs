@@ -1,13 +1,12 @@
 //! What the disk shows of one list file.
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::Metadata;
 use std::io::{self, Read};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustix::fs::OFlags;
 use serde::{Deserialize, Serialize};
 use terms::{Digest, Timestamp};
 
@@ -130,12 +129,6 @@ pub(super) fn read_by(listed: &Listed, read_long: &mut ReadLong<'_>) -> Shown {
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    // Opening a FIFO would wait for a writer without NONBLOCK.
-    let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
-    OpenOptions::new().read(true).custom_flags(flags).open(path)
-}
-
 /// What a list file is known by. `None` where it is no file that can be read, or is being written.
 pub(super) fn hash(path: &Path) -> Option<(Stamp, Digest)> {
     match try_read(path, MAX_BYTES).ok()? {
@@ -149,7 +142,7 @@ pub(crate) fn try_read(path: &Path, limit: u64) -> io::Result<Shown> {
 }
 
 fn try_read_by(path: &Path, limit: u64, long: u64, read_long: &mut ReadLong<'_>) -> io::Result<Shown> {
-    let file = open(path)?;
+    let file = disk::open(path)?;
     let facts = file.metadata()?;
     if facts.is_dir() {
         return Ok(Shown::Absent);

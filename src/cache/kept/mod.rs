@@ -16,8 +16,8 @@ mod meanwhile;
 mod taking;
 mod writing;
 
-use std::fs::{self, File};
-use std::io::{self, BufReader, ErrorKind};
+use std::fs::File;
+use std::io::{self, BufReader, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -84,8 +84,8 @@ impl Kept {
     ///
     /// If it can't be removed, which must not go on: a later start would find it.
     pub fn take(folder: &Path, now: Timestamp) -> io::Result<Option<Result<Kept, Unfit>>> {
-        let manifest = read_manifest(&folder.join(MANIFEST))?;
-        let frames = File::open(folder.join(FRAMES));
+        let manifest = read_manifest(&folder.join(MANIFEST));
+        let frames = disk::open_regular(&folder.join(FRAMES));
         Kept::discard(folder)?;
         Ok(manifest.map(|manifest| open(manifest?, frames?, now)))
     }
@@ -94,27 +94,32 @@ impl Kept {
     pub fn discard(folder: &Path) -> io::Result<()> {
         // Frames without a manifest count for nothing.
         for name in [MANIFEST, FRAMES] {
-            durable::remove(&folder.join(name))?;
+            let gone = durable::remove(&folder.join(name));
+            gone.map_err(|error| io::Error::new(error.kind(), format!("{name} can't be removed: {error}")))?;
         }
         Ok(())
     }
 }
 
-fn read_manifest(path: &Path) -> io::Result<Option<Result<Manifest, Unfit>>> {
-    let length = match fs::metadata(path) {
-        Ok(facts) => facts.len(),
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
+/// `None`: there is none.
+fn read_manifest(path: &Path) -> Option<Result<Manifest, Unfit>> {
+    let file = match disk::open_regular(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return None,
+        file => file,
     };
-    if length > MOST_MANIFEST {
-        return Ok(Some(Err(Unfit::Damaged)));
+    Some(file.map_err(Unfit::from).and_then(read_manifest_in))
+}
+
+fn read_manifest_in(file: File) -> Result<Manifest, Unfit> {
+    let mut bytes = Vec::new();
+    file.take(MOST_MANIFEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST_MANIFEST {
+        return Err(Unfit::Damaged);
     }
-    let bytes = fs::read(path)?;
-    let manifest = serde_json::from_slice(&bytes).map_err(|_| match format_of(&bytes) {
+    serde_json::from_slice(&bytes).map_err(|_| match format_of(&bytes) {
         Some(FORMAT) | None => Unfit::Damaged,
         Some(_) => Unfit::Format,
-    });
-    Ok(Some(manifest))
+    })
 }
 
 /// Also of a manifest that is otherwise unlike this version's.
