@@ -67,6 +67,8 @@ pub struct Takedown {
     unpublished: AtomicBool,
     /// Rings when the next boundary of a rule's time may have moved.
     boundaries: Notify,
+    /// Rings when live edits have changed.
+    edited: Notify,
     /// Held while it is said until when the rules in force may be gone by.
     looks: Mutex<()>,
 }
@@ -116,6 +118,7 @@ impl Takedown {
             list_errors: AtomicU64::new(0),
             unpublished: AtomicBool::new(false),
             boundaries: Notify::new(),
+            edited: Notify::new(),
             looks: Mutex::default(),
             blocks,
             edits,
@@ -160,10 +163,7 @@ impl Takedown {
             // In force all the same; what is pending is told again later.
             Err(error) => tracing::error!(id = edit.edit, "in force, but not told of: {error}"),
         }
-        // It is in force and told: what keeps the edits to come from waiting is done now.
-        if let Some(live) = self.edits.join() {
-            self.blocks.hold(live);
-        }
+        self.edited.notify_one();
         Ok(receipt)
     }
 

@@ -137,6 +137,7 @@ impl House {
         let watching = block::watch(self.sources.clone(), self.clock.clone(), on_change, told, allocator::give_back);
         tokio::spawn(self.takedown.clone().keep_time());
         tokio::spawn(self.takedown.clone().keep_pages());
+        tokio::spawn(self.takedown.clone().keep_joined());
         tokio::spawn(self.takedown.clone().keep_feeds());
         watching.context("the lists can't be watched")
     }

@@ -310,10 +310,10 @@ impl Blocks {
     }
 
     /// Has the live rules in force held in other tables: they are the same, so nothing is judged again, and the version
-    /// stays.
-    pub fn hold(&self, live: LiveRules) {
+    /// stays. What takes long was made before, with `likewise` ([`Index::with_live`]).
+    pub fn hold(&self, live: LiveRules, likewise: &Index) {
         let _versions = self.versions.lock();
-        let index = self.index().with_live(live);
+        let index = self.index().with_live_of(live, likewise);
         retire(self.index.swap(Arc::new(index)));
     }
 
@@ -495,7 +495,7 @@ mod tests {
         let blocks = Blocks::new(state.path(), table(""), files(), Kin::default(), Shelf::new(PathBuf::new())).unwrap();
         blocks.publish(table("h.example/a"), blocks.index().tables().to_vec()).unwrap();
         let (before, files) = (blocks.index(), blocks.index().tables()[1..].to_vec());
-        blocks.hold(table("h.example/a").into());
+        blocks.hold(table("h.example/a").into(), &before);
         let after = blocks.index();
         assert_eq!((after.version(), after.hash()), (before.version(), before.hash()));
         assert!(after.is_of(&files) && !Arc::ptr_eq(&after, &before));

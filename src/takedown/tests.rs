@@ -75,23 +75,6 @@ async fn what_is_shown_waits_for_no_publication() {
 }
 
 /// A feed at a server that gives this list to whoever asks.
-#[tokio::test]
-async fn many_live_rules_are_set_apart_once_they_are_in_force_and_told() {
-    let state = tempfile::tempdir().unwrap();
-    let takedown = takedown(state.path(), 1 << 20, &Clock::manual(START));
-    let draft = |id: &str, rules: Vec<String>| Draft { id: id.into(), rules, attributes: BTreeMap::new(), by: None };
-    let many = draft("many", (0..1_500).map(|n| format!("h{n}.example")).collect());
-    let Done::Now(receipt) = takedown.block(many).unwrap() else { panic!() };
-    assert_eq!(receipt["list"], takedown.lists().version);
-    let before = takedown.blocks.index();
-    let Done::Now(receipt) = takedown.block(draft("one", vec!["x.example".into()])).unwrap() else { panic!() };
-    let after = takedown.blocks.index();
-    assert_eq!((receipt["list"].as_u64(), after.version()), (Some(before.version() + 1), before.version() + 1));
-    let [older, newest] = after.live().tables() else { panic!("{} tables", after.live().tables().len()) };
-    assert_eq!((older.len(), newest.len()), (1_500, 1));
-    assert!(Arc::ptr_eq(older, &before.live().tables()[0]), "it is not compiled again");
-}
-
 fn feed(state: &Path, list: Arc<Mutex<String>>) -> Feed {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/list.txt", listener.local_addr().unwrap());

@@ -1,4 +1,4 @@
-//! Rules whose hour comes or goes, pages that change, and what could not be done at once.
+//! Rules whose hour comes or goes, pages that change, and what is not done at once.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -64,6 +64,27 @@ impl Takedown {
                 // A panic there was told when it happened.
                 let _ = tokio::task::spawn_blocking(look).await;
             }
+        }
+    }
+
+    /// Has live edits held so that those that follow cost little, beside what goes on. Runs for as long as the edge.
+    pub async fn keep_joined(self: Arc<Self>) {
+        loop {
+            self.edited.notified().await;
+            let takedown = self.clone();
+            // A panic there was told when it happened.
+            let _ = tokio::task::spawn_blocking(move || takedown.join_edits()).await;
+        }
+    }
+
+    pub(super) fn join_edits(&self) {
+        let Some(joining) = self.edits.begin_join() else { return };
+        let joined = joining.compile();
+        // With what hosts of the same content take, which would have edits wait if it were made in their turn.
+        let likewise = self.blocks.index().with_live(joined.live());
+        let _turn = self.turn.lock();
+        if let Some(live) = self.edits.end_join(joined) {
+            self.blocks.hold(live, &likewise);
         }
     }
 

@@ -29,6 +29,7 @@ use terms::Timestamp;
 
 pub use edit::{Draft, DraftError, EditRule, Event, EventKind, MAX_RULES};
 pub use page::{BadCursor, Block, MAX_PAGE, Page, WantedEdits};
+pub use state::{Joined, Joining};
 pub use trial::{Lifting, Trial};
 pub use who::{BadWho, Who};
 
@@ -193,11 +194,16 @@ impl Edits {
         self.state.lock().in_force.clone()
     }
 
-    /// Tidies up when what was asked for is done: the same rules, held so that the edits that follow cost little. `None`
-    /// where there is nothing to be done, as is usual. Blocks as [`Edits::add`].
-    pub fn join(&self) -> Option<LiveRules> {
+    /// What is to be compiled for the edits that follow to cost little, [`Edits::end_join`] what came of it. `None` where
+    /// nothing is to be done, as is usual.
+    pub fn begin_join(&self) -> Option<Joining> {
+        self.state.lock().begin_join()
+    }
+
+    /// The same rules as are in force, held so. `None` where it came to nothing, for [`Edits::begin_join`] to be asked again.
+    pub fn end_join(&self, joined: Joined) -> Option<LiveRules> {
         let mut state = self.state.lock();
-        state.join().then(|| state.in_force.clone())
+        state.end_join(joined).then(|| state.in_force.clone())
     }
 
     /// The rules in force, a page at a time, by the time of their edit; `after` is the `next` of the
@@ -236,7 +242,9 @@ fn load(dir: &Path) -> Result<State, EditsError> {
         }
     }
     state.compile();
-    state.join();
+    if let Some(joining) = state.begin_join() {
+        state.end_join(joining.compile());
+    }
     // Whoever asks for it later waits for what has changed since alone.
     state.in_force.hash();
     Ok(state)

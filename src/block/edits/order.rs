@@ -58,6 +58,10 @@ impl Order {
         self.pieces.iter().flat_map(|piece| piece.iter())
     }
 
+    pub(super) fn last(&self) -> Option<&Arc<Live>> {
+        self.pieces.last().and_then(|piece| piece.last())
+    }
+
     /// From the first edit on that is not `before`, which is true of those up to some place.
     pub(super) fn from(&self, before: impl Fn(Place<'_>) -> bool) -> impl Iterator<Item = &Arc<Live>> {
         let at = self.pieces.partition_point(|piece| piece.last().is_some_and(|last| before(last.place())));

@@ -2,7 +2,7 @@
 //!
 //! There are two tables at most, since each is one more for every look-up: one of the older edits, which is not compiled
 //! anew as edits come and go, and one of those behind, which is. What is lifted of the first is lifted from its table.
-//! Now and then both become one ([`State::join`]).
+//! Now and then both become one ([`Joining`]).
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -25,6 +25,10 @@ pub(super) struct State {
     pub(super) order: Order,
     pub(super) in_force: LiveRules,
     older: Option<Older>,
+    /// Of edits that are being joined, what has become of them meanwhile.
+    since: Option<Since>,
+    /// How often edits were given out to be joined.
+    joinings: u64,
     /// [`NEWEST`], [`MOST_NEWEST`]
     pub(super) bounds: (usize, usize),
 }
@@ -36,11 +40,46 @@ struct Older {
     edits: Vec<(u32, Arc<Live>)>,
 }
 
+/// The edits of some moment, to be compiled into one table while others come and go.
+pub struct Joining {
+    order: Order,
+    number: u64,
+}
+
+/// What came of it.
+pub struct Joined {
+    older: Option<Older>,
+    number: u64,
+}
+
+struct Since {
+    number: u64,
+    /// The last of those edits.
+    last: Arc<Live>,
+    /// Of edits as they were, the rules that were lifted.
+    lifted: Vec<(Arc<Live>, Vec<usize>)>,
+}
+
+impl Joining {
+    /// Takes some 2 µs a rule, and no lock.
+    pub fn compile(self) -> Joined {
+        Joined { older: Older::of(&self.order), number: self.number }
+    }
+}
+
+impl Joined {
+    /// The rules that were in force at that moment.
+    pub fn live(&self) -> LiveRules {
+        LiveRules::new(self.older.as_ref().map(|older| older.run.table().clone()), || Digest::ZERO)
+    }
+}
+
 impl Default for State {
     fn default() -> State {
         let order = Order::default();
         let in_force = LiveRules::new([], hash(order.clone()));
-        State { edits: HashMap::new(), order, in_force, older: None, bounds: (NEWEST, MOST_NEWEST) }
+        let bounds = (NEWEST, MOST_NEWEST);
+        State { edits: HashMap::new(), order, in_force, older: None, since: None, joinings: 0, bounds }
     }
 }
 
@@ -82,13 +121,20 @@ impl State {
         if comes {
             // What comes among the older edits has them compiled anew.
             self.older = self.older.take().filter(|older| older.last() < live.place());
+            self.since = self.since.take().filter(|since| since.last.place() < live.place());
         }
         self.order.put(live);
     }
 
-    fn lift_of_older(&mut self, live: &Live, numbers: &[usize]) {
-        if let Some(older) = self.older.as_mut().filter(|_| !numbers.is_empty()) {
+    fn lift_of_older(&mut self, live: &Arc<Live>, numbers: &[usize]) {
+        if numbers.is_empty() {
+            return;
+        }
+        if let Some(older) = &mut self.older {
             older.lift(live.place(), numbers);
+        }
+        if let Some(since) = &mut self.since {
+            since.lifted.push((live.clone(), numbers.to_vec()));
         }
     }
 
@@ -111,22 +157,33 @@ impl State {
     pub(super) fn compile(&mut self) {
         if self.count_newest() > self.bounds.1 {
             self.older = Older::of(&self.order);
+            self.since = None;
         }
         let newest = Run::compile(self.newest().flat_map(|live| live.in_force()));
         let older = self.older.as_ref().map(|older| older.run.table().clone());
         self.in_force = LiveRules::new(older.into_iter().chain([newest.table().clone()]), hash(self.order.clone()));
     }
 
-    /// Holds the same rules in one table where those of the newest edits have become many, or those that are lifted of the
-    /// older ones. False where there is nothing to be done. It takes some 2 µs a rule.
-    pub(super) fn join(&mut self) -> bool {
+    /// Gives all edits out where the rules of the newest have become many, or those that are lifted of the older ones.
+    pub(super) fn begin_join(&mut self) -> Option<Joining> {
         let lifted = self.older.as_ref().map_or(0, |older| older.run.lifted());
         let is_due = self.count_newest() > self.bounds.0 || lifted > self.bounds.0;
-        if is_due {
-            self.older = Older::of(&self.order);
-            self.compile();
+        let last = self.order.last().filter(|_| is_due)?.clone();
+        self.joinings += 1;
+        self.since = Some(Since { number: self.joinings, last, lifted: Vec::new() });
+        Some(Joining { order: self.order.clone(), number: self.joinings })
+    }
+
+    /// Holds the same rules in that table. False where it is of no use any more: edits came among those of it, or others
+    /// were given out since.
+    pub(super) fn end_join(&mut self, Joined { older, number }: Joined) -> bool {
+        let Some(since) = self.since.take_if(|since| since.number == number) else { return false };
+        self.older = older;
+        if let Some(older) = &mut self.older {
+            since.lifted.iter().for_each(|(live, numbers)| older.lift(live.place(), numbers));
         }
-        is_due
+        self.compile();
+        true
     }
 }
 

@@ -19,8 +19,13 @@ impl Index {
 
     /// This one with other live rules, or the same in other tables.
     pub fn with_live(&self, live: impl Into<LiveRules>) -> Index {
+        self.with_live_of(live, self)
+    }
+
+    /// As [`Index::with_live`], where what was made of those tables for the same kin is in `former`.
+    pub(crate) fn with_live_of(&self, live: impl Into<LiveRules>, former: &Index) -> Index {
         let files = self.tables.files().to_vec();
-        Index::with_kin(self.version, live, files, self.related.shared_kin(), Some(self))
+        Index::with_kin(self.version, live, files, self.related.shared_kin(), Some(former))
     }
 
     /// The rule that decides on `url` by its name, an exception too.

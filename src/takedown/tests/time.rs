@@ -90,3 +90,22 @@ async fn a_feed_that_is_stale_by_a_clock_that_was_set_is_asked_at_once() {
         until("requests are let through", || takedown.blocks.are_good(now)).await;
     }
 }
+
+#[tokio::test]
+async fn many_live_rules_are_set_apart_once_they_are_in_force() {
+    let state = tempfile::tempdir().unwrap();
+    let takedown = Arc::new(takedown(state.path(), 1 << 20, &Clock::manual(BEFORE)));
+    let block = |id: &str, rules: Vec<String>| {
+        takedown.block(Draft { id: id.into(), rules, attributes: BTreeMap::new(), by: None }).unwrap();
+        takedown.blocks.index()
+    };
+    let many = block("many", (0..1_500).map(|n| format!("h{n}.example")).collect());
+    tokio::spawn(takedown.clone().keep_joined());
+    let is_compiled_with = |one: &Index| Arc::ptr_eq(&one.tables()[0], &takedown.blocks.index().tables()[0]);
+    until("they are compiled apart", || !is_compiled_with(&many)).await;
+    let apart = takedown.blocks.index();
+    assert_eq!((apart.version(), apart.rules()), (many.version(), 1_500), "nothing else is in force");
+    let one = block("one", vec!["x.example".into()]);
+    assert_eq!(one.tables().iter().map(|table| table.len()).collect::<Vec<_>>(), [1_500, 1]);
+    assert!(is_compiled_with(&apart), "they are not compiled again");
+}

@@ -62,6 +62,9 @@ enum Step {
     Add(u8, Vec<usize>, i8),
     Lift(u8, Option<usize>),
     Settle,
+    /// Gives edits out to be joined.
+    GiveOut,
+    /// Joins those that were given out some steps before, or else all.
     Join,
     Reopen,
 }
@@ -74,6 +77,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..6_u8, -1..3_i8).prop_map(|(id, later)| Step::Add(id, Vec::new(), later)),
         6 => (0..6_u8, prop::option::weighted(0.8, 1..6_usize)).prop_map(|(id, rule)| Step::Lift(id, rule)),
         1 => Just(Step::Settle),
+        2 => Just(Step::GiveOut),
         2 => Just(Step::Join),
         1 => Just(Step::Reopen),
     ]
@@ -96,8 +100,21 @@ impl Known {
 /// All that was asked for, by id.
 type Model = BTreeMap<String, Known>;
 
+/// What goes on from one step to the next.
+#[derive(Default)]
+struct Course {
+    now: u64,
+    given_out: Option<Joining>,
+}
+
 /// Takes a step, and has the model take it.
-fn take(step: Step, edits: &mut Edits, model: &mut Model, (folder, bounds): (&Path, (usize, usize)), now: &mut u64) {
+fn take(
+    step: Step,
+    edits: &mut Edits,
+    model: &mut Model,
+    (folder, bounds): (&Path, (usize, usize)),
+    Course { now, given_out }: &mut Course,
+) {
     match step {
         Step::Add(id, rules, later) => {
             *now = now.saturating_add_signed(later.into());
@@ -128,8 +145,14 @@ fn take(step: Step, edits: &mut Edits, model: &mut Model, (folder, bounds): (&Pa
             edits.pending().iter().for_each(|event| edits.settle(event, None).unwrap());
             model.retain(|_, known| known.in_force().next().is_some());
         }
-        Step::Join => drop(edits.join()),
+        Step::GiveOut => *given_out = edits.begin_join().or(given_out.take()),
+        Step::Join => {
+            if let Some(joining) = given_out.take().or_else(|| edits.begin_join()) {
+                edits.end_join(joining.compile());
+            }
+        }
         Step::Reopen => {
+            *given_out = None;
             *edits = Edits::open(folder).unwrap();
             edits.state.lock().bounds = bounds;
         }
@@ -246,13 +269,13 @@ fn a_rule_of_any_kind_is_lifted_beside_its_like() {
         let mut edits = Edits::open(folder.path()).unwrap();
         let bounds = (0, 0);
         edits.state.lock().bounds = bounds;
-        let (mut model, mut now) = (Model::new(), 0);
+        let (mut model, mut course) = (Model::new(), Course::default());
         let mut own = index(edits.live(), &kin, None);
         let lifts = [2, 1, 4].map(|number| Step::Lift(0, Some(number)));
         let added = Step::Add(0, vec![rule, rule, (rule + 1) % RULES.len(), rule], 0);
         // In the end it is asked for once more, in the same instant.
         for step in [added].into_iter().chain(lifts).chain([Step::Add(0, Vec::new(), 0)]) {
-            take(step, &mut edits, &mut model, (folder.path(), bounds), &mut now);
+            take(step, &mut edits, &mut model, (folder.path(), bounds), &mut course);
             own = index(edits.live(), &kin, Some(&own));
             let one = index(compiled(&model).0, &kin, None);
             are_alike(&own, &one, when);
@@ -275,10 +298,10 @@ proptest! {
         let mut edits = Edits::open(folder.path()).unwrap();
         edits.state.lock().bounds = bounds;
         let kin = kin(ignore_case);
-        let (mut model, mut now) = (Model::new(), 100);
+        let (mut model, mut course) = (Model::new(), Course { now: 100, given_out: None });
         let mut own = index(edits.live(), &kin, None);
         for (step, when) in steps.into_iter().zip(0..) {
-            take(step, &mut edits, &mut model, (folder.path(), bounds), &mut now);
+            take(step, &mut edits, &mut model, (folder.path(), bounds), &mut course);
             prop_assert!(edits.live().tables().len() <= 2);
             own = index(edits.live(), &kin, Some(&own));
             let (one, ids) = compiled(&model);
@@ -326,7 +349,7 @@ fn an_edit_beside_many_leaves_their_table_alone() {
     edits.lift("many:7", None, at(9)).unwrap();
     assert!(first.is_compiled_with(&older()), "what is large is shared");
     assert_eq!((first.len(), older().len(), edits.live().len()), (20, 19, 24));
-    assert!(edits.join().is_some() && edits.join().is_none());
+    assert!(edits.end_join(edits.begin_join().unwrap().compile()).is_some() && edits.begin_join().is_none());
     assert!(!first.is_compiled_with(&older()));
     assert_eq!((edits.live().tables().len(), edits.live().len()), (1, 24));
     let all = rules(100);
@@ -336,4 +359,33 @@ fn an_edit_beside_many_leaves_their_table_alone() {
     edits.lift("more", None, at(11)).unwrap();
     (0..5).for_each(|n| drop(edits.lift(&format!("e{n}"), None, at(11)).unwrap()));
     assert!(edits.live().is_empty() && edits.live().hash() == Digest::of(b""));
+}
+
+#[test]
+fn what_changes_while_edits_are_joined_is_not_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let edits = Edits::open(folder.path()).unwrap();
+    edits.state.lock().bounds = (1, 100);
+    for n in 0..4 {
+        edits.add(draft(&format!("e{n}"), &[&format!("h{n}.example"), "x.example"]), ALONE, at(n)).unwrap();
+    }
+    let joining = edits.begin_join().unwrap();
+    edits.lift("e1:2", None, at(5)).unwrap();
+    edits.lift("e2", None, at(5)).unwrap();
+    edits.add(draft("late", &["late.example"]), ALONE, at(6)).unwrap();
+    let live = edits.end_join(joining.compile()).unwrap();
+    let lengths = live.tables().iter().map(|table| table.len()).collect::<Vec<_>>();
+    assert_eq!((lengths, live.len()), (vec![5, 1], 6));
+    let joining = |edits: &Edits| {
+        edits.add(draft("more", &["a.example", "b.example"]), ALONE, at(7)).unwrap();
+        edits.begin_join().unwrap()
+    };
+    // One that comes among them, or a second joining, leaves the first without use.
+    let first = joining(&edits);
+    edits.add(draft("early", &["early.example"]), ALONE, at(1)).unwrap();
+    assert!(edits.end_join(first.compile()).is_none());
+    let (first, second) = (edits.begin_join().unwrap(), edits.begin_join().unwrap());
+    assert!(edits.end_join(first.compile()).is_none());
+    assert_eq!(edits.end_join(second.compile()).unwrap().tables().len(), 1);
+    assert_eq!(edits.live().len(), 9);
 }
