@@ -291,11 +291,6 @@ impl Named {
             RuleOrigin::File { file, line } => (Some(text(file)), Some(*line), None),
             RuleOrigin::Edit { id } => (None, None, Some(text(id))),
         };
-        let standing = match standing {
-            Standing::InForce => "in-force",
-            Standing::NotYet => "not-yet",
-            Standing::Over => "over",
-        };
         Named {
             rule: text(rule),
             exception,
@@ -308,7 +303,7 @@ impl Named {
             geo: attributes.geo.as_ref().map(ToString::to_string),
             from: attributes.from,
             until: attributes.until,
-            standing: text(standing),
+            standing: text(standing.as_str()),
             because: None,
         }
     }

@@ -294,6 +294,32 @@ fn rules_are_searched_live_ones_and_those_of_lists() {
 }
 
 #[test]
+fn a_listing_says_which_rules_hold_now() {
+    let edge = Edge::plain(&page());
+    for (name, time) in [
+        ("always", json!({})),
+        ("past", json!({ "until": "2020-01-01" })),
+        ("ahead", json!({ "from": "2999-01-01", "until": "2999-02-01" })),
+        ("now", json!({ "from": "2020-01-01", "until": "2999-01-01" })),
+    ] {
+        let mut edit = json!({ "id": name, "rules": [format!("https://photos.example/{name}")] });
+        edit.as_object_mut().unwrap().extend(time.as_object().unwrap().clone());
+        assert_eq!(post(&edge, &edit).0, 201, "{name}");
+    }
+    let listed = edge.api("GET", "/api/v1/blocks", None).json()["blocks"].clone();
+    let told = |at: usize| [&listed[at]["receipt"], &listed[at]["standing"], &listed[at]["from"], &listed[at]["until"]];
+    let (none, millennium) = (serde_json::Value::Null, "2999-01-01T00:00:00.000000Z");
+    assert_eq!(told(0), [&json!("always"), &json!("in-force"), &none, &none]);
+    assert_eq!(told(1), [&json!("past"), &json!("over"), &none, &json!("2020-01-01T00:00:00.000000Z")]);
+    let end = json!("2999-02-01T00:00:00.000000Z");
+    assert_eq!(told(2), [&json!("ahead"), &json!("not-yet"), &json!(millennium), &end]);
+    assert_eq!(told(3)[..2], [&json!("now"), &json!("in-force")]);
+    let text = edge.seawall(&["blocks"]).stdout;
+    let is_over = |line: &str| line.split_whitespace().any(|word| word == "over");
+    assert_eq!(text.lines().filter(|line| is_over(line)).count(), 1, "{text}");
+}
+
+#[test]
 fn a_block_is_lifted_by_its_rules_id_or_its_receipts() {
     let origin = page();
     let edge = Edge::plain(&origin);

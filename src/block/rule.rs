@@ -125,6 +125,17 @@ pub enum Standing {
     Over,
 }
 
+impl Standing {
+    /// As listings and explanations say it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Standing::InForce => "in-force",
+            Standing::NotYet => "not-yet",
+            Standing::Over => "over",
+        }
+    }
+}
+
 impl Rule {
     /// The rule as it is read, in the canonical spelling, without its attributes.
     pub fn canonical(&self) -> String {

@@ -1,4 +1,4 @@
-//! `seawall blocks`: the live edits in force, and the rules of lists, page by page.
+//! `seawall blocks`: the live rules, and the rules of lists, page by page.
 
 use anyhow::anyhow;
 use serde_json::{Map, Value, json};
@@ -54,12 +54,13 @@ const PAGE: usize = 1000;
 /// What is listed: its name in the API, and the columns that people read.
 struct Listing {
     name: &'static str,
-    heading: [&'static str; 7],
+    heading: &'static [&'static str],
 }
 
-const LIVE: Listing = Listing { name: "blocks", heading: ["id", "rule", "notice", "reason", "geo", "at", "by"] };
+const LIVE: Listing =
+    Listing { name: "blocks", heading: &["id", "rule", "notice", "reason", "geo", "standing", "at", "by"] };
 const OF_FILES: Listing =
-    Listing { name: "rules", heading: ["file", "line", "rule", "notice", "reason", "geo", "standing"] };
+    Listing { name: "rules", heading: &["file", "line", "rule", "notice", "reason", "geo", "standing"] };
 
 fn time(text: &str) -> Result<String, String> {
     let is_time = Timestamp::parse(text).is_some();
@@ -129,7 +130,7 @@ fn print(output: &mut Output, listing: &Listing, page: &[Value], is_first: bool)
     let rows: Vec<Vec<String>> = page.iter().map(|rule| row(listing, rule)).collect();
     match (page.is_empty(), is_first) {
         (true, _) => Ok(()),
-        (false, true) => output.table(&listing.heading, &rows),
+        (false, true) => output.table(listing.heading, &rows),
         (false, false) => output.rows(&rows),
     }
 }
@@ -140,7 +141,7 @@ fn row(listing: &Listing, rule: &Value) -> Vec<String> {
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
     };
-    listing.heading.map(cell).to_vec()
+    listing.heading.iter().copied().map(cell).collect()
 }
 
 /// Calls `take` with what each page holds, while there are more and it wants them. A page of a search may hold nothing.
@@ -181,8 +182,8 @@ mod tests {
     #[test]
     fn a_rule_is_a_row() {
         let block = json!({"id": "r1-1", "rule": "https://a/b", "receipt": "r1", "notice": null, "reason": "R", "geo": "DE",
-            "at": "T", "by": "desk"});
-        assert_eq!(row(&LIVE, &block), ["r1-1", "https://a/b", "-", "R", "DE", "T", "desk"]);
+            "standing": "over", "at": "T", "by": "desk"});
+        assert_eq!(row(&LIVE, &block), ["r1-1", "https://a/b", "-", "R", "DE", "over", "T", "desk"]);
         let line = json!({"file": "a.txt", "line": 7, "rule": "a.example", "standing": "over"});
         assert_eq!(row(&OF_FILES, &line), ["a.txt", "7", "a.example", "-", "-", "-", "over"]);
     }

@@ -160,6 +160,7 @@ pub(super) async fn list(admin: &Arc<Admin>, query: Option<&str>) -> Result<Page
     let work = move |admin: &Admin| admin.takedown.blocks(after.as_deref(), limit, wanted, about.as_ref());
     let page = admin.off_the_loop(work).await?;
     let page = page.map_err(|error| Problem::bad_request(error.to_string()))?;
+    let now = admin.takedown.now();
     let blocks: Vec<Value> = page
         .blocks
         .iter()
@@ -171,6 +172,9 @@ pub(super) async fn list(admin: &Arc<Admin>, query: Option<&str>) -> Result<Page
                 "notice": block.notice.as_deref(),
                 "reason": block.reason.as_deref(),
                 "geo": block.geo.as_ref().map(ToString::to_string),
+                "from": block.from,
+                "until": block.until,
+                "standing": block.standing(now).as_str(),
                 "at": block.at,
                 "by": block.by,
             })

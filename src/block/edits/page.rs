@@ -1,4 +1,4 @@
-//! Listing the rules in force, a page at a time.
+//! Listing the live rules, a page at a time.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
@@ -10,13 +10,13 @@ use super::edit::rule_id;
 use super::live::Live;
 use super::order::Place;
 use super::state::State;
-use crate::rule::Rule;
+use crate::rule::{Rule, Standing, standing};
 use crate::wanted::Wanted;
 
 /// Rules of a page.
 pub const MAX_PAGE: usize = 1000;
 
-/// A rule in force.
+/// A live rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Block {
     pub id: Arc<str>,
@@ -28,6 +28,9 @@ pub struct Block {
     pub reason: Option<Arc<str>>,
     /// In which countries it holds, if not in all.
     pub geo: Option<Countries>,
+    /// From when and until when it holds, if not always.
+    pub from: Option<Timestamp>,
+    pub until: Option<Timestamp>,
     /// When its edit was asked for, and who did.
     pub at: Timestamp,
     pub by: Option<Who>,
@@ -42,9 +45,15 @@ impl Block {
             notice: rule.attributes.notice.clone(),
             reason: rule.attributes.reason.clone(),
             geo: rule.attributes.geo.clone(),
+            from: rule.attributes.from,
+            until: rule.attributes.until,
             at: live.stored.at,
             by: live.stored.draft.by.clone(),
         }
+    }
+
+    pub fn standing(&self, now: Timestamp) -> Standing {
+        standing(self.from, self.until, now)
     }
 }
 
