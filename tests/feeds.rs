@@ -458,6 +458,33 @@ fn feeds_come_and_go_with_the_config_and_others_are_left_alone() {
     assert_eq!(edge.status_of("/a"), 200);
 }
 
+/// Others are asked all the time, and how all stand is looked at each time.
+#[test]
+fn a_feed_that_a_reload_brings_is_not_stale_until_its_rules_are_in_force() {
+    let server = Origin::with("/list.txt", Page::ok(rule("/a")));
+    let often = ", every = \"1s\"";
+    let more = |number: usize| {
+        let path = format!("/more-{number}.txt");
+        server.on(&path, Page::ok("x.example\n"));
+        feed(&server, &path, often)
+    };
+    let others: Vec<String> = (0..5).map(more).collect();
+    let origin = Origin::with("*", Page::ok("served"));
+    let lists = others.join(", ");
+    let edge = Edge::before(&origin).lists(&format!("[{lists}]")).start();
+    let before = edge.config();
+    let new = feed(&server, "/list.txt", ", on_stale = \"fail-closed\"");
+    for _ in 0..4 {
+        edge.set_config(&before.replace(&lists, &format!("{lists}, {new}")));
+        eventually("its rule holds", || edge.status_of("/a") == 451 || edge.status_of("/b") == 503);
+        assert_eq!(edge.status_of("/b"), 200);
+        edge.set_config(&before);
+        edge.until_status("/a", 200);
+    }
+    let log = edge.log();
+    assert!(log.iter().all(|line| line["event"] != "list-refused" && line["status"] != 503), "{log:?}");
+}
+
 #[test]
 fn a_slow_feed_holds_up_no_list_and_is_not_waited_for() {
     let server = Origin::with("/list.txt", Page::ok(rule("/a")));

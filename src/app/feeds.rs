@@ -50,17 +50,14 @@ pub(super) struct Asked {
 }
 
 impl Parts {
-    /// Makes the feeds that are meant the ones in use. With `asks`, those of before are asked at once.
-    pub(super) async fn follow_feeds(&self, meant: &Meant, asks: bool) -> Asked {
-        let (feeds, wanted) = (self.house.feeds.clone(), meant.takedown.feeds.clone());
-        let stay: Vec<Arc<str>> =
-            wanted.iter().filter(|feed| feeds.is_in_use(feed)).map(|feed| feed.name.clone()).collect();
-        let followed = feeds.clone();
-        if tokio::task::spawn_blocking(move || followed.follow(&wanted)).await.is_err() {
-            tracing::error!("feeds are not followed");
-        }
+    /// Has the feeds in use go by what is meant of them, and no others in use. With `asks`, they are asked at once.
+    pub(super) async fn keep_feeds(&self, meant: &Meant, asks: bool) -> Asked {
+        let feeds = &self.house.feeds;
+        let stay: Vec<Feed> = meant.takedown.feeds.iter().filter(|feed| feeds.is_in_use(feed)).cloned().collect();
+        let names: Vec<Arc<str>> = stay.iter().map(|feed| feed.name.clone()).collect();
+        self.follow(stay).await;
         let mut asked = Asked::default();
-        for (name, outcome) in if asks { feeds.poll(&stay, PATIENCE).await } else { Vec::new() } {
+        for (name, outcome) in if asks { feeds.poll(&names, PATIENCE).await } else { Vec::new() } {
             match outcome {
                 Ok(Heard::Unchanged) => {}
                 Ok(Heard::New) => asked.fetched.push(format!("{name}: fetched")),
@@ -68,6 +65,19 @@ impl Parts {
             }
         }
         asked
+    }
+
+    /// Makes the feeds that are meant the ones in use, once their rules are in force: until then a new one would count as
+    /// stale, and might close the edge.
+    pub(super) async fn follow_feeds(&self, meant: &Meant) {
+        self.follow(meant.takedown.feeds.clone()).await;
+    }
+
+    async fn follow(&self, wanted: Vec<Feed>) {
+        let feeds = self.house.feeds.clone();
+        if tokio::task::spawn_blocking(move || feeds.follow(&wanted)).await.is_err() {
+            tracing::error!("feeds are not followed");
+        }
     }
 
     /// Removes what is kept of feeds that no list is any more.

@@ -308,9 +308,10 @@ impl Parts {
         // A database that goes is of use until the sites are there that do without it.
         let (comes, goes) = if meant.geo.database.is_some() { (Some(geo), None) } else { (None, Some(geo)) };
         let mut has_moved = comes.is_some_and(|geo| self.house.geo.carry_out(geo));
-        let asked = self.follow_feeds(&meant, matches!(word, Word::Operator { .. })).await;
+        let asked = self.keep_feeds(&meant, matches!(word, Word::Operator { .. })).await;
         let (takedown, lists, tells) = (self.house.takedown.clone(), meant.takedown.lists.clone(), meant.geo.tells());
         let named = tokio::task::spawn_blocking(move || takedown.name_lists(&lists, tells, naming)).await?;
+        self.follow_feeds(&meant).await;
         let mut did = asked.fetched;
         did.extend(named.taken);
         let sites = self.sites(&meant, https::port(&meant, &listeners.addresses()));

@@ -155,7 +155,6 @@ impl Feeds {
             };
             running.insert(feed.name.clone(), worker);
         }
-        self.fetched.lock().clear();
         self.news.lock().retain(|name, _| running.contains_key(name));
     }
 
