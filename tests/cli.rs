@@ -144,16 +144,13 @@ fn a_broken_config_keeps_no_block_from_the_edge_that_runs() {
         let reloaded = on_config(&["reload"], edge.folder());
         assert!(reloaded.code == 1 && reloaded.stderr.contains("seawall.toml:"), "{reloaded:?}");
     }
-    assert_eq!(
-        on_config(&["why", "https://photos.example/0"], edge.folder()).code,
-        78,
-        "it reads what the config names"
-    );
+    assert_eq!(on_config(&["why", "https://photos.example/0"], edge.folder()).code, 10);
     edge.set_config(&good);
     assert_eq!(on_config(&["reload"], edge.folder()).code, 0);
     edge.stop();
     edge.set_config("[");
     assert_eq!(on_config(&["status"], edge.folder()).code, 69);
+    assert_eq!(on_config(&["why", "https://photos.example/0"], edge.folder()).code, 78);
     fs::remove_file(edge.path("state/admin.address")).unwrap();
     assert_eq!(on_config(&["status"], edge.folder()).code, 78);
     edge.set_config(&good);

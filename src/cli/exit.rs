@@ -66,6 +66,11 @@ impl Failure {
         Failure { code: crate::app::exit_code(&error), error }
     }
 
+    /// The other where nobody was reached instead.
+    pub fn or_of_config(self, broken: Failure) -> Failure {
+        if self.code == Exit::NotReachable.code() { broken } else { self }
+    }
+
     pub fn code(&self) -> u8 {
         self.code
     }

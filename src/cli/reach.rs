@@ -8,11 +8,12 @@ use anyhow::{Context, anyhow};
 use terms::url::Scheme;
 
 use crate::certificates::{self, Wanted};
-use crate::config::{self, Meant};
+use crate::config::{self, Glimpse, Meant};
 
 use super::client::Admin;
 use super::connection::Believed;
 use super::exit::Failure;
+use super::output::printable;
 
 /// The name of the token's file in the state folder.
 pub const TOKEN_FILE: &str = "admin.token";
@@ -47,19 +48,22 @@ impl ConfigArg {
 
     /// The one that runs by what a config held before it was broken: a block can't wait until that is mended.
     fn noted(&self, broken: Failure, token: Option<PathBuf>, ca_file: Option<PathBuf>) -> Result<Admin, Failure> {
-        let Some((path, state)) = self.locate().ok().and_then(|path| {
-            let state = config::Written::read(&path).ok()?.state();
-            Some((path, state))
-        }) else {
+        let Ok(written) = self.locate().and_then(|path| config::Written::read(&path).map_err(Failure::config)) else {
             return Err(broken);
         };
+        let Glimpse { state, certificate } = written.glimpse();
         let Some((scheme, authority)) = noted_in(&state) else { return Err(broken) };
-        super::tell(&format!(
-            "seawall: {} can't be used as it is now (`seawall check` says why); this asks the one that runs at {authority}, as {} says\n",
-            path.display(),
+        let told = format!(
+            "{} can't be used as it is now (`seawall check` says why); this asks the one that runs at {authority}, as {} says",
+            written.path.display(),
             state.join(ADDRESS_FILE).display()
-        ));
-        let believed = || ca_file.map_or(Believed::System, Believed::Authorities);
+        );
+        super::tell(&format!("seawall: {}\n", printable(&told)));
+        let believed = || match (ca_file, certificate) {
+            (Some(file), _) => Believed::Authorities(file),
+            (None, Some(own)) => Believed::Exactly(own),
+            (None, None) => Believed::System,
+        };
         let token_file = token.unwrap_or_else(|| state.join(TOKEN_FILE));
         Ok(Admin { authority, token_file, believed: (scheme == Scheme::Https).then(believed) })
     }
@@ -256,6 +260,42 @@ mod tests {
         std::fs::write(&path, config.replace("{ cert = \"a.pem\", key = \"a.key\" }", "\"self-signed\"")).unwrap();
         let made = Some(Believed::Exactly(file("state/tls/self-signed.pem")));
         assert_eq!(reach(&path, None, None).admin().unwrap().believed, made);
+    }
+
+    #[test]
+    fn a_broken_config_leads_to_what_the_one_that_runs_has_noted() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name);
+        let path = file("seawall.toml");
+        for (name, noted) in [("state", "https://0.0.0.0:9191\n"), ("other", "[::1]:9192\n")] {
+            std::fs::create_dir(file(name)).unwrap();
+            std::fs::write(file(name).join(ADDRESS_FILE), noted).unwrap();
+        }
+        for (broken, authority, token, believed) in [
+            (
+                "[admin]\ntls = \"self-signed\"\n[",
+                "127.0.0.1:9191",
+                "state",
+                Some(Believed::Exactly(file("state/tls/self-signed.pem"))),
+            ),
+            (
+                "[admin]\ntls = { cert = \"a.pem\" }\n",
+                "127.0.0.1:9191",
+                "state",
+                Some(Believed::Exactly(file("a.pem"))),
+            ),
+            ("\u{0}", "127.0.0.1:9191", "state", Some(Believed::System)),
+            ("[state]\ndir = \"other\"\n[x]\n", "[::1]:9192", "other", None),
+        ] {
+            std::fs::write(&path, broken).unwrap();
+            let token_file = file(token).join(TOKEN_FILE);
+            let found = reach(&path, None, None).admin().unwrap();
+            assert_eq!(found, Admin { authority: authority.into(), token_file, believed }, "{broken}");
+        }
+        let named = Reach { ca_file: Some("ca.pem".into()), ..reach(&path, None, None) };
+        assert_eq!(named.admin().unwrap().believed, None, "that one speaks in clear");
+        std::fs::write(&path, "[state]\ndir = \"nowhere\"\n[x]\n").unwrap();
+        assert_eq!(reach(&path, None, None).admin().unwrap_err().code(), 78);
     }
 
     #[test]

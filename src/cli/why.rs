@@ -19,8 +19,8 @@ use super::reach::Reach;
 
 /// Say whether a URL is blocked, by which rule, and where that rule stands
 ///
-/// With -c from the lists and the live blocks on the disk, whether or not a Seawall runs; with --admin
-/// from the running one. Exit code 0: allowed, 10: blocked, 1: it can't be named, or has no site.
+/// With -c from the lists and the live blocks on the disk, whether or not a Seawall runs; with --admin, or where the
+/// config can't be used, from the running one. Exit code 0: allowed, 10: blocked, 1: it can't be named, or has no site.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -73,7 +73,11 @@ impl Why {
     }
 
     fn look(&self, url: &Arc<Url>) -> Result<Found, Failure> {
-        let (_, meant) = self.reach.config.load()?;
+        let (_, meant) = match self.reach.config.load() {
+            Ok(loaded) => loaded,
+            // What the lists are can't be told, but one that runs may know.
+            Err(broken) => return self.ask().map_err(|failure| failure.or_of_config(broken)),
+        };
         let lists = read_lists(&meant).map_err(|errors| Failure::config(lists_unusable(&errors)))?;
         let tables = lists.into_iter().map(|list| list.table).collect();
         let edits = Edits::read(&meant.state.join("blocks")).map_err(Failure::config)?;
