@@ -51,9 +51,10 @@ pub(super) fn left(query: &str, ignored: &Parameters) -> Result<Vec<Option<Strin
 pub(super) fn name(name: &str) -> Result<String, UrlError> {
     let mut text = String::with_capacity(name.len());
     push_query_part(&mut text, name, false)?;
-    // Some servers drop blanks before a name.
+    // Some servers drop blanks before a name, and what stands behind a NUL in it.
     let name_start = text.len() - text.trim_start_matches("%20").len();
     text.drain(..name_start);
+    text.truncate(text.find("%00").unwrap_or(text.len()));
     Ok(text)
 }
 

@@ -74,10 +74,14 @@ fn a_query_is_a_set_of_pairs() {
         "h.example/p?&&a=%31%202;b=x%2fy",
         "h.example/p?+a=1+2&%20b=x/y",
         "h.example/p/?b=x/y&a=1%202&",
+        // PHP ends a name there.
+        "h.example/p?b=x/y&a%00c=1%202",
     ] {
         assert_eq!(canonical(spelling), rule, "{spelling}");
     }
     assert_eq!(canonical("h.example/p?a="), "https://h.example/p?a");
+    assert_eq!(canonical("h.example/p?a=1%002"), "https://h.example/p?a=1%002");
+    assert_eq!(canonical("h.example/p?a%2500=1"), "https://h.example/p?a%2500=1");
     assert_eq!(canonical("h.example/p?a%3Db=c=d"), "https://h.example/p?a%3Db=c=d");
     assert_eq!(canonical("h.example/p?a=1%262"), "https://h.example/p?a=1%262");
     assert_eq!(canonical("h.example/p?a=1%2B2"), "https://h.example/p?a=1%2B2");
