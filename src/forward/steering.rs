@@ -38,12 +38,15 @@ static TARGETS: [&str; 15] = [
 /// Those that say what stands before the path.
 static PREFIXES: [&str; 1] = ["x-forwarded-prefix"];
 
+/// Those that say under which path the program stands: what is behind that is all of the path to it.
+static MOUNTS: [&str; 3] = ["script-name", "x-script-name", "x-traversal-path"];
+
 /// Those that say another host: the first as RFC 7239 has it, the others as lists.
 static HOSTS: [&str; 6] =
     ["forwarded", "x-forwarded-host", "x-forwarded-server", "x-host", "x-http-host-override", "x-original-host"];
 
 /// Those that say by which scheme it came.
-static SCHEMES: [&str; 1] = ["x-forwarded-proto"];
+static SCHEMES: [&str; 3] = ["x-forwarded-proto", "x-scheme", "x-url-scheme"];
 
 /// Those that say where it comes from.
 static SOURCES: [&str; 6] =
@@ -65,7 +68,7 @@ fn is_among(name: &HeaderName, names: &[&str]) -> bool {
 }
 
 pub(super) fn steers(name: &HeaderName) -> bool {
-    let lists = [&METHODS[..], &TARGETS, &HOSTS, &SOURCES, &ENVIRONMENT];
+    let lists = [&METHODS[..], &TARGETS, &MOUNTS, &HOSTS, &SCHEMES, &SOURCES, &ENVIRONMENT];
     is_forwarded(name) || lists.iter().any(|names| is_among(name, names))
 }
 
@@ -83,7 +86,9 @@ pub fn bypass(let_through: &[HeaderName], bypass: &mut Bypass) {
             bypass.hosts.push(name.clone());
         } else if is_among(&SCHEMES) {
             bypass.schemes.push(name.clone());
-        } else if is_among(&METHODS) || is_among(&TARGETS) || (is_forwarded(name) && !is_among(&["x-forwarded-for"])) {
+        } else if [&METHODS[..], &TARGETS, &MOUNTS].into_iter().any(is_among)
+            || (is_forwarded(name) && !is_among(&["x-forwarded-for"]))
+        {
             bypass.fields.push(name.clone());
         }
     }
@@ -99,14 +104,14 @@ pub fn other_urls(let_through: &[HeaderName], ask: &Ask, url: &Url) -> Result<Ve
         return Ok(Vec::new());
     }
     let named = |of: &[&str]| values(&ask.fields, let_through.iter().filter(|name| is_among(name, of)));
-    let (targets, prefixes) = (named(&TARGETS)?, named(&PREFIXES)?);
+    let (targets, prefixes, mounts) = (named(&TARGETS)?, named(&PREFIXES)?, named(&MOUNTS)?);
     let (of_hops, listed) = (named(&HOSTS[..1])?, named(&HOSTS[1..])?);
     let mut hosts = Vec::new();
     for line in of_hops {
         hosts::of_hops(line, &mut hosts)?;
     }
     hosts.extend(listed.into_iter().flat_map(hosts::listed));
-    if targets.len() + prefixes.len() + hosts.len() > MOST {
+    if targets.len() + prefixes.len() + mounts.len() + hosts.len() > MOST {
         return Err(TOO_MANY);
     }
     let mut urls = Urls(vec![url.clone()]);
@@ -118,6 +123,11 @@ pub fn other_urls(let_through: &[HeaderName], ask: &Ask, url: &Url) -> Result<Ve
     for prefix in prefixes {
         for at in 0..urls.0.len() {
             urls.add(target::under(&urls.0[at], prefix)?)?;
+        }
+    }
+    for mount in mounts {
+        for url in urls.0.clone() {
+            target::behind(&url, mount, |url| urls.add(url))?;
         }
     }
     let here = urls.0.clone();
@@ -218,6 +228,8 @@ mod tests {
             (&[("x-original-url", "?q=2&q=1")], &["h.example/dir/ok?q=1&q=2", "h.example/?q=1&q=2", "h.example/?q=1"]),
             (&[("x-original-url", "/a?q=1"), ("x-rewrite-url", "/b?q=1")], &["h.example/a?q=1", "h.example/b?q=1"]),
             (&[("x-forwarded-prefix", "/secret/")], &["h.example/secret/dir/ok?q=1"]),
+            (&[("script-name", "/dir")], &["h.example/ok?q=1"]),
+            (&[("x-script-name", "/d")], &["h.example/ok?q=1", "h.example/ir/ok?q=1"]),
             (&[("x-original-url", "")], &[]),
             (&[("x-original-url", "/dir/ok?q=1")], &[]),
             (&[("x-forwarded-host", "h.example")], &[]),
@@ -254,6 +266,21 @@ mod tests {
         }
     }
 
+    /// Servers compare what a program stands under with a path as it came, or without its escapes.
+    #[test]
+    fn what_a_program_stands_under_is_taken_away_in_every_way() {
+        for target in
+            ["/x/secret.jpg?q", "/%78%2Fsecret.jpg?q", "/x//secret.jpg?q", "/a/%2E%2E/x/secret.jpg?q", "/xsecret.jpg?q"]
+        {
+            let mut request = Request::get(target).header("host", "h.example").body(()).unwrap();
+            request.headers_mut().insert("script-name", HeaderValue::from_static("/x"));
+            let peer = Peer { address: ([192, 0, 2, 1], 9).into(), scheme: Scheme::Http };
+            let (ask, ()) = Ask::read(request, peer, &Trusted::default(), Clock::system().now());
+            let urls = other_urls(&[HeaderName::from_static("script-name")], &ask, ask.url.as_ref().unwrap()).unwrap();
+            assert!(urls.iter().any(|url| url.canonical() == "https://h.example/secret.jpg?q"), "{target}: {urls:?}");
+        }
+    }
+
     /// What a resolver takes out of a path, an origin may not: every reading is judged.
     #[test]
     fn dots_in_a_field_are_read_in_every_way() {
@@ -277,12 +304,17 @@ mod tests {
             "x-forwarded-proto",
             "x-forwarded-prefix",
             "x_forwarded_ssl",
+            "script_name",
+            "x-scheme",
         ];
         let names = names.map(HeaderName::from_static);
         let mut past = Bypass::default();
         bypass(&names, &mut past);
-        assert_eq!(past.fields, ["x-http-method-override", "x-original-url", "x-forwarded-prefix", "x_forwarded_ssl"]);
-        assert_eq!((past.hosts, past.schemes), (vec![names[3].clone()], vec![names[5].clone()]));
+        assert_eq!(
+            past.fields,
+            ["x-http-method-override", "x-original-url", "x-forwarded-prefix", "x_forwarded_ssl", "script_name"]
+        );
+        assert_eq!((past.hosts, past.schemes), (vec![names[3].clone()], vec![names[5].clone(), names[9].clone()]));
         assert!(names.iter().all(steers) && !steers(&HeaderName::from_static("x-other")));
         assert!(steers(&HeaderName::from_static("x_forwarded_proto")));
         assert!(steers(&HeaderName::from_static("proxy")) && !steers(&HeaderName::from_static("proxy-x")));

@@ -1,7 +1,7 @@
 //! The URLs that a field names as a target: as a URI reference, and as what stands on a request's line, since nobody
 //! knows which of the two an origin reads it as.
 
-use terms::{Refusal, Url};
+use terms::{Folded, Refusal, Url};
 
 /// What a value may be taken for in a request for `url`. Nothing is resolved before it is folded: `..` takes away
 /// what the server that reads it says.
@@ -40,6 +40,19 @@ pub(super) fn under(url: &Url, prefix: &str) -> Result<Url, Refusal> {
         return Err(Refusal::BadHead("a field that names a prefix names more than a path"));
     }
     at(url, &format!("{}{}", prefix.trim_end_matches('/'), url.target()))
+}
+
+/// Shows `add` what a program may take for all of the path of `url` that is said to stand under `mount`: what is behind
+/// any slash, since nobody knows in which spelling it compares the two, and behind that very text.
+pub(super) fn behind(url: &Url, mount: &str, mut add: impl FnMut(Url) -> Result<(), Refusal>) -> Result<(), Refusal> {
+    let target = url.target();
+    let (path, query) = target.split_at(target.find('?').unwrap_or(target.len()));
+    let mut left = |rest: &str| add(at(url, &format!("/{rest}{query}"))?);
+    for path in std::iter::once(path).chain(url.readings().map(Folded::path)) {
+        path.match_indices('/').try_for_each(|(slash, _)| left(&path[slash + 1..]))?;
+        path.split_once(mount).map_or(Ok(()), |(_, rest)| left(rest))?;
+    }
+    Ok(())
 }
 
 /// A target at the authority of `url`.
