@@ -17,9 +17,10 @@ use terms::{Ask, Refusal, Url};
 static METHODS: [&str; 3] = ["x-http-method", "x-http-method-override", "x-method-override"];
 
 /// Those that say another path, with a query or without, or a whole URL.
-static TARGETS: [&str; 15] = [
+static TARGETS: [&str; 16] = [
     "base-url",
     "request-uri",
+    "x-astro-path",
     "x-envoy-original-path",
     "x-forwarded-path",
     "x-forwarded-uri",
@@ -39,7 +40,11 @@ static TARGETS: [&str; 15] = [
 static PREFIXES: [&str; 1] = ["x-forwarded-prefix"];
 
 /// Those that say under which path the program stands: what is behind that is all of the path to it.
-static MOUNTS: [&str; 3] = ["script-name", "x-script-name", "x-traversal-path"];
+static MOUNTS: [&str; 4] = ["daphne-root-path", "script-name", "x-script-name", "x-traversal-path"];
+
+/// Those that have a program answer with the name of a file, and say where that lies to the server that is to hand it out
+/// (CVE-2025-61780). Which URL that is, isn't known here.
+static FILES: [&str; 2] = ["x-accel-mapping", "x-sendfile-type"];
 
 /// Those that say another host: the first as RFC 7239 has it, the others as lists.
 static HOSTS: [&str; 6] =
@@ -68,7 +73,7 @@ fn is_among(name: &HeaderName, names: &[&str]) -> bool {
 }
 
 pub(super) fn steers(name: &HeaderName) -> bool {
-    let lists = [&METHODS[..], &TARGETS, &MOUNTS, &HOSTS, &SCHEMES, &SOURCES, &ENVIRONMENT];
+    let lists = [&METHODS[..], &TARGETS, &MOUNTS, &FILES, &HOSTS, &SCHEMES, &SOURCES, &ENVIRONMENT];
     is_forwarded(name) || lists.iter().any(|names| is_among(name, names))
 }
 
@@ -86,7 +91,7 @@ pub fn bypass(let_through: &[HeaderName], bypass: &mut Bypass) {
             bypass.hosts.push(name.clone());
         } else if is_among(&SCHEMES) {
             bypass.schemes.push(name.clone());
-        } else if [&METHODS[..], &TARGETS, &MOUNTS].into_iter().any(is_among)
+        } else if [&METHODS[..], &TARGETS, &MOUNTS, &FILES].into_iter().any(is_among)
             || (is_forwarded(name) && !is_among(&["x-forwarded-for"]))
         {
             bypass.fields.push(name.clone());
@@ -306,13 +311,21 @@ mod tests {
             "x_forwarded_ssl",
             "script_name",
             "x-scheme",
+            "x-accel-mapping",
         ];
         let names = names.map(HeaderName::from_static);
         let mut past = Bypass::default();
         bypass(&names, &mut past);
         assert_eq!(
             past.fields,
-            ["x-http-method-override", "x-original-url", "x-forwarded-prefix", "x_forwarded_ssl", "script_name"]
+            [
+                "x-http-method-override",
+                "x-original-url",
+                "x-forwarded-prefix",
+                "x_forwarded_ssl",
+                "script_name",
+                "x-accel-mapping"
+            ]
         );
         assert_eq!((past.hosts, past.schemes), (vec![names[3].clone()], vec![names[5].clone(), names[9].clone()]));
         assert!(names.iter().all(steers) && !steers(&HeaderName::from_static("x-other")));
