@@ -56,6 +56,8 @@ fn fields_that_frameworks_route_by_poison_nothing() {
         "X-Sendfile-Type",
         "X-Accel-Mapping",
         "X-Astro-Path",
+        "$WSSN",
+        "$WSSC",
         "X-Scheme",
         "X-HTTP-Method-Override",
         "X-HTTP-Method",

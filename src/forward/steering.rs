@@ -46,12 +46,19 @@ static MOUNTS: [&str; 4] = ["daphne-root-path", "script-name", "x-script-name", 
 /// (CVE-2025-61780). Which URL that is, isn't known here.
 static FILES: [&str; 2] = ["x-accel-mapping", "x-sendfile-type"];
 
-/// Those that say another host: the first as RFC 7239 has it, the others as lists.
-static HOSTS: [&str; 6] =
-    ["forwarded", "x-forwarded-host", "x-forwarded-server", "x-host", "x-http-host-override", "x-original-host"];
+/// Those that say another host: the first as RFC 7239 has it, the others as lists; one is `$WSSN`.
+static HOSTS: [&str; 7] = [
+    "forwarded",
+    "-wssn",
+    "x-forwarded-host",
+    "x-forwarded-server",
+    "x-host",
+    "x-http-host-override",
+    "x-original-host",
+];
 
 /// Those that say by which scheme it came.
-static SCHEMES: [&str; 3] = ["x-forwarded-proto", "x-scheme", "x-url-scheme"];
+static SCHEMES: [&str; 4] = ["-wssc", "x-forwarded-proto", "x-scheme", "x-url-scheme"];
 
 /// Those that say where it comes from.
 static SOURCES: [&str; 6] =
@@ -74,7 +81,12 @@ fn is_among(name: &HeaderName, names: &[&str]) -> bool {
 
 pub(super) fn steers(name: &HeaderName) -> bool {
     let lists = [&METHODS[..], &TARGETS, &MOUNTS, &FILES, &HOSTS, &SCHEMES, &SOURCES, &ENVIRONMENT];
-    is_forwarded(name) || lists.iter().any(|names| is_among(name, names))
+    is_forwarded(name) || is_of_web_sphere(name) || lists.iter().any(|names| is_among(name, names))
+}
+
+/// `$WSRA` and the like, in which WebSphere is told of a client, and believes whoever asks.
+fn is_of_web_sphere(name: &HeaderName) -> bool {
+    name.as_str().starts_with("$ws")
 }
 
 fn is_forwarded(name: &HeaderName) -> bool {
@@ -239,6 +251,7 @@ mod tests {
             (&[("x-original-url", "/dir/ok?q=1")], &[]),
             (&[("x-forwarded-host", "h.example")], &[]),
             (&[("x-forwarded-host", "i.example, j.example:80")], &["i.example/dir/ok?q=1", "j.example/dir/ok?q=1"]),
+            (&[("$wssn", "i.example")], &["i.example/dir/ok?q=1"]),
             (&[("forwarded", "for=192.0.2.7;host=\"i.example:80\", for=x")], &["i.example/dir/ok?q=1"]),
             (&[("forwarded", "for=\"a,host=x;\\\"\"; Host = i.example")], &["i.example/dir/ok?q=1"]),
             (
@@ -329,7 +342,7 @@ mod tests {
         );
         assert_eq!((past.hosts, past.schemes), (vec![names[3].clone()], vec![names[5].clone(), names[9].clone()]));
         assert!(names.iter().all(steers) && !steers(&HeaderName::from_static("x-other")));
-        assert!(steers(&HeaderName::from_static("x_forwarded_proto")));
+        assert!(steers(&HeaderName::from_static("x_forwarded_proto")) && steers(&HeaderName::from_static("$wsra")));
         assert!(steers(&HeaderName::from_static("proxy")) && !steers(&HeaderName::from_static("proxy-x")));
     }
 }
