@@ -143,6 +143,21 @@ fn queries_are_sets_of_pairs_in_every_spelling() {
 }
 
 #[test]
+fn a_parameter_is_blocked_under_every_name_that_a_program_takes_for_it() {
+    let origin = any_page();
+    let edge = edge_with(&origin, "https://photos.example/v?photo_id=7\n!https://photos.example/v?photo.id=7&key=x\n");
+    let mut client = edge.connect();
+    for query in
+        ["photo.id=7", "photo+id=7", "photo%20id=7", "photo%5bid=7", "Photo_ID=7", "z&photo%2Eid=7", "photo_id=7&key=x"]
+    {
+        assert_eq!(client.get(HOST, &format!("/v?{query}")).status, 451, "{query}");
+    }
+    for query in ["photo.id=7&key=x", "photo-id=7", "photoid=7", "photo.id=8", "x=photo_id"] {
+        assert_eq!(client.get(HOST, &format!("/v?{query}")).status, 200, "{query}");
+    }
+}
+
+#[test]
 fn look_alikes_are_served() {
     let origin = any_page();
     let edge = edge_with(&origin, "https://photos.example/a/stolen.jpg\n");

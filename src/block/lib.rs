@@ -4,6 +4,7 @@ pub mod index;
 mod kin;
 mod known;
 pub mod list;
+mod pairs;
 mod pattern;
 mod register;
 pub mod rule;

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use smallvec::{SmallVec, smallvec};
 use terms::ruling::Disclose;
-use terms::url::{Parameters, Spelling};
+use terms::url::Spelling;
 use terms::{BlockStatus, Countries, Digest, Folded, Timestamp, Url, UrlError, url};
 
 use crate::kin::Kin;
 use crate::list;
+use crate::pairs::WantedPairs;
 use crate::pattern::Pattern;
 
 /// One rule, as read; an index holds it in a denser form.
@@ -173,6 +174,10 @@ impl Rule {
         }
     }
 
+    fn wanted_pairs<'p>(&self, named: Option<&'p str>) -> WantedPairs<'p> {
+        WantedPairs { named, exact: self.attributes.exact_query, is_exception: self.exception }
+    }
+
     fn covers_place(&self, place: &Place, url: &Url, kin: &Kin, is_at: fn(&str, &str) -> bool) -> bool {
         if !kin.are_one(place.host(), url.host()) {
             return false;
@@ -181,7 +186,7 @@ impl Rule {
         let place = spelled.as_ref().unwrap_or(place);
         kin.any_reading(url, |asked| {
             place.readings().iter().any(|named| is_at(asked.path(), named.path()))
-                && query_agrees(place.query(), self.attributes.exact_query, asked)
+                && self.wanted_pairs(place.query()).agrees(asked)
         })
     }
 }
@@ -189,21 +194,4 @@ impl Rule {
 /// Whether `path` is `top` or stands below it; both canonical.
 fn lies_in(path: &str, top: &str) -> bool {
     top == "/" || path.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
-
-/// The same at a site whose origins ignore some parameters, where the rule may name such.
-pub(crate) fn query_agrees_without(ignored: &Parameters, named: Option<&str>, exact: bool, asked: &Folded) -> bool {
-    let left = ignored.left_out_of(named).collect::<Vec<&str>>().join("&");
-    query_agrees((!left.is_empty()).then_some(&*left), exact, asked)
-}
-
-/// Whether a request's pairs are what a rule with the pairs `named` asks for: all of them and perhaps
-/// more, or with `exact` the very same set.
-pub(crate) fn query_agrees(named: Option<&str>, exact: bool, asked: &Folded) -> bool {
-    if exact {
-        return named == asked.query();
-    }
-    // Both are sorted alike, so one pass over the request's pairs finds all that are named.
-    let mut pairs = asked.pairs();
-    named.is_none_or(|named| named.split('&').all(|pair| pairs.any(|one| one == pair)))
 }

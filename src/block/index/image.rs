@@ -31,7 +31,7 @@ use crate::list;
 use crate::pattern::Pattern;
 
 /// Raised with every change of what an image holds, and of what keys are made of.
-const FORMAT: u32 = 5;
+const FORMAT: u32 = 6;
 
 const MAGIC: &[u8; 8] = b"SEAWALL\n";
 

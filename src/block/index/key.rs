@@ -16,6 +16,7 @@ use std::sync::OnceLock;
 use terms::{Digest, Folded};
 
 use super::probe::Kind;
+use crate::pairs::by_any_name;
 
 /// The key of a rule in a table: the lower 32 bits are free for what stands under it.
 pub(super) type Key = u128;
@@ -197,9 +198,9 @@ impl Trail {
         u128::from(upper) << 64 | u128::from(trail.mix().folded() as u32) << 32
     }
 
-    /// The key of this path with one pair of a query.
+    /// The key of this path with one pair of a query, by any name.
     pub(super) fn pair_key(self, kind: Kind, pair: &str) -> Key {
-        self.and(pair, Mark::Pair).key(kind)
+        self.and(&by_any_name(pair), Mark::Pair).key(kind)
     }
 }
 

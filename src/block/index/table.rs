@@ -18,8 +18,9 @@ use super::run::Lifted;
 use super::sections::{Section, Sections};
 use super::slots::Slots;
 use super::wordings;
+use crate::pairs::WantedPairs;
 use crate::pattern::Share;
-use crate::rule::{Attributes, Rule, Standing, query_agrees, query_agrees_without};
+use crate::rule::{Attributes, Rule, Standing};
 
 /// What the live edits are called among sources.
 pub(super) const NAME_OF_EDITS: &str = "edits";
@@ -203,15 +204,12 @@ impl Table {
     /// Whether a rule that was found by its path, and perhaps by one of its pairs, takes the whole
     /// query of a request.
     pub(super) fn takes_query(&self, rule: u32, asked: &Folded) -> bool {
-        let sections = self.sections.load();
-        query_agrees(query(&sections, rule), Bearing::of(&sections, rule).exact_query(), asked)
+        wanted_pairs(&self.sections.load(), rule).agrees(asked)
     }
 
     /// The same at a site whose origins ignore some parameters.
     pub(super) fn takes_query_without(&self, ignored: &Parameters, rule: u32, asked: &Folded) -> bool {
-        let sections = self.sections.load();
-        let exact = Bearing::of(&sections, rule).exact_query();
-        query_agrees_without(ignored, query(&sections, rule), exact, asked)
+        wanted_pairs(&self.sections.load(), rule).agrees_without(ignored, asked)
     }
 
     pub(super) fn origin(&self, rule: u32) -> RuleOrigin {
@@ -220,6 +218,12 @@ impl Table {
             Source::Edits { ids } => RuleOrigin::Edit { id: ids.get(rule as usize).cloned().unwrap_or_default() },
         }
     }
+}
+
+fn wanted_pairs(sections: &Sections, rule: u32) -> WantedPairs<'_> {
+    let bearing = Bearing::of(sections, rule);
+    let (exact, is_exception) = (bearing.exact_query(), bearing.is_exception());
+    WantedPairs { named: query(sections, rule), exact, is_exception }
 }
 
 fn query(sections: &Sections, rule: u32) -> Option<&str> {

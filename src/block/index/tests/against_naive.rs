@@ -111,6 +111,21 @@ impl Pieces {
     }
 }
 
+/// Pairs as PHP and ASP.NET together read them.
+fn by_php_and_asp(pairs: &BTreeSet<String>) -> BTreeSet<String> {
+    let read = |pair: &String| match pair.split_once('=') {
+        Some((name, value)) => (name.to_lowercase(), Some(value.to_owned())),
+        None => (pair.to_lowercase(), None),
+    };
+    let replaced = |(name, value): (String, Option<String>)| {
+        format!(
+            "{}{value:?}",
+            [".", "%20", "%5b"].iter().fold(name, |name, one| name.split(one).collect::<Vec<_>>().join("_"))
+        )
+    };
+    pairs.iter().map(read).map(replaced).collect()
+}
+
 impl Naive {
     fn line(&self, notice: usize) -> String {
         let bang = if self.is_exception() { "!" } else { "" };
@@ -144,8 +159,14 @@ impl Naive {
 
     /// How strongly the rule covers a reading: the kind, 5 the strongest, then how specific it is.
     fn strength(&self, Asked { spelling, pieces: asked, whole }: &Asked) -> Option<(u8, usize)> {
-        let takes =
-            |named: &BTreeSet<String>| if self.exact { *named == asked.pairs } else { named.is_subset(&asked.pairs) };
+        let is_taken = |named: &BTreeSet<String>, asked: &BTreeSet<String>| match self.exact {
+            true => named == asked,
+            false => named.is_subset(asked),
+        };
+        let takes = |named: &BTreeSet<String>| {
+            is_taken(named, &asked.pairs)
+                || !self.is_exception() && is_taken(&by_php_and_asp(named), &by_php_and_asp(&asked.pairs))
+        };
         match &self.what {
             What::Url(text) => {
                 let at = |one: &Pieces| one.host == asked.host && one.path == asked.path && takes(&one.pairs);
@@ -253,7 +274,8 @@ fn path() -> impl Strategy<Value = String> {
 }
 
 fn query() -> impl Strategy<Value = String> {
-    let pair = prop::sample::select(vec!["x=1", "x=2", "y", "z=%31", "z=1", "X=1;z=1"]);
+    let pair =
+        prop::sample::select(vec!["x=1", "x=2", "y", "z=%31", "z=1", "X=1;z=1", "y_=1", "Y.=1", "y+=1", "y[=1", "y."]);
     prop::collection::vec(pair, 0..4)
         .prop_map(|pairs| if pairs.is_empty() { String::new() } else { format!("?{}", pairs.join("&")) })
 }
