@@ -5,6 +5,7 @@
 //! none but the names that it says. A canonical URL keeps them apart, for that is what people and patterns see.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 
 use terms::Folded;
 use terms::url::Parameters;
@@ -18,38 +19,64 @@ pub(crate) struct WantedPairs<'r> {
     pub(crate) is_exception: bool,
 }
 
+/// The pairs of a request. Many rules for one path may be asked of them, so they are taken apart once.
+pub(crate) struct AskedPairs<'q> {
+    query: Option<&'q str>,
+    as_written: OnceCell<Vec<&'q str>>,
+    by_any_name: OnceCell<Vec<Cow<'q, str>>>,
+}
+
 impl WantedPairs<'_> {
     /// Whether a request's pairs are what the rule asks for.
-    pub(crate) fn agrees(&self, asked: &Folded) -> bool {
+    pub(crate) fn agrees(&self, asked: &AskedPairs<'_>) -> bool {
         self.agrees_as_written(asked) || !self.is_exception && self.agrees_by_any_name(asked)
     }
 
     /// The same at a site whose origins ignore some parameters, where the rule may name such.
-    pub(crate) fn agrees_without(&self, ignored: &Parameters, asked: &Folded) -> bool {
+    pub(crate) fn agrees_without(&self, ignored: &Parameters, asked: &AskedPairs<'_>) -> bool {
         let left = ignored.left_out_of(self.named).collect::<Vec<&str>>().join("&");
         WantedPairs { named: (!left.is_empty()).then_some(&*left), ..*self }.agrees(asked)
     }
 
-    fn agrees_as_written(&self, asked: &Folded) -> bool {
-        if self.exact {
-            return self.named == asked.query();
+    fn agrees_as_written(&self, asked: &AskedPairs<'_>) -> bool {
+        match self.named {
+            named if self.exact => named == asked.query,
+            None => true,
+            Some(named) => named.split('&').all(|pair| asked.as_written().binary_search(&pair).is_ok()),
         }
-        self.named.is_none_or(|named| holds_all(asked.pairs(), named.split('&')))
     }
 
-    fn agrees_by_any_name(&self, asked: &Folded) -> bool {
+    fn agrees_by_any_name(&self, asked: &AskedPairs<'_>) -> bool {
         let Some(named) = self.named else { return false };
-        let (named, asked) = (alike(named.split('&')), alike(asked.pairs()));
-        if self.exact { named == asked } else { holds_all(asked.iter(), named.iter()) }
+        let asked = asked.by_any_name();
+        match self.exact {
+            true => by_any_names(named.split('&')) == *asked,
+            false => named.split('&').all(|pair| asked.binary_search(&by_any_name(pair)).is_ok()),
+        }
     }
 }
 
-/// Both are sorted alike, so one pass over all pairs finds those that are named.
-fn holds_all<T: PartialEq>(mut all: impl Iterator<Item = T>, mut named: impl Iterator<Item = T>) -> bool {
-    named.all(|pair| all.any(|one| one == pair))
+impl<'q> AskedPairs<'q> {
+    pub(crate) fn of(asked: &'q Folded) -> AskedPairs<'q> {
+        AskedPairs { query: asked.query(), as_written: OnceCell::new(), by_any_name: OnceCell::new() }
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = &'q str> {
+        self.query.into_iter().flat_map(|query| query.split('&'))
+    }
+
+    /// In order, as a canonical query has them.
+    fn as_written(&self) -> &[&'q str] {
+        self.as_written.get_or_init(|| self.pairs().collect())
+    }
+
+    fn by_any_name(&self) -> &[Cow<'q, str>] {
+        self.by_any_name.get_or_init(|| by_any_names(self.pairs()))
+    }
 }
 
-fn alike<'q>(pairs: impl Iterator<Item = &'q str>) -> Vec<Cow<'q, str>> {
+/// In order, each once.
+fn by_any_names<'q>(pairs: impl Iterator<Item = &'q str>) -> Vec<Cow<'q, str>> {
     let mut all: Vec<Cow<'_, str>> = pairs.map(by_any_name).collect();
     all.sort_unstable();
     all.dedup();
@@ -76,7 +103,7 @@ mod tests {
     fn agrees(rule: &str, asked: &str, exact: bool, is_exception: bool) -> bool {
         let url = |query| Url::parse(&format!("https://h.example/p?{query}")).unwrap();
         let (rule, asked) = (url(rule), url(asked));
-        WantedPairs { named: rule.folded().query(), exact, is_exception }.agrees(asked.folded())
+        WantedPairs { named: rule.folded().query(), exact, is_exception }.agrees(&AskedPairs::of(asked.folded()))
     }
 
     #[test]

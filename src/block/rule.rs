@@ -9,7 +9,7 @@ use terms::{BlockStatus, Countries, Digest, Folded, Timestamp, Url, UrlError, ur
 
 use crate::kin::Kin;
 use crate::list;
-use crate::pairs::WantedPairs;
+use crate::pairs::{AskedPairs, WantedPairs};
 use crate::pattern::Pattern;
 
 /// One rule, as read; an index holds it in a denser form.
@@ -185,8 +185,9 @@ impl Rule {
         let spelled = kin.spelling(url.host()).and_then(|spelling| list::place_by(&self.text, spelling));
         let place = spelled.as_ref().unwrap_or(place);
         kin.any_reading(url, |asked| {
+            let pairs = AskedPairs::of(asked);
             place.readings().iter().any(|named| is_at(asked.path(), named.path()))
-                && self.wanted_pairs(place.query()).agrees(asked)
+                && self.wanted_pairs(place.query()).agrees(&pairs)
         })
     }
 }

@@ -63,6 +63,7 @@ pub use table::{Source, Table};
 pub use tables::LiveRules;
 
 use crate::kin::Kin;
+use crate::pairs::AskedPairs;
 use crate::rule::Rule;
 use key::Key;
 use kindred::Related;
@@ -307,9 +308,10 @@ impl Index {
         find: impl Fn(&'a Keyed, Key) -> Rules<'a>,
         mut visit: impl FnMut(usize, u32),
     ) {
+        let asked = AskedPairs::of(reading);
         let takes_query = |table: &Table, rule| match spelling {
-            None => table.takes_query(rule, reading),
-            Some(spelling) => table.takes_query_without(&spelling.ignored, rule, reading),
+            None => table.takes_query(rule, &asked),
+            Some(spelling) => table.takes_query_without(&spelling.ignored, rule, &asked),
         };
         let mut take = |key| {
             let mut ask_pairs = false;

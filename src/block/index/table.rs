@@ -7,7 +7,7 @@ use arc_swap::ArcSwap;
 use terms::country::Whereabouts;
 use terms::ruling::RuleOrigin;
 use terms::url::Parameters;
-use terms::{Digest, Folded, Timestamp};
+use terms::{Digest, Timestamp};
 
 use super::Case;
 use super::bearings::{Bearing, line};
@@ -18,7 +18,7 @@ use super::run::Lifted;
 use super::sections::{Section, Sections};
 use super::slots::Slots;
 use super::wordings;
-use crate::pairs::WantedPairs;
+use crate::pairs::{AskedPairs, WantedPairs};
 use crate::pattern::Share;
 use crate::rule::{Attributes, Rule, Standing};
 
@@ -203,12 +203,12 @@ impl Table {
 
     /// Whether a rule that was found by its path, and perhaps by one of its pairs, takes the whole
     /// query of a request.
-    pub(super) fn takes_query(&self, rule: u32, asked: &Folded) -> bool {
+    pub(super) fn takes_query(&self, rule: u32, asked: &AskedPairs<'_>) -> bool {
         wanted_pairs(&self.sections.load(), rule).agrees(asked)
     }
 
     /// The same at a site whose origins ignore some parameters.
-    pub(super) fn takes_query_without(&self, ignored: &Parameters, rule: u32, asked: &Folded) -> bool {
+    pub(super) fn takes_query_without(&self, ignored: &Parameters, rule: u32, asked: &AskedPairs<'_>) -> bool {
         wanted_pairs(&self.sections.load(), rule).agrees_without(ignored, asked)
     }
 
