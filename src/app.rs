@@ -31,6 +31,7 @@ use crate::admin::{self, Reload, Token};
 use crate::certificates::{self, CertificateError, Certificates};
 use crate::config::{self, Meant, Written};
 use crate::geo;
+use crate::noted::{More, Noted};
 use crate::server::{Edge, Greeting, Limits, Listener};
 use house::House;
 use keep::Keep;
@@ -129,11 +130,10 @@ pub async fn start(meant: Meant, written: Option<Written>, mut signals: Signals)
 
     let (draining, closing) = (Drain::new(), Drain::new());
     let (wish, reloads) = mpsc::channel(RELOADS);
-    disk::durable::write(
-        &meant.state.join("admin.address"),
-        format!("{}\n", noted(admin_scheme, admin_address)).as_bytes(),
-    )
-    .context("state/admin.address can't be written")?;
+    let more = More::of(written.as_ref().map(|written| &*written.path), &meant);
+    Noted { scheme: admin_scheme, address: admin_address }
+        .write(&more, &meant.state)
+        .context("state/admin.address can't be written")?;
     let token = Token::open(&meant.state.join("admin.token")).context("state/admin.token can't be opened")?;
     let keep = Keep::begin(&meant, &state, &house)?;
     let admin = Arc::new(house.admin(&state, token, wish, draining.watch()));
@@ -233,14 +233,6 @@ impl Running {
         if tokio::task::spawn_blocking(close).await.is_err() {
             tracing::error!("the logs did not close");
         }
-    }
-}
-
-/// Where commands find the admin listener whatever has become of the config. In clear it is a bare address.
-fn noted(scheme: Scheme, address: SocketAddr) -> String {
-    match scheme {
-        Scheme::Http => address.to_string(),
-        Scheme::Https => format!("{}://{address}", scheme.as_str()),
     }
 }
 

@@ -11,7 +11,7 @@
 //!   (in a coding), [`fetch`] (from a miss to an entry), [`herald`], [`purge`], [`receipt`], [`why`];
 //! - the two pages;
 //! - the doors: [`server`] for clients, [`admin`] for operators;
-//! - [`config`], [`allocator`], and the roof: [`app`] (parts that run, the one reload, the one drain) and [`cli`].
+//! - [`config`], [`noted`] (where a running one is found), [`allocator`], and the roof: [`app`] (parts that run, the one reload, the one drain) and [`cli`].
 //!
 //! What is absent on purpose stands in `ARCHITECTURE.md`.
 
@@ -30,6 +30,7 @@ pub mod gateway;
 pub mod geo;
 pub mod herald;
 pub mod hold;
+pub mod noted;
 pub mod pages;
 pub mod passage;
 pub mod purge;

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, anyhow};
 use terms::url::Scheme;
 
-use crate::certificates::{self, Wanted};
-use crate::config::{self, Glimpse, Meant};
+use crate::config::{self, Meant};
+use crate::noted::{ADDRESS_FILE, More, Noted, certificate_of};
 
 use super::client::Admin;
 use super::connection::Believed;
@@ -17,9 +17,6 @@ use super::output::printable;
 
 /// The name of the token's file in the state folder.
 pub const TOKEN_FILE: &str = "admin.token";
-
-/// The name of the file there in which a running one notes where it is administered.
-pub const ADDRESS_FILE: &str = "admin.address";
 
 const ENV_CONFIG: &str = "SEAWALL_CONFIG";
 const ENV_ADMIN: &str = "SEAWALL_ADMIN";
@@ -46,27 +43,42 @@ impl ConfigArg {
         Ok((path, meant))
     }
 
-    /// The one that runs by what a config held before it was broken: a block can't wait until that is mended.
-    fn noted(&self, broken: Failure, token: Option<PathBuf>, ca_file: Option<PathBuf>) -> Result<Admin, Failure> {
-        let Ok(written) = self.locate().and_then(|path| config::Written::read(&path).map_err(Failure::config)) else {
-            return Err(broken);
-        };
-        let Glimpse { state, certificate } = written.glimpse();
-        let Some((scheme, authority)) = noted_in(&state) else { return Err(broken) };
+    /// What leads to the one that runs by what a config held before it was broken: a block can't wait until that is
+    /// mended. Says so.
+    fn left(&self) -> Option<Left> {
+        let path = self.locate().ok()?;
+        let state = config::Written::read(&path).ok()?.likely_state();
+        let (noted, more) = (Noted::read(&state)?, More::read(&state, &path)?);
         let told = format!(
-            "{} can't be used as it is now (`seawall check` says why); this asks the one that runs at {authority}, as {} says",
-            written.path.display(),
+            "{} can't be used as it is now (`seawall check` says why); this asks the one that runs by it, as {} says",
+            path.display(),
             state.join(ADDRESS_FILE).display()
         );
         super::tell(&format!("seawall: {}\n", printable(&told)));
-        let believed = || match (ca_file, certificate) {
-            (Some(file), _) => Believed::Authorities(file),
-            (None, Some(own)) => Believed::Exactly(own),
-            (None, None) => Believed::System,
-        };
-        let token_file = token.unwrap_or_else(|| state.join(TOKEN_FILE));
-        Ok(Admin { authority, token_file, believed: (scheme == Scheme::Https).then(believed) })
+        let near = Near { token_file: state.join(TOKEN_FILE), believed: more.certificate.map(Believed::Exactly) };
+        Some(Left { scheme: noted.scheme, authority: reachable(noted.address).to_string(), near })
     }
+}
+
+/// What the folder of the one that runs holds for whoever asks it.
+struct Near {
+    token_file: PathBuf,
+    /// By its own certificate, where it has one.
+    believed: Option<Believed>,
+}
+
+impl Near {
+    fn of(meant: &Meant) -> Near {
+        // Whoever can read the config believes the certificate that it names, whatever name and date that says.
+        Near { token_file: meant.state.join(TOKEN_FILE), believed: certificate_of(meant).map(Believed::Exactly) }
+    }
+}
+
+/// What is left of a config that can't be used.
+struct Left {
+    scheme: Scheme,
+    authority: String,
+    near: Near,
 }
 
 /// What the commands take that talk to a running Seawall.
@@ -91,27 +103,31 @@ impl Reach {
     pub fn admin(&self) -> Result<Admin, Failure> {
         let token_file = self.token_file.clone().or_else(|| from_env(ENV_TOKEN_FILE).map(PathBuf::from));
         let ca_file = self.ca_file.clone().or_else(|| from_env(ENV_CA_FILE).map(PathBuf::from));
-        let Some(admin) = self.named_admin() else {
-            let (path, meant) = match self.config.load() {
-                Ok(loaded) => loaded,
-                Err(failure) => return self.config.noted(failure, token_file, ca_file),
+        let admin = |scheme, authority, near: Option<Near>| {
+            let (own_token, own_certificate) = near.map_or((None, None), |near| (Some(near.token_file), near.believed));
+            let believed = ca_file.clone().map(Believed::Authorities).or(own_certificate).unwrap_or(Believed::System);
+            let token_file = token_file.clone().or(own_token).unwrap_or_default();
+            Admin { authority, token_file, believed: (scheme == Scheme::Https).then_some(believed) }
+        };
+        if let Some(named) = self.named_admin() {
+            let (scheme, authority) = authority(&named).map_err(Failure::usage)?;
+            let near = || match self.config.load() {
+                Ok((_, meant)) => Ok(Near::of(&meant)),
+                Err(failure) => self.config.left().map(|left| left.near).ok_or_else(|| no_token(&failure)),
             };
-            let authority = authority_of(&meant, &path)?;
-            let believed = configured(&meant).map(|configured| ca_file.map_or(configured, Believed::Authorities));
-            return Ok(Admin { authority, token_file: token_file.unwrap_or_else(|| token_in(&meant)), believed });
-        };
-        let (scheme, authority) = authority(&admin).map_err(Failure::usage)?;
-        let meant = match token_file {
-            None => Some(self.config.load().map_err(|failure| no_token(&failure))?.1),
-            Some(_) => None,
-        };
-        let believed = || {
-            let from_config = || meant.as_ref().and_then(configured);
-            ca_file.map(Believed::Authorities).or_else(from_config).unwrap_or(Believed::System)
-        };
-        let believed = (scheme == Scheme::Https).then(believed);
-        let token_file = token_file.or_else(|| meant.as_ref().map(token_in)).unwrap_or_default();
-        Ok(Admin { authority, token_file, believed })
+            let near = if token_file.is_some() { None } else { Some(near()?) };
+            return Ok(admin(scheme, authority, near));
+        }
+        match self.config.load() {
+            Ok((path, meant)) => {
+                let scheme = if meant.admin.tls.is_some() { Scheme::Https } else { Scheme::Http };
+                Ok(admin(scheme, authority_of(&meant, &path)?, Some(Near::of(&meant))))
+            }
+            Err(failure) => {
+                let Left { scheme, authority, near } = self.config.left().ok_or(failure)?;
+                Ok(admin(scheme, authority, Some(near)))
+            }
+        }
     }
 
     /// The admin address as a flag or the environment names it.
@@ -125,21 +141,9 @@ fn no_token(failure: &Failure) -> Failure {
     Failure::usage(anyhow!("there is no token for the admin listener; {help} ({failure})"))
 }
 
-fn token_in(meant: &Meant) -> PathBuf {
-    meant.state.join(TOKEN_FILE)
-}
-
 /// What stands in the environment; an empty value is none.
 fn from_env(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
-}
-
-/// Whoever can read the config believes the certificate that it names, whatever name and date that says.
-fn configured(meant: &Meant) -> Option<Believed> {
-    match meant.admin.tls.as_ref()? {
-        Wanted::Files(pairs) => pairs.first().map(|pair| Believed::Exactly(pair.cert.clone())),
-        Wanted::SelfSigned => Some(Believed::Exactly(meant.state.join(certificates::SELF_SIGNED))),
-    }
 }
 
 fn authority_of(meant: &Meant, path: &Path) -> anyhow::Result<String> {
@@ -148,18 +152,12 @@ fn authority_of(meant: &Meant, path: &Path) -> anyhow::Result<String> {
         return Ok(reachable(meant.admin.address).to_string());
     }
     // The port was left to the system, and the running one has noted which it got.
-    match noted_in(&meant.state) {
-        Some((_, authority)) => Ok(authority),
+    match Noted::read(&meant.state) {
+        Some(noted) => Ok(reachable(noted.address).to_string()),
         None => {
             Err(anyhow!("{shown}: admin.listen leaves the port to the system, and no Seawall has noted which it got"))
         }
     }
-}
-
-/// Where the one that runs in this state folder, or that last ran there, is administered.
-fn noted_in(state: &Path) -> Option<(Scheme, String)> {
-    let (scheme, noted) = authority(std::fs::read_to_string(state.join(ADDRESS_FILE)).ok()?.trim()).ok()?;
-    Some((scheme, reachable(noted.parse().ok()?).to_string()))
 }
 
 /// An address to connect to: one that stands for all addresses is met on loopback.
@@ -267,33 +265,39 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str| folder.path().join(name);
         let path = file("seawall.toml");
+        std::fs::write(&path, "").unwrap();
+        let certificate = file("a.pem");
         for (name, noted) in [("state", "https://0.0.0.0:9191\n"), ("other", "[::1]:9192\n")] {
             std::fs::create_dir(file(name)).unwrap();
             std::fs::write(file(name).join(ADDRESS_FILE), noted).unwrap();
+            let more = serde_json::json!({ "config": std::fs::canonicalize(folder.path()).unwrap().join("seawall.toml"), "certificate": certificate });
+            std::fs::write(file(name).join("admin.json"), more.to_string()).unwrap();
         }
-        for (broken, authority, token, believed) in [
-            (
-                "[admin]\ntls = \"self-signed\"\n[",
-                "127.0.0.1:9191",
-                "state",
-                Some(Believed::Exactly(file("state/tls/self-signed.pem"))),
-            ),
-            (
-                "[admin]\ntls = { cert = \"a.pem\" }\n",
-                "127.0.0.1:9191",
-                "state",
-                Some(Believed::Exactly(file("a.pem"))),
-            ),
-            ("\u{0}", "127.0.0.1:9191", "state", Some(Believed::System)),
+        let own = Believed::Exactly(certificate.clone());
+        for (broken, authority, state, believed) in [
+            ("\u{0}", "127.0.0.1:9191", "state", Some(own.clone())),
+            ("[[admin.tls]\n", "127.0.0.1:9191", "state", Some(own.clone())),
             ("[state]\ndir = \"other\"\n[x]\n", "[::1]:9192", "other", None),
         ] {
             std::fs::write(&path, broken).unwrap();
-            let token_file = file(token).join(TOKEN_FILE);
+            let token_file = file(state).join(TOKEN_FILE);
             let found = reach(&path, None, None).admin().unwrap();
-            assert_eq!(found, Admin { authority: authority.into(), token_file, believed }, "{broken}");
+            assert_eq!(
+                found,
+                Admin { authority: authority.into(), token_file: token_file.clone(), believed },
+                "{broken}"
+            );
+            let named = reach(&path, Some("https://127.0.0.1:5"), None).admin().unwrap();
+            let believed = Some(own.clone());
+            assert_eq!(named, Admin { authority: "127.0.0.1:5".into(), token_file, believed }, "{broken}");
         }
         let named = Reach { ca_file: Some("ca.pem".into()), ..reach(&path, None, None) };
         assert_eq!(named.admin().unwrap().believed, None, "that one speaks in clear");
+        // The one of which that folder is runs by another config.
+        let other = file("other.toml");
+        std::fs::write(&other, "origin \"http://127.0.0.1:1\"\n[state]\ndir = \"nowhere\"\n").unwrap();
+        assert_eq!(reach(&other, None, None).admin().unwrap_err().code(), 78);
+        assert_eq!(reach(&other, Some("127.0.0.1:5"), None).admin().unwrap_err().code(), 2);
         std::fs::write(&path, "[state]\ndir = \"nowhere\"\n[x]\n").unwrap();
         assert_eq!(reach(&path, None, None).admin().unwrap_err().code(), 78);
     }

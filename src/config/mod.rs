@@ -44,9 +44,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use terms::Digest;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
-use crate::certificates;
 use crate::sites::HostPattern;
 
 pub use changes::{Change, changes, is_same_site};
@@ -73,14 +72,6 @@ pub fn locate(named: Option<PathBuf>) -> Result<PathBuf, Errors> {
 /// Reads the config in the file `path`. Relative paths in it start from its folder.
 pub fn load(path: &Path) -> Result<Meant, Errors> {
     Written::read(path)?.judge()
-}
-
-/// What of a config that can't be used leads to the one that runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Glimpse {
-    pub state: PathBuf,
-    /// That of the admin listener.
-    pub certificate: Option<PathBuf>,
 }
 
 /// What a config's file held at one moment.
@@ -124,19 +115,15 @@ impl Written {
         whole.parent().unwrap_or(Path::new("/")).to_owned()
     }
 
-    /// As far as it can be told, whatever else is wrong with the config.
-    pub fn glimpse(&self) -> Glimpse {
+    /// The state folder, as far as it can be told whatever else is wrong with the config: it may be another one.
+    pub fn likely_state(&self) -> PathBuf {
         let text = String::from_utf8_lossy(&self.bytes);
         let (document, _) = DeTable::parse_recoverable(&text);
-        let value = |table: &str, key: &str| document.get_ref().get(table)?.get_ref().as_table()?.get(key);
-        let dir = value("state", "dir").and_then(|dir| dir.get_ref().as_str());
-        let state = dir.map_or_else(|| meant::state_beside(&self.folder()), |dir| self.folder().join(dir));
-        let certificate = value("admin", "tls").and_then(|tls| match tls.get_ref() {
-            DeValue::String(_) => Some(state.join(certificates::SELF_SIGNED)),
-            DeValue::Table(pair) => Some(self.folder().join(pair.get("cert")?.get_ref().as_str()?)),
-            _ => None,
-        });
-        Glimpse { state, certificate }
+        let dir = document
+            .get_ref()
+            .get("state")
+            .and_then(|state| state.get_ref().as_table()?.get("dir")?.get_ref().as_str());
+        dir.map_or_else(|| meant::state_beside(&self.folder()), |dir| self.folder().join(dir))
     }
 
     pub fn judge(&self) -> Result<Meant, Errors> {
