@@ -65,6 +65,8 @@ pub struct Takedown {
     list_errors: AtomicU64,
     /// Lists changed, and could not be put in force.
     unpublished: AtomicBool,
+    /// Live edits are stored that are not in force.
+    lags: AtomicBool,
     /// Rings when the next boundary of a rule's time may have moved.
     boundaries: Notify,
     /// Rings when live edits have changed.
@@ -117,6 +119,7 @@ impl Takedown {
             since: AtomicI64::new(clock.wall().micros()),
             list_errors: AtomicU64::new(0),
             unpublished: AtomicBool::new(false),
+            lags: AtomicBool::new(false),
             boundaries: Notify::new(),
             edited: Notify::new(),
             looks: Mutex::default(),
@@ -180,9 +183,11 @@ impl Takedown {
     /// Compiles, publishes, cuts, purges, in this order: from the publication on nothing new is served,
     /// the cut stops what is under way, and purging is housekeeping that no answer waits for.
     fn put_in_force(&self, _: &Turn) -> Result<Taken, TakedownError> {
+        self.lags.store(true, Relaxed);
         let live = self.edits.live();
         self.board.set_live_share(live.share());
         let index = self.blocks.publish(live, self.board.tables())?;
+        self.lags.store(false, Relaxed);
         let at = self.clock.wall();
         self.since.store(at.micros(), Relaxed);
         let round = self.blocks.cut(at);

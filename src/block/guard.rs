@@ -310,10 +310,12 @@ impl Blocks {
     }
 
     /// Has the live rules in force held in other tables: they are the same, so nothing is judged again, and the version
-    /// stays. What takes long was made before, with `likewise` ([`Index::with_live`]).
+    /// stays. What takes long was made before, with `likewise` ([`Index::with_live`]), unless kin or files are others since.
     pub fn hold(&self, live: LiveRules, likewise: &Index) {
         let _versions = self.versions.lock();
-        let index = self.index().with_live_of(live, likewise);
+        let before = self.index();
+        let former = if std::ptr::eq(before.kin(), likewise.kin()) { likewise } else { &before };
+        let index = before.with_live_of(live, former);
         retire(self.index.swap(Arc::new(index)));
     }
 

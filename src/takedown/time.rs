@@ -83,6 +83,9 @@ impl Takedown {
         // With what hosts of the same content take, which would have edits wait if it were made in their turn.
         let likewise = self.blocks.index().with_live(joined.live());
         let _turn = self.turn.lock();
+        if self.lags.load(Relaxed) {
+            return;
+        }
         if let Some(live) = self.edits.end_join(joined) {
             self.blocks.hold(live, &likewise);
         }

@@ -143,6 +143,9 @@ impl State {
         if let Some(live) = self.edits.remove(id) {
             self.order.remove(live.place());
         }
+        if self.edits.is_empty() {
+            (self.older, self.since) = (None, None);
+        }
     }
 
     fn newest(&self) -> impl Iterator<Item = &Arc<Live>> {
@@ -176,12 +179,12 @@ impl State {
 
     /// Holds the same rules in that table. False where it is of no use any more: edits came among those of it, or others
     /// were given out since.
-    pub(super) fn end_join(&mut self, Joined { older, number }: Joined) -> bool {
+    pub(super) fn end_join(&mut self, Joined { mut older, number }: Joined) -> bool {
         let Some(since) = self.since.take_if(|since| since.number == number) else { return false };
-        self.older = older;
-        if let Some(older) = &mut self.older {
+        if let Some(older) = &mut older {
             since.lifted.iter().for_each(|(live, numbers)| older.lift(live.place(), numbers));
         }
+        self.older = older;
         self.compile();
         true
     }
