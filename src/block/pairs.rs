@@ -1,7 +1,7 @@
 //! The pairs of a query that rules name, and those of requests.
 //!
 //! Programs differ on which names of parameters are the same: PHP takes a dot, a blank and a bracket in one for `_`, and
-//! ASP.NET knows no case. What a rule blocks is blocked under all of these, whatever the origin is; an exception frees
+//! nothing of what stands behind an index; ASP.NET knows no case. What a rule blocks is blocked under all of these, whatever the origin is; an exception frees
 //! none but the names that it says. A canonical URL keeps them apart, for that is what people and patterns see.
 
 use std::borrow::Cow;
@@ -70,7 +70,8 @@ impl<'q> AskedPairs<'q> {
         self.as_written.get_or_init(|| self.pairs().collect())
     }
 
-    fn by_any_name(&self) -> &[Cow<'q, str>] {
+    /// Each once under the name that stands for all, in order.
+    pub(crate) fn by_any_name(&self) -> &[Cow<'q, str>] {
         self.by_any_name.get_or_init(|| by_any_names(self.pairs()))
     }
 }
@@ -90,8 +91,20 @@ pub(crate) fn by_any_name(pair: &str) -> Cow<'_, str> {
         return Cow::Borrowed(pair);
     }
     // A blank and a bracket, as a canonical query has them.
-    let same = name.replace("%20", "_").replace("%5B", "_").replace('.', "_").to_ascii_lowercase();
+    let same = up_to_its_index(name).replace("%20", "_").replace("%5B", "_").replace('.', "_").to_ascii_lowercase();
     Cow::Owned(same + &pair[name.len()..])
+}
+
+/// Without what stands behind the index of a name that has one, as in `a[b][c]d`.
+fn up_to_its_index(name: &str) -> &str {
+    let mut from = name.find("%5B").unwrap_or(name.len());
+    while let Some(end) = name[from..].find("%5D").map(|at| from + at + "%5D".len()) {
+        if !name[end..].starts_with("%5B") {
+            return &name[..end];
+        }
+        from = end;
+    }
+    name
 }
 
 #[cfg(test)]
@@ -117,6 +130,12 @@ mod tests {
             assert!(!agrees("a_b=7", asked, false, false), "{asked}");
         }
         assert!(!agrees("a_b=x", "a_b=X", false, false), "a value is what it is");
+        for asked in ["a[b][c]=7", "a[b][c]d=7", "a[b][c]d[e]=7", "A%5Bb%5D%5Bc%5D.=7"] {
+            assert!(agrees("a[b][c]=7", asked, false, false), "{asked}");
+        }
+        for asked in ["a[b]=7", "a[b][d]=7", "a]b[c]=7"] {
+            assert!(!agrees("a[b][c]=7", asked, false, false), "{asked}");
+        }
     }
 
     #[test]

@@ -58,7 +58,7 @@ static HOSTS: [&str; 7] = [
 ];
 
 /// Those that say by which scheme it came.
-static SCHEMES: [&str; 4] = ["-wssc", "x-forwarded-proto", "x-scheme", "x-url-scheme"];
+static SCHEMES: [&str; 5] = ["-wsis", "-wssc", "x-forwarded-proto", "x-scheme", "x-url-scheme"];
 
 /// Those that say where it comes from.
 static SOURCES: [&str; 6] =

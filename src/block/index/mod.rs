@@ -328,7 +328,7 @@ impl Index {
             ask_pairs
         };
         if take(probe.key()) {
-            for pair in reading.pairs() {
+            for pair in asked.by_any_name() {
                 take(probe.pair_key(pair));
             }
         }

@@ -45,8 +45,11 @@ impl Index {
         };
         let of_place = |place: &Place, kinds: RangeInclusive<Kind>| {
             let covers = |one: &Match| {
-                let narrows = self.tables[one.table].query(one.rule).1;
-                is_meant(one) && kinds.contains(&one.kind) && (!narrows || rule.attributes.exact_query)
+                let (named, narrows) = self.tables[one.table].query(one.rule);
+                // An exception has parameters by their own names, and a block by any.
+                let frees_each = one.blocks || rule.exception || named.is_none();
+                let is_as_wide = frees_each && (!narrows || rule.attributes.exact_query);
+                is_meant(one) && kinds.contains(&one.kind) && is_as_wide
             };
             let spelling = self.kin().spelling(place.host());
             let spelled = spelling.and_then(|spelling| list::place_by(&rule.text, spelling));

@@ -117,6 +117,14 @@ fn rules_that_share_a_pair_stand_under_the_ones_they_do_not() {
 }
 
 #[test]
+fn a_pair_in_many_spellings_is_looked_for_once() {
+    let index = index(&["h.example/p?photo_id=7&list=1"]);
+    let asked = url("h.example/p?photo_id=7&Photo_ID=7&photo.id=7&PHOTO+ID=7&List=1&list=1");
+    let hits: Vec<_> = index.probes(&asked).into_iter().flat_map(|probed| probed.hits).collect();
+    assert_eq!(hits.len(), 1, "{hits:?}");
+}
+
+#[test]
 fn query_exact_narrows_to_the_very_same_pairs() {
     covers(
         "https://h.example/p?a=1&b=2 query=exact",
