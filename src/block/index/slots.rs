@@ -37,6 +37,9 @@ type Tag = u16;
 /// The tags of a bucket, the first of them lowest.
 const TAGS: usize = BUCKET * size_of::<Tag>();
 
+/// Those of two buckets.
+const TWO: usize = 2 * TAGS;
+
 /// A key, and in its lower bits a rule.
 pub(super) type Posting = u128;
 
@@ -137,11 +140,14 @@ impl Slots {
     #[inline]
     pub(super) fn prefetch(&self, upper: u64) {
         #[cfg(target_arch = "x86_64")]
-        if let Some(tag) = self.tags.get(bucket(upper, self.buckets) * TAGS) {
+        if let Some(two) = self.tags.get(bucket(upper, self.buckets) * TAGS..).and_then(<[u8]>::first_chunk::<TWO>) {
             use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            // SAFETY: a prefetch reads nothing and can't fault; every x86_64 has it. The address is that of a
-            // reference besides.
-            unsafe { _mm_prefetch(std::ptr::from_ref(tag).cast(), _MM_HINT_T0) }
+            // They may lie in two lines.
+            for tag in [&two[0], &two[TWO - 1]] {
+                // SAFETY: a prefetch reads nothing and can't fault; every x86_64 has it. The address is that of a
+                // reference besides.
+                unsafe { _mm_prefetch(std::ptr::from_ref(tag).cast(), _MM_HINT_T0) }
+            }
         }
     }
 
@@ -151,7 +157,7 @@ impl Slots {
         let sought = u64::from(tag(upper)) * EACH_TAG;
         let tags = self.tags.get(bucket(upper, self.buckets) * TAGS..).unwrap_or_default();
         // Two buckets at a time, since which are full can't be foreseen, and two in a row seldom are.
-        for two in tags.as_chunks::<{ 2 * TAGS }>().0 {
+        for two in tags.as_chunks::<TWO>().0 {
             let [one, next] = [0, 1].map(|at| u64::from_le_bytes(two.as_chunks::<TAGS>().0[at]));
             if has_zero(one ^ sought) | has_zero(next ^ sought) {
                 return true;
