@@ -11,7 +11,8 @@
 //!   (in a coding), [`fetch`] (from a miss to an entry), [`herald`], [`purge`], [`receipt`], [`why`];
 //! - the two pages;
 //! - the doors: [`server`] for clients, [`admin`] for operators;
-//! - [`config`], [`noted`] (where a running one is found), [`allocator`], and the roof: [`app`] (parts that run, the one reload, the one drain) and [`cli`].
+//! - [`config`], [`noted`] (where a running one is found), [`allocator`], and the roof: [`app`] (parts that run, the one
+//!   reload, the one drain) and [`cli`].
 //!
 //! What is absent on purpose stands in `ARCHITECTURE.md`.
 

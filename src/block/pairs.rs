@@ -1,8 +1,9 @@
 //! The pairs of a query that rules name, and those of requests.
 //!
 //! Programs differ on which names of parameters are the same: PHP takes a dot, a blank and a bracket in one for `_`, and
-//! nothing of what stands behind an index; ASP.NET knows no case. What a rule blocks is blocked under all of these, whatever the origin is; an exception frees
-//! none but the names that it says. A canonical URL keeps them apart, for that is what people and patterns see.
+//! nothing of what stands behind an index; ASP.NET knows no case. What a rule blocks is blocked under all of these,
+//! whatever the origin is; an exception frees none but the names that it says. A canonical URL keeps them apart, for that
+//! is what people and patterns see.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;

@@ -50,7 +50,7 @@ impl ConfigArg {
         let state = config::Written::read(&path).ok()?.likely_state();
         let (noted, more) = (Noted::read(&state)?, More::read(&state, &path)?);
         let told = format!(
-            "{} can't be used as it is now (`seawall check` says why); this asks the one that runs by it, as {} says",
+            "{} can't be used as it is now (`seawall check` says why); the one that runs by it is known from {}",
             path.display(),
             state.join(ADDRESS_FILE).display()
         );
@@ -270,7 +270,8 @@ mod tests {
         for (name, noted) in [("state", "https://0.0.0.0:9191\n"), ("other", "[::1]:9192\n")] {
             std::fs::create_dir(file(name)).unwrap();
             std::fs::write(file(name).join(ADDRESS_FILE), noted).unwrap();
-            let more = serde_json::json!({ "config": std::fs::canonicalize(folder.path()).unwrap().join("seawall.toml"), "certificate": certificate });
+            let config = std::fs::canonicalize(&path).unwrap();
+            let more = serde_json::json!({ "config": config, "certificate": certificate });
             std::fs::write(file(name).join("admin.json"), more.to_string()).unwrap();
         }
         let own = Believed::Exactly(certificate.clone());
