@@ -63,10 +63,8 @@ pub struct Takedown {
     /// When other rules came in force last, in microseconds since 1970.
     since: AtomicI64,
     list_errors: AtomicU64,
-    /// Lists changed, and could not be put in force.
+    /// What is stored, read or meant could not be put in force. Told within a turn.
     unpublished: AtomicBool,
-    /// Live edits are stored that are not in force.
-    lags: AtomicBool,
     /// Rings when the next boundary of a rule's time may have moved.
     boundaries: Notify,
     /// Rings when live edits have changed.
@@ -119,7 +117,6 @@ impl Takedown {
             since: AtomicI64::new(clock.wall().micros()),
             list_errors: AtomicU64::new(0),
             unpublished: AtomicBool::new(false),
-            lags: AtomicBool::new(false),
             boundaries: Notify::new(),
             edited: Notify::new(),
             looks: Mutex::default(),
@@ -183,11 +180,11 @@ impl Takedown {
     /// Compiles, publishes, cuts, purges, in this order: from the publication on nothing new is served,
     /// the cut stops what is under way, and purging is housekeeping that no answer waits for.
     fn put_in_force(&self, _: &Turn) -> Result<Taken, TakedownError> {
-        self.lags.store(true, Relaxed);
         let live = self.edits.live();
         self.board.set_live_share(live.share());
-        let index = self.blocks.publish(live, self.board.tables())?;
-        self.lags.store(false, Relaxed);
+        let published = self.blocks.publish(live, self.board.tables());
+        self.unpublished.store(published.is_err(), Relaxed);
+        let index = published?;
         let at = self.clock.wall();
         self.since.store(at.micros(), Relaxed);
         let round = self.blocks.cut(at);
@@ -223,10 +220,7 @@ impl Takedown {
         drop(turn);
         match taken {
             Ok(taken) => changes.iter().for_each(|change| self.tell_of_list(change, taken)),
-            Err(error) => {
-                self.unpublished.store(true, Relaxed);
-                tracing::error!("changed lists are not in force yet; this is tried again: {error}");
-            }
+            Err(error) => tracing::error!("changed lists are not in force yet; this is tried again: {error}"),
         }
         self.look_at_feeds();
     }

@@ -56,10 +56,7 @@ impl Takedown {
                     "purged": taken.purged });
                 self.teller.tell("list-applied", taken.at, data);
             }
-            Err(error) => {
-                self.unpublished.store(true, Relaxed);
-                tracing::error!("{what}, and this can't be published yet: {error}");
-            }
+            Err(error) => tracing::error!("{what}, and this can't be published yet: {error}"),
         }
     }
 

@@ -4,7 +4,7 @@ mod time;
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -101,6 +101,16 @@ fn feed(state: &Path, list: Arc<Mutex<String>>) -> Feed {
     }
 }
 
+/// No other rules can be put in force once the numbers of versions that were written ahead are used up; until the folder
+/// is gone that stands where they are written.
+fn let_nothing_be_published(state: &Path, takedown: &Takedown) -> PathBuf {
+    let versions = state.join("list-version");
+    std::fs::remove_file(&versions).unwrap();
+    std::fs::create_dir(&versions).unwrap();
+    while takedown.put_in_force(&takedown.turn.lock()).is_ok() {}
+    versions
+}
+
 #[tokio::test]
 async fn a_feed_is_confirmed_by_what_judges_and_not_by_what_was_read() {
     let state = tempfile::tempdir().unwrap();
@@ -114,11 +124,7 @@ async fn a_feed_is_confirmed_by_what_judges_and_not_by_what_was_read() {
     takedown.look_at_feeds();
     assert!(takedown.blocks.are_good(clock.wall()));
 
-    // No other rules can be put in force once the numbers of versions that were written ahead are used up.
-    let versions = state.path().join("list-version");
-    std::fs::remove_file(&versions).unwrap();
-    std::fs::create_dir(&versions).unwrap();
-    while takedown.put_in_force(&takedown.turn.lock()).is_ok() {}
+    let in_the_way = let_nothing_be_published(state.path(), &takedown);
     clock.advance(2 * feed.max_age);
     list.lock().insert_str(0, "two.example\n");
     let asked = takedown.supply.feeds.poll(std::slice::from_ref(&feed.name), Duration::from_secs(10)).await;
@@ -134,7 +140,7 @@ async fn a_feed_is_confirmed_by_what_judges_and_not_by_what_was_read() {
         assert!(takedown.unpublished.load(Relaxed));
         takedown.keep_up(true);
     }
-    std::fs::remove_dir(&versions).unwrap();
+    std::fs::remove_dir(in_the_way).unwrap();
     takedown.keep_up(true);
     assert!(takedown.blocks.are_good(clock.wall()));
     assert_eq!((takedown.blocks.index().rules(), takedown.unpublished.load(Relaxed)), (2, false));

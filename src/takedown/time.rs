@@ -83,7 +83,8 @@ impl Takedown {
         // With what hosts of the same content take, which would have edits wait if it were made in their turn.
         let likewise = self.blocks.index().with_live(joined.live());
         let _turn = self.turn.lock();
-        if self.lags.load(Relaxed) {
+        // Nothing comes into force by the way that could not be published.
+        if self.unpublished.load(Relaxed) {
             return;
         }
         if let Some(live) = self.edits.end_join(joined) {
@@ -95,10 +96,6 @@ impl Takedown {
         if is_due {
             let turn = self.turn.lock();
             let taken = self.put_in_force(&turn);
-            if taken.is_ok() {
-                // Within the turn: after it lists may change, and be left behind again.
-                self.unpublished.store(false, Relaxed);
-            }
             drop(turn);
             self.tell_applied("the time of a rule came or went", taken);
             self.look_at_feeds();

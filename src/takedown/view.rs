@@ -77,7 +77,7 @@ impl Takedown {
             ));
         }
         if self.unpublished.load(Relaxed) {
-            troubles.push("changed lists can't be put in force: the state folder can't be written".to_owned());
+            troubles.push("what has changed can't be put in force: the state folder can't be written".to_owned());
         }
         troubles
     }

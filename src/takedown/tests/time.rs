@@ -109,3 +109,17 @@ async fn many_live_rules_are_set_apart_once_they_are_in_force() {
     assert_eq!(one.tables().iter().map(|table| table.len()).collect::<Vec<_>>(), [1_500, 1]);
     assert!(is_compiled_with(&apart), "they are not compiled again");
 }
+
+#[tokio::test]
+async fn what_could_not_be_published_comes_into_force_by_no_join() {
+    let state = tempfile::tempdir().unwrap();
+    let takedown = takedown(state.path(), 1 << 20, &Clock::manual(BEFORE));
+    let in_the_way = let_nothing_be_published(state.path(), &takedown);
+    let rules = (0..1_500).map(|n| format!("h{n}.example")).collect();
+    assert!(takedown.block(Draft { id: "many".into(), rules, attributes: BTreeMap::new(), by: None }).is_err());
+    takedown.join_edits();
+    assert_eq!(takedown.blocks.index().rules(), 0);
+    std::fs::remove_dir(in_the_way).unwrap();
+    takedown.keep_up(true);
+    assert_eq!((takedown.blocks.index().rules(), takedown.edits.pending().len()), (1_500, 0));
+}
